@@ -1,0 +1,314 @@
+// The records of the store, and so of the world in memory. Desired, assigned and observed state are separate records, each with one writer:
+//   Service, Node, Volume, Network, ...   the API's commands (desired)
+//   Rollout, Task                          the control loop (assigned)
+//   TaskStatus, NodeStatus                 the sessions with agents (observed)
+// `index` is on desired records only: it grows with each change of the desired record, never by observations (it is the ETag). Pure.
+
+import type { ClusterId, NetworkId, NodeId, ServiceId, TaskId, TokenId, VolumeId } from "./ids.ts";
+import type { Labels, NetworkSpec, PortProtocol, ResourceAmounts, ServiceMode, ServiceSpec, VolumeSpec } from "./service-spec.ts";
+
+/** Wall-clock milliseconds since 1970, from the coordinator's clock; for showing and for delays, never for leases. */
+export type WallMs = number;
+
+export type Cluster = {
+  readonly id: ClusterId;
+  readonly name: string;
+  readonly createdAtMs: WallMs;
+  /** Pool of all container addresses, such as 10.210.0.0/16; each node gets a /24 of it. Cannot change later. */
+  readonly addressPool: string;
+};
+
+// --- services
+
+export type Service = {
+  readonly id: ServiceId;
+  readonly index: number;
+  readonly name: string;
+  readonly stack?: string;
+  readonly createdAtMs: WallMs;
+  readonly updatedAtMs: WallMs;
+  /** The mode now; scaling changes it without a new spec version. */
+  readonly mode: ServiceMode;
+  /** The spec version that the service should run. */
+  readonly version: number;
+  /** The version before the last change; what `rollback` goes to unless told. Absent at creation. */
+  readonly previousVersion?: number;
+  /** Grows with `update --force`: tasks made under a smaller one are replaced though their template is the same. */
+  readonly force: number;
+  /** Set when the change to `version` was itself a rollback: it is never rolled back by itself. */
+  readonly isRollback: boolean;
+  /** What the last change was for: shown in updateStatus. */
+  readonly changeReason: string;
+};
+
+/** One kept version of a service's spec. Key: `<serviceId>/<version>`. The last KEPT_VERSIONS are kept. */
+export type ServiceVersion = {
+  readonly id: string;
+  readonly serviceId: ServiceId;
+  readonly version: number;
+  readonly spec: ServiceSpec;
+  /** Over the meaning of the spec without replicas. */
+  readonly hash: string;
+  /** Over spec.template only: tasks of two versions with one template hash are equally current. */
+  readonly templateHash: string;
+  readonly createdAtMs: WallMs;
+  /** Set by the control loop when the version converged and its monitor time passed without a failure. */
+  readonly stable: boolean;
+};
+
+export const KEPT_VERSIONS = 10;
+
+export type RolloutState =
+  | "updating"
+  | "watching"
+  | "paused"
+  | "completed"
+  | "rolling_back"
+  | "rollback_paused"
+  | "rolled_back"
+  | "superseded";
+
+/** The change of a service from one version to another; one record per service, the newest. Key: serviceId. */
+export type Rollout = {
+  readonly id: ServiceId;
+  readonly fromVersion?: number;
+  readonly toVersion: number;
+  readonly force: number;
+  readonly state: RolloutState;
+  readonly startedAtMs: WallMs;
+  readonly completedAtMs?: WallMs;
+  readonly message: string;
+  /** When the last batch became healthy: the next starts `delayMs` later. */
+  readonly batchDoneAtMs?: WallMs;
+  /** When all was healthy: `monitorMs` counts from here. */
+  readonly convergedAtMs?: WallMs;
+  /** Tasks of `toVersion` that failed in this rollout: each counts once. */
+  readonly failedTaskIds: readonly TaskId[];
+};
+
+export type UpdateStatus = {
+  readonly state: "updating" | "paused" | "completed" | "rollback_started" | "rollback_paused" | "rollback_completed";
+  readonly startedAtMs: WallMs;
+  readonly completedAtMs?: WallMs;
+  readonly message: string;
+};
+
+// --- tasks
+
+/** In order: a task's state only grows within one attempt. */
+export const TASK_STATES = [
+  "new",
+  "pending",
+  "assigned",
+  "accepted",
+  "preparing",
+  "ready",
+  "starting",
+  "running",
+  "complete",
+  "shutdown",
+  "failed",
+  "rejected",
+  "remove",
+] as const;
+export type TaskState = (typeof TASK_STATES)[number];
+
+export type DesiredState = "running" | "shutdown" | "remove";
+
+export type HostPort = { readonly hostIp?: string; readonly published: number; readonly target: number; readonly protocol: PortProtocol };
+
+/** One placement of a slot on one node with one spec version. Written by the control loop only. */
+export type Task = {
+  readonly id: TaskId;
+  readonly serviceId: ServiceId;
+  /** 1…n for replicated services; 0 for global ones, whose slot is the node. */
+  readonly slot: number;
+  readonly specVersion: number;
+  readonly force: number;
+  readonly desired: DesiredState;
+  /** Why `desired` is what it is: "replaced: n2 is lost", "scaled to 2". */
+  readonly desiredReason: string;
+  readonly createdAtMs: WallMs;
+  /** Absent while it cannot be placed. */
+  readonly nodeId?: NodeId;
+  readonly assignedAtMs?: WallMs;
+  /** Why it has no node, by frequency; absent once placed. */
+  readonly waiting?: string;
+  /** Its own address on the node's bridge, kept over attempts and reboots. */
+  readonly address?: string;
+  readonly hostPorts: readonly HostPort[];
+  /** Full names of the volumes that it mounts. */
+  readonly volumes: readonly string[];
+  /** Weight of its endpoint, 0–100. */
+  readonly weight: number;
+  /** First phase of a stop by choice: out of the routes since then, with the generation that says so. */
+  readonly withdrawal?: { readonly startedAtMs: WallMs; readonly routesGeneration: number };
+  /** The task that it takes over from, if any. */
+  readonly replaces?: TaskId;
+  /** When `desired` left running. */
+  readonly endedAtMs?: WallMs;
+};
+
+export const KEPT_TASKS_PER_SLOT = 5;
+
+/** What the node's agent says of a task. Written from sessions only. Key: the task's id. */
+export type TaskStatus = {
+  readonly id: TaskId;
+  readonly state: TaskState;
+  readonly stateAtMs: WallMs;
+  readonly attempt: number;
+  /** A sentence a person can act on; empty if all is well. */
+  readonly reason: string;
+  readonly exitCode?: number;
+  /** Absent without a health check, or before its first verdict. */
+  readonly healthy?: boolean;
+  /** When this attempt's container started, by the agent's wall clock. */
+  readonly startedAtMs?: WallMs;
+  readonly containerId?: string;
+  readonly imageDigest?: string;
+  /** No further attempt will be made by the agent: the restart policy is exhausted or says no. */
+  readonly exhausted: boolean;
+  /** Last lines of output and the last probe's answer; only on failures. */
+  readonly lastOutput?: string;
+  readonly probeAnswer?: string;
+};
+
+// --- nodes
+
+export type Availability = "active" | "pause" | "drain";
+
+export type SshAddress = { readonly host: string; readonly port: number };
+
+/** A host that has joined. Desired record: written by the API's commands. */
+export type Node = {
+  readonly id: NodeId;
+  readonly index: number;
+  /** Unique; the host name at join unless taken. */
+  readonly name: string;
+  readonly address: SshAddress;
+  /** Pinned at join, strict ever after: OpenSSH public key line "type base64". */
+  readonly hostKey: string;
+  /** Ed25519 public JWK, made on the node; signs the agent's answers. */
+  readonly agentKey: string;
+  /** Hops to reach it, from the user's ProxyJump; the cluster's key is used on each. */
+  readonly jump: readonly { readonly user: string; readonly host: string; readonly port: number; readonly hostKey: string }[];
+  readonly labels: Labels;
+  readonly availability: Availability;
+  /** The node's /24 of the cluster's pool. */
+  readonly subnet: string;
+  readonly reserved: ResourceAmounts;
+  readonly joinedAtMs: WallMs;
+  /** Set by `confirm-dead` or removal: its tasks are replaced at once, and it must be asked before it counts again. */
+  readonly confirmedDeadAtMs?: WallMs;
+};
+
+/** What is known of a node by looking. Written from sessions and the lease loop only. Key: the node's id. */
+export type NodeStatus = {
+  readonly id: NodeId;
+  readonly bootId: string;
+  readonly agentVersion: string;
+  readonly engineVersion: string;
+  readonly engineLabels: Labels;
+  readonly platform: { readonly os: string; readonly arch: string };
+  readonly kernel: string;
+  readonly resources: ResourceAmounts;
+  /** When it was last known to be there, set only while it is lost. An observation, not a state. */
+  readonly unseenSinceMs?: WallMs;
+  /** The last losses, newest last: two in ten minutes keep new work away for ten. At most 5. */
+  readonly lostAtMs: readonly WallMs[];
+  /** Ports that something outside davit listens on, so that the planner keeps away: "tcp/22". */
+  readonly listening: readonly string[];
+};
+
+// --- volumes, networks
+
+export type Volume = VolumeSpec & {
+  readonly id: VolumeId;
+  readonly index: number;
+  readonly createdAtMs: WallMs;
+};
+
+/** Where a pinned volume's data is. Written by the control loop at the first placement. Key: the volume's id. */
+export type VolumePin = { readonly id: VolumeId; readonly nodeIds: readonly NodeId[] };
+
+export type Network = NetworkSpec & { readonly id: NetworkId; readonly index: number; readonly createdAtMs: WallMs };
+
+// --- users, registries, issuer
+
+export type Role = "admin" | "deployer" | "viewer";
+
+export type UserToken = {
+  readonly id: TokenId;
+  readonly index: number;
+  readonly name: string;
+  readonly role: Role;
+  /** A deployer may be bound to one stack. */
+  readonly stack?: string;
+  readonly createdAtMs: WallMs;
+  readonly expiresAtMs: WallMs;
+  readonly revokedAtMs?: WallMs;
+};
+
+/** Credentials of a registry, sealed: never in clear in the store. Key: the registry's host. */
+export type RegistryLogin = { readonly id: string; readonly index: number; readonly username: string; readonly sealedPassword: string };
+
+/** One of the cluster's signing keys. The private half is sealed. Key: kid. */
+export type IssuerKey = {
+  readonly id: string;
+  readonly publicJwk: string;
+  readonly sealedPrivateJwk: string;
+  readonly createdAtMs: WallMs;
+  /** Signs no more after it; still verified until every token it signed has expired. */
+  readonly retiredAtMs?: WallMs;
+};
+
+/** The cluster's SSH key pair, used after the join. One record, key "cluster". */
+export type ClusterKey = { readonly id: string; readonly publicKey: string; readonly sealedPrivateKey: string };
+
+/** Every kind of record by its name in changes and in the store. */
+export type RecordKinds = {
+  readonly cluster: Cluster;
+  readonly service: Service;
+  readonly serviceVersion: ServiceVersion;
+  readonly rollout: Rollout;
+  readonly task: Task;
+  readonly taskStatus: TaskStatus;
+  readonly node: Node;
+  readonly nodeStatus: NodeStatus;
+  readonly volume: Volume;
+  readonly volumePin: VolumePin;
+  readonly network: Network;
+  readonly userToken: UserToken;
+  readonly registryLogin: RegistryLogin;
+  readonly issuerKey: IssuerKey;
+  readonly clusterKey: ClusterKey;
+};
+export type RecordKind = keyof RecordKinds;
+
+/** One write. A commit is a list of them, applied in order, all or none. */
+export type Change = {
+  readonly [Kind in RecordKind]:
+    | { readonly op: "put"; readonly kind: Kind; readonly record: RecordKinds[Kind] }
+    | { readonly op: "delete"; readonly kind: Kind; readonly id: string };
+}[RecordKind];
+
+/** Something that happened, kept in the same transaction as what it tells of; bounded history. */
+export type EventDraft = {
+  /** Dotted: "task.failed", "service.updated", "node.lost". */
+  readonly type: string;
+  /** Kind and id of what it is about. */
+  readonly subject: { readonly kind: string; readonly id: string; readonly name: string };
+  readonly message: string;
+  readonly data?: Readonly<Record<string, string | number | boolean>>;
+};
+export type DavitEvent = EventDraft & { readonly revision: number; readonly seq: number; readonly atMs: WallMs };
+
+export type AuditDraft = {
+  /** "socket" for the owner's socket, else the token's name. */
+  readonly actor: string;
+  readonly action: string;
+  readonly subject: string;
+  readonly outcome: "ok" | "refused";
+  readonly message: string;
+};
+export type AuditEntry = AuditDraft & { readonly revision: number; readonly seq: number; readonly atMs: WallMs };

@@ -1,0 +1,202 @@
+// What a user asks for: the specification of one service, validated once at the edge (compose, api) and trusted after that.
+// Durations are milliseconds, sizes bytes, CPUs a fraction of cores. Absent means "the engine's or davit's default". Pure.
+
+export type Labels = Readonly<Record<string, string>>;
+
+export type ServiceSpec = {
+  /** Full name, unique in the cluster: `<stack>_<service>` in a stack. 1–63 characters of [a-z0-9_.-]. */
+  readonly name: string;
+  readonly stack?: string;
+  /** Labels of the service itself; containers do not carry them. */
+  readonly labels: Labels;
+  readonly mode: ServiceMode;
+  /** All that a running task depends on: a change here replaces tasks, a change elsewhere does not. */
+  readonly template: TaskTemplate;
+  readonly update: UpdatePolicy;
+  readonly rollback: UpdatePolicy;
+};
+
+export type ServiceMode =
+  | { readonly kind: "replicated"; readonly replicas: number }
+  | { readonly kind: "global" }
+  | { readonly kind: "replicated-job"; readonly completions: number; readonly concurrency: number }
+  | { readonly kind: "global-job" };
+
+export type TaskTemplate = {
+  readonly container: ContainerSpec;
+  readonly resources: ResourceSpec;
+  readonly placement: PlacementSpec;
+  readonly restart: RestartPolicy;
+  readonly health: HealthSpec;
+  readonly ports: readonly PortSpec[];
+  readonly networks: readonly NetworkAttachment[];
+  /** How long a task without a health check must run to count as healthy. */
+  readonly settleMs: number;
+  /** `stop` is part of the type because stored specs must not change shape; it is refused at the edge until a fence exists. */
+  readonly onLeaseLost: "keep" | "stop";
+};
+
+export type PullPolicy = "missing" | "always" | "never";
+
+export type ContainerSpec = {
+  readonly image: string;
+  readonly pullPolicy: PullPolicy;
+  /** Replaces the image's entrypoint. */
+  readonly entrypoint?: readonly string[];
+  /** Replaces the image's command. */
+  readonly command?: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly labels: Labels;
+  readonly mounts: readonly Mount[];
+  readonly stopGraceMs: number;
+  readonly stopSignal?: string;
+  readonly workingDir?: string;
+  readonly user?: string;
+  readonly groups?: readonly string[];
+  readonly hostname?: string;
+  readonly domainname?: string;
+  readonly init?: boolean;
+  readonly tty?: boolean;
+  readonly openStdin?: boolean;
+  readonly readOnly?: boolean;
+  readonly logging?: { readonly driver: string; readonly options: Readonly<Record<string, string>> };
+  readonly runtime: RuntimeOptions;
+};
+
+/** Options handed to the engine as they are. */
+export type RuntimeOptions = {
+  readonly capAdd?: readonly string[];
+  readonly capDrop?: readonly string[];
+  readonly privileged?: boolean;
+  readonly securityOpt?: readonly string[];
+  readonly sysctls?: Readonly<Record<string, string>>;
+  readonly ulimits?: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  readonly shmSizeBytes?: number;
+  readonly devices?: readonly { readonly source: string; readonly target: string; readonly permissions: string }[];
+  readonly extraHosts?: readonly string[];
+  readonly dns?: readonly string[];
+  readonly dnsSearch?: readonly string[];
+  readonly dnsOptions?: readonly string[];
+  readonly pidMode?: string;
+  readonly ipcMode?: string;
+  readonly oomScoreAdj?: number;
+};
+
+export type Mount =
+  | { readonly kind: "volume"; readonly volume: string; readonly target: string; readonly readOnly: boolean }
+  | { readonly kind: "bind"; readonly source: string; readonly target: string; readonly readOnly: boolean }
+  | { readonly kind: "tmpfs"; readonly target: string; readonly sizeBytes?: number; readonly mode?: number };
+
+export type ResourceAmounts = { readonly cpus: number; readonly memoryBytes: number; readonly generic: Readonly<Record<string, number>> };
+
+export type ResourceSpec = {
+  /** 0 means no limit. */
+  readonly limits: { readonly cpus: number; readonly memoryBytes: number; readonly pids: number };
+  /** What scheduling counts; 0 means nothing reserved. */
+  readonly reservations: ResourceAmounts;
+};
+
+export type ConstraintOperator = "==" | "!=";
+/** `attribute` is one of node.id, node.hostname, node.role, node.platform.os, node.platform.arch, node.ip, node.labels.K, engine.labels.K. */
+export type Constraint = { readonly attribute: string; readonly operator: ConstraintOperator; readonly value: string };
+
+export type PlacementSpec = {
+  readonly constraints: readonly Constraint[];
+  /** Attributes to spread over, the widest first. */
+  readonly spreadOver: readonly string[];
+  /** 0 means no maximum. */
+  readonly maxPerNode: number;
+  /** `os/arch` texts of which one must match; empty means any. */
+  readonly platforms: readonly string[];
+};
+
+export type RestartPolicy = {
+  readonly condition: "any" | "on-failure" | "none";
+  /** The first wait; it doubles with each attempt up to RESTART_DELAY_MAX_MS. */
+  readonly delayMs: number;
+  /** Attempts after the first within `windowMs` before the task counts as exhausted; 0 means without end. */
+  readonly maxAttempts: number;
+  /** 0 means since the task was made. */
+  readonly windowMs: number;
+};
+
+export type Probe =
+  | { readonly kind: "image" }
+  | { readonly kind: "none" }
+  | { readonly kind: "command"; readonly argv: readonly string[] }
+  | { readonly kind: "shell"; readonly command: string }
+  | { readonly kind: "http"; readonly port: number; readonly path: string }
+  | { readonly kind: "tcp"; readonly port: number };
+
+/** `image` uses the image's own HEALTHCHECK if it has one, and no check otherwise. */
+export type HealthSpec = {
+  readonly probe: Probe;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** Consecutive failures that make a task unhealthy. */
+  readonly retries: number;
+  /** Failures within it, before the first success, do not count. */
+  readonly startPeriodMs: number;
+  /** Interval until the first success. */
+  readonly startIntervalMs: number;
+};
+
+export type PortProtocol = "tcp" | "udp";
+export type PortSpec = {
+  readonly target: number;
+  /** Range of host ports; equal ends for a single one. A task takes one free port of the range on its node. */
+  readonly published: { readonly from: number; readonly to: number };
+  readonly protocol: PortProtocol;
+  readonly mode: "ingress" | "host";
+  /** Host address to bind; absent means all. */
+  readonly hostIp?: string;
+};
+
+export type NetworkAttachment = { readonly network: string; readonly aliases: readonly string[] };
+
+export type UpdatePolicy = {
+  /** Tasks changed at once; 0 means all. */
+  readonly parallelism: number;
+  /** Wait between batches. */
+  readonly delayMs: number;
+  readonly order: "start-first" | "stop-first";
+  readonly failureAction: "pause" | "continue" | "rollback";
+  /** Fraction 0–1 of the tasks that may fail before `failureAction`. */
+  readonly maxFailureRatio: number;
+  /** How long after convergence a failure still triggers `failureAction`; delays nothing. */
+  readonly monitorMs: number;
+};
+
+/** A stack as the loader gives it and the API takes it. */
+export type StackSpec = {
+  readonly name: string;
+  readonly services: readonly ServiceSpec[];
+  readonly volumes: readonly VolumeSpec[];
+  readonly networks: readonly NetworkSpec[];
+};
+
+export type VolumeSpec = {
+  /** Full name in the cluster and on the engine: `<stack>_<volume>` unless named or external. */
+  readonly name: string;
+  readonly stack?: string;
+  readonly driver: string;
+  readonly driverOpts: Readonly<Record<string, string>>;
+  readonly labels: Labels;
+  /** Made by somebody else: davit uses it and never removes it. */
+  readonly external: boolean;
+};
+
+export type NetworkSpec = {
+  readonly name: string;
+  readonly stack?: string;
+  readonly driver: string;
+  readonly internal: boolean;
+  readonly labels: Labels;
+  readonly external: boolean;
+};
+
+/** Whether a volume lives on one node's disk, so that its tasks must run there. NFS and the like can be mounted anywhere. */
+export function isPinnedVolume(volume: { readonly driver: string; readonly driverOpts: Readonly<Record<string, string>> }): boolean {
+  const type = volume.driverOpts["type"] ?? "";
+  return volume.driver === "local" && !type.startsWith("nfs") && type !== "cifs";
+}

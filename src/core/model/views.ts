@@ -1,0 +1,170 @@
+// What the API answers and the command line shows: plain JSON shapes, shared by api (which makes them), client and cli (which read them).
+// Times are ISO 8601 texts in views. Pure types.
+
+import type { ErrorCode, ErrorDetail } from "./errors.ts";
+import type { Availability, DavitEvent, DesiredState, HostPort, Role, RolloutState, TaskState, UpdateStatus } from "./records.ts";
+import type { Labels, PortSpec, ResourceAmounts, ServiceMode, ServiceSpec, StackSpec } from "./service-spec.ts";
+import type { Presence } from "./world.ts";
+
+export type VersionView = { readonly version: string; readonly protocol: number; readonly clusterId: string; readonly epoch: number; readonly revision: number; readonly addressPool: string };
+
+export type NodeView = {
+  readonly id: string;
+  readonly index: number;
+  readonly name: string;
+  readonly address: string;
+  readonly availability: Availability;
+  readonly presence: Presence | "joining" | "confirmed dead";
+  /** A sentence when presence is not ready: what was tried and what it said. */
+  readonly message: string;
+  readonly unseenSince?: string;
+  readonly labels: Labels;
+  readonly engineLabels: Labels;
+  readonly platform: { readonly os: string; readonly arch: string };
+  readonly kernel: string;
+  readonly engineVersion: string;
+  readonly agentVersion: string;
+  readonly bootId: string;
+  readonly subnet: string;
+  readonly hostKeyFingerprint: string;
+  readonly agentKey: string;
+  readonly resources: ResourceAmounts;
+  readonly reservedByTasks: ResourceAmounts;
+  readonly measured?: { readonly cpuFraction: number; readonly memoryUsedBytes: number; readonly diskFreeBytes: number; readonly diskTotalBytes: number };
+  readonly tasks: number;
+  readonly joinedAt: string;
+};
+
+export type TaskView = {
+  readonly id: string;
+  /** `web.1`, or `api.<node>` for global services. */
+  readonly name: string;
+  readonly serviceId: string;
+  readonly service: string;
+  readonly stack?: string;
+  readonly slot: number;
+  readonly specVersion: number;
+  readonly image: string;
+  readonly desired: DesiredState;
+  readonly desiredReason: string;
+  readonly state: TaskState;
+  readonly stateAt: string;
+  readonly attempt: number;
+  /** Why it is not simply running: the wait, the failure, the loss of its node. */
+  readonly reason: string;
+  readonly healthy?: boolean;
+  readonly exitCode?: number;
+  readonly nodeId?: string;
+  readonly node?: string;
+  /** The node has not been seen since: what the state says may be old. */
+  readonly unseenSince?: string;
+  readonly address?: string;
+  readonly hostPorts: readonly HostPort[];
+  readonly volumes: readonly string[];
+  readonly weight: number;
+  readonly containerId?: string;
+  readonly lastOutput?: string;
+  readonly probeAnswer?: string;
+  readonly createdAt: string;
+};
+
+export type ServiceView = {
+  readonly id: string;
+  readonly index: number;
+  readonly name: string;
+  readonly stack?: string;
+  readonly image: string;
+  readonly mode: ServiceMode;
+  readonly version: number;
+  readonly previousVersion?: number;
+  readonly desired: number;
+  readonly running: number;
+  readonly healthy: number;
+  readonly ports: readonly PortSpec[];
+  readonly updateStatus?: UpdateStatusView;
+  readonly rolloutState?: RolloutState;
+  /** Reasons of tasks without a node, by frequency. */
+  readonly waiting: readonly string[];
+  readonly createdAt: string;
+  readonly updatedAt: string;
+};
+export type UpdateStatusView = { readonly state: UpdateStatus["state"]; readonly startedAt: string; readonly completedAt?: string; readonly message: string };
+export type ServiceVersionView = { readonly version: number; readonly hash: string; readonly templateHash: string; readonly stable: boolean; readonly createdAt: string; readonly spec: ServiceSpec };
+export type ServiceDetailView = ServiceView & { readonly spec: ServiceSpec; readonly versions: readonly ServiceVersionView[]; readonly tasks: readonly TaskView[] };
+
+export type StackView = { readonly name: string; readonly services: number; readonly desired: number; readonly healthy: number; readonly state: "healthy" | "converging" | "waiting" };
+
+/** One step of a deploy, in words and as data. A dry run lists exactly what the deploy will emit as events. */
+export type DeployStepView = {
+  readonly kind: "create" | "update" | "remove" | "unchanged";
+  readonly subject: { readonly kind: "service" | "volume" | "network"; readonly name: string };
+  /** "image web:v1 → web:v2, replicas 2 → 3" */
+  readonly description: string;
+  /** The type of the event that it emits; absent for unchanged. */
+  readonly eventType?: string;
+  readonly replacesTasks: boolean;
+};
+export type DeployView = { readonly stack: string; readonly revision: number; readonly dryRun: boolean; readonly steps: readonly DeployStepView[]; readonly warnings: readonly string[] };
+export type DeployRequest = StackSpec;
+
+/** How far a service is; `done` ends a waiting command. */
+export type ProgressView = {
+  readonly service: string;
+  readonly serviceId: string;
+  readonly state: "converging" | "converged" | "watching" | "paused" | "rolling_back" | "rolled_back" | "unplaceable" | "removed" | "removing";
+  readonly done: boolean;
+  readonly ok: boolean;
+  /** What it waits for, or why it failed; never empty while not done. */
+  readonly message: string;
+  readonly desired: number;
+  readonly healthy: number;
+  readonly updated: number;
+  readonly tasks: readonly TaskView[];
+};
+
+export type JoinRequest = {
+  /** Already resolved from ~/.ssh/config by the caller. */
+  readonly user: string;
+  readonly host: string;
+  readonly port: number;
+  readonly name?: string;
+  readonly labels?: Labels;
+  /** PEM texts of private keys, decrypted; used for the join, kept nowhere. */
+  readonly identities: readonly string[];
+  /** Path of an ssh-agent's socket on the coordinator's machine. */
+  readonly agentSocket?: string;
+  readonly identitiesOnly?: boolean;
+  readonly jump: readonly { readonly user: string; readonly host: string; readonly port: number }[];
+  /** OpenSSH known-hosts lines that the caller already trusts for host and hops. */
+  readonly knownHosts: readonly string[];
+  /** Accept an unknown host key (it is shown and pinned); a changed key is always refused. */
+  readonly acceptNewHostKey: boolean;
+  readonly sudoPassword?: string;
+};
+export type JoinProgress = {
+  readonly step: string;
+  readonly state: "started" | "done" | "skipped" | "failed";
+  readonly message: string;
+  readonly elapsedMs: number;
+};
+export type JoinResult = { readonly node: NodeView } | { readonly problem: Problem };
+
+export type TokenView = { readonly id: string; readonly name: string; readonly role: Role; readonly stack?: string; readonly createdAt: string; readonly expiresAt: string; readonly revokedAt?: string; readonly lastUsedAt?: string };
+export type TokenCreated = TokenView & { readonly token: string };
+export type RegistryView = { readonly host: string; readonly username: string };
+export type VolumeView = { readonly id: string; readonly name: string; readonly stack?: string; readonly driver: string; readonly external: boolean; readonly nodes: readonly string[] };
+export type NetworkView = { readonly id: string; readonly name: string; readonly stack?: string; readonly driver: string; readonly external: boolean };
+export type EventView = Omit<DavitEvent, "atMs"> & { readonly at: string };
+
+/** RFC 9457 problem+json. */
+export type Problem = {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: ErrorCode;
+  readonly detail: string;
+  readonly wayOut?: string;
+  readonly errors?: readonly ErrorDetail[];
+};
+
+export type LogLine = { readonly task: string; readonly node: string; readonly stream: "stdout" | "stderr"; readonly at: string; readonly text: string };

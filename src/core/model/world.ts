@@ -1,0 +1,130 @@
+// The world: every committed record in memory, keyed by id, plus what is only measured. Planners read it and never write it.
+// `applyChange` is the one way from a committed change to the next world; the mutable twin is owned by the commit door. Pure.
+
+import type { NodeId, TaskId } from "./ids.ts";
+import { assertNever } from "./invariant.ts";
+import type { Change, RecordKind, RecordKinds } from "./records.ts";
+
+/** All records by kind, then by id. */
+export type State = { readonly [Kind in RecordKind]: ReadonlyMap<string, RecordKinds[Kind]> };
+/** The commit door's own, mutable view of the same maps. */
+export type MutableState = { readonly [Kind in RecordKind]: Map<string, RecordKinds[Kind]> };
+
+/** What the coordinator believes of a node's reachability now; computed by core/lease, never stored. */
+export type Presence =
+  /** In contact, lease current. */
+  | "ready"
+  /** Silent, but its lease has not run out, or it is being tried through another node, or the valve is shut. */
+  | "silent"
+  /** The lease ran out and a second try failed: its `keep` tasks are replaced. */
+  | "lost";
+
+/** Figures that a node reports every few seconds; in memory only. */
+export type Measured = {
+  readonly cpuFraction: number;
+  readonly memoryUsedBytes: number;
+  readonly diskFreeBytes: number;
+  readonly diskTotalBytes: number;
+};
+
+/** A node's progress with the documents it was given. */
+export type NodeProgress = {
+  /** Routes generation that the node has applied; a stop by choice waits for it. */
+  readonly routesApplied: number;
+  readonly workApplied: number;
+};
+
+export type World = {
+  readonly state: State;
+  readonly presence: ReadonlyMap<NodeId, Presence>;
+  readonly measured: ReadonlyMap<NodeId, Measured>;
+  readonly progress: ReadonlyMap<NodeId, NodeProgress>;
+  /** More than half of the nodes are silent: replace nothing. */
+  readonly valveShut: boolean;
+  /** Generation of the newest routes; 0 while there are no routes. */
+  readonly routesGeneration: number;
+};
+
+export const RECORD_KINDS: readonly RecordKind[] = [
+  "cluster",
+  "service",
+  "serviceVersion",
+  "rollout",
+  "task",
+  "taskStatus",
+  "node",
+  "nodeStatus",
+  "volume",
+  "volumePin",
+  "network",
+  "userToken",
+  "registryLogin",
+  "issuerKey",
+  "clusterKey",
+];
+
+/** A state without records. */
+export function emptyState(): MutableState {
+  return {
+    cluster: new Map(),
+    service: new Map(),
+    serviceVersion: new Map(),
+    rollout: new Map(),
+    task: new Map(),
+    taskStatus: new Map(),
+    node: new Map(),
+    nodeStatus: new Map(),
+    volume: new Map(),
+    volumePin: new Map(),
+    network: new Map(),
+    userToken: new Map(),
+    registryLogin: new Map(),
+    issuerKey: new Map(),
+    clusterKey: new Map(),
+  };
+}
+
+/** A copy that shares the (immutable) records: what a planner's test or a dry run may change. */
+export function copyState(state: State): MutableState {
+  const copy = emptyState();
+  for (const kind of RECORD_KINDS) for (const [id, record] of state[kind]) (copy[kind] as Map<string, unknown>).set(id, record);
+  return copy;
+}
+
+/** Applies one committed change. */
+export function applyChange(state: MutableState, change: Change): void {
+  switch (change.op) {
+    case "put":
+      (state[change.kind] as Map<string, unknown>).set(change.record.id, change.record);
+      return;
+    case "delete":
+      state[change.kind].delete(change.id);
+      return;
+    default:
+      assertNever(change);
+  }
+}
+
+/** Applies changes in order. */
+export function applyChanges(state: MutableState, changes: readonly Change[]): void {
+  for (const change of changes) applyChange(state, change);
+}
+
+/** Key of a service version's record. */
+export function versionKey(serviceId: string, version: number): string {
+  return `${serviceId}/${version}`;
+}
+
+/** Whether every node that is not removed has applied the routes of a generation; true while there are no routes. */
+export function isAcknowledged(world: World, generation: number): boolean {
+  if (generation === 0) return true;
+  for (const id of world.state.node.keys()) {
+    if ((world.progress.get(id as NodeId)?.routesApplied ?? 0) < generation) return false;
+  }
+  return true;
+}
+
+/** The status of a task, or undefined before its node has said anything. */
+export function statusOf(state: State, taskId: TaskId): RecordKinds["taskStatus"] | undefined {
+  return state.taskStatus.get(taskId);
+}

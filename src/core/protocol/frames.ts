@@ -1,0 +1,63 @@
+// The control stream between coordinator and agent: one JSON text per line, typed and versioned. Opening:
+//   agent → challenge   coordinator → open   agent → welcome | refuse   then both ways until one closes.
+// Pure: types and what they mean. The codec is in codec.ts.
+
+import type { EpochChain } from "../model/lease.ts";
+import type { NodeStatus, TaskStatus } from "../model/records.ts";
+import type { WorkDelta, WorkPosition } from "../model/work.ts";
+import type { Measured } from "../model/world.ts";
+
+export const PROTOCOL_VERSION = 1;
+/** The largest line that either side accepts: a full work document of a few hundred tasks. */
+export const MAX_FRAME_BYTES = 8 * 1024 * 1024;
+/** What may wait to be written on a control stream before the session is closed as stuck. */
+export const MAX_QUEUED_BYTES = 64 * 1024;
+
+/** First frame, from the agent. `nonce` must come back inside the coordinator's token. */
+export type Challenge = { readonly type: "challenge"; readonly protocol: number; readonly agentVersion: string; readonly nodeId: string; readonly nonce: string };
+
+/** From the coordinator. `token`: JWT with aud = node id, scope agent:work, claims epoch, epochNonce, challenge. */
+export type Open = {
+  readonly type: "open";
+  readonly protocol: number;
+  readonly token: string;
+  readonly chain: EpochChain;
+  /** To be signed by the agent's key in `welcome`. */
+  readonly nonce: string;
+  /** Issuer's public keys (JWK texts) that are valid from now on: rotation travels here. */
+  readonly issuerKeys: readonly string[];
+};
+
+export type Welcome = {
+  readonly type: "welcome";
+  /** JWT signed by the agent's own key: iss = node id, aud = "coordinator", claim challenge = Open.nonce. */
+  readonly token: string;
+  readonly held?: WorkPosition;
+  readonly heldHashes: Readonly<Record<string, string>>;
+  readonly node: Omit<NodeStatus, "id" | "unseenSinceMs" | "lostAtMs">;
+  /** Every task that the agent knows of: a full scan, so that no earlier event is needed. */
+  readonly tasks: readonly TaskStatus[];
+};
+
+export type Refuse = { readonly type: "refuse"; readonly code: "forked_history" | "unauthenticated" | "protocol" | "superseded"; readonly message: string };
+
+/** The agent notes its boot-time clock when it sends this; only a grant of this number renews the lease. */
+export type Beat = { readonly type: "beat"; readonly seq: number };
+export type Grant = { readonly type: "grant"; readonly seq: number; readonly epoch: number; readonly nonce: string; readonly leaseMs: number; readonly issuerTimeMs: number };
+
+export type WorkFrame = { readonly type: "work"; readonly delta: WorkDelta };
+/** Received is durable on the node's disk; applied means that the engine was made to match once, or the task says why not. */
+export type Applied = { readonly type: "applied"; readonly received: WorkPosition; readonly applied: WorkPosition };
+/** The delta's base is not what the agent holds: send everything. */
+export type Resync = { readonly type: "resync" };
+
+export type Observe = { readonly type: "observe"; readonly tasks: readonly TaskStatus[]; /** Tasks that the agent removed entirely. */ readonly gone: readonly string[] };
+export type NodeFacts = { readonly type: "node"; readonly node: Welcome["node"] };
+export type MeasuredFrame = { readonly type: "measured"; readonly measured: Measured };
+
+/** An orderly end: the coordinator stops; nothing is wrong. */
+export type Bye = { readonly type: "bye"; readonly message: string };
+
+export type AgentFrame = Challenge | Welcome | Refuse | Beat | Applied | Resync | Observe | NodeFacts | MeasuredFrame;
+export type CoordinatorFrame = Open | Refuse | Grant | WorkFrame | Bye;
+export type Frame = AgentFrame | CoordinatorFrame;

@@ -1,0 +1,6 @@
+// Content hashes. Synchronous, so that what the simulator runs never awaits a thread pool.
+
+export interface Hasher {
+  /** Lower-case hex of SHA-256 over UTF-8. */
+  hash(text: string): string;
+}
