@@ -228,8 +228,13 @@ export type Volume = VolumeSpec & {
   readonly createdAtMs: WallMs;
 };
 
-/** Where a pinned volume's data is. Written by the control loop at the first placement. Key: the volume's id. */
-export type VolumePin = { readonly id: VolumeId; readonly nodeIds: readonly NodeId[] };
+/** Where a pinned volume's data is. Written by the control loop: at the first placement, and once a task has run with it. Key: the volume's id. */
+export type VolumePin = {
+  readonly id: VolumeId;
+  readonly nodeIds: readonly NodeId[];
+  /** Nodes on which a task has run with the volume: there it must exist, and nothing is started on an empty one. */
+  readonly madeOn?: readonly NodeId[];
+};
 
 export type Network = NetworkSpec & { readonly id: NetworkId; readonly index: number; readonly createdAtMs: WallMs };
 

@@ -1,0 +1,236 @@
+// One open conversation with one agent: the opening (challenge, open, welcome), beats and grants, work that changed, observations.
+// It awaits ports only. What is observed goes to `events`; what must be sent is asked of `sections` whenever something changed.
+
+import { DavitError, reasonOf } from "../core/model/errors.ts";
+import type { NodeId } from "../core/model/ids.ts";
+import { type EpochChain, LEASE_MS } from "../core/model/lease.ts";
+import type { Node } from "../core/model/records.ts";
+import type { Work, WorkPosition } from "../core/model/work.ts";
+import type { NodeProgress } from "../core/model/world.ts";
+import { type AgentFrame, type Challenge, type MeasuredFrame, type Observe, PROTOCOL_VERSION, type Welcome } from "../core/protocol/frames.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { ControlStream } from "../ports/node-session.ts";
+
+/** An opening that takes longer is given up: the agent hangs, and another try costs little. */
+export const OPENING_TIMEOUT_MS = 5_000;
+
+/** What a session tells its owner. */
+export interface SessionEvents {
+  beat(id: NodeId): void;
+  observed(id: NodeId, frame: Observe): void;
+  facts(id: NodeId, facts: Welcome["node"]): void;
+  measured(id: NodeId, frame: MeasuredFrame): void;
+  progress(id: NodeId, progress: NodeProgress): void;
+  closed(session: NodeSession, reason: string): void;
+  /** The agent obeys another chain of epochs: this coordinator must stop. */
+  forked(id: NodeId, message: string): void;
+}
+
+/** Makes and checks the two tokens of an opening. Implemented over the Signer and Verifier ports in auth. */
+export interface SessionTrust {
+  /** The coordinator's token for one node, bound to the agent's challenge. */
+  openToken(node: Node, challenge: string): Promise<string>;
+  /** Rejects with `unauthenticated` unless the node's own key signed this challenge. */
+  checkWelcome(node: Node, token: string, challenge: string): Promise<void>;
+  /** Public keys (JWK texts) that agents must accept from now on. */
+  issuerKeys(): readonly string[];
+}
+
+export type SessionContext = {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly trust: SessionTrust;
+  readonly chain: EpochChain;
+  readonly events: SessionEvents;
+  /** Fresh random text for the agent to sign. */
+  readonly newNonce: () => string;
+  /** The node's work now, and the revision it is of. */
+  readonly sections: (id: NodeId) => { readonly revision: number; readonly sections: Work["sections"] };
+};
+
+export class NodeSession {
+  readonly node: Node;
+  readonly #stream: ControlStream;
+  readonly #context: SessionContext;
+  /** Hash by section key, as the agent has or will have it once it read all that was sent. */
+  readonly #sent = new Map<string, string>();
+  #position: WorkPosition | undefined;
+  #closed: string | undefined;
+
+  private constructor(node: Node, stream: ControlStream, context: SessionContext) {
+    this.node = node;
+    this.#stream = stream;
+    this.#context = context;
+  }
+
+  /** Runs the opening on a fresh stream. Rejects in words, with the stream closed. */
+  static async open(node: Node, stream: ControlStream, context: SessionContext): Promise<NodeSession> {
+    const session = new NodeSession(node, stream, context);
+    const inbox = new Inbox(stream, context.clock);
+    try {
+      const challenge = await inbox.next("challenge");
+      await session.#answer(challenge);
+      const welcome = await inbox.next("welcome");
+      session.#begin(welcome);
+      await session.#checkWelcome(welcome);
+    } catch (error) {
+      inbox.end();
+      stream.close(reasonOf(error));
+      if (error instanceof DavitError && error.code === "forked_history") context.events.forked(node.id, error.message);
+      throw error;
+    }
+    inbox.handOver(
+      (frame) => session.#receive(frame),
+      (reason) => session.#end(reason),
+    );
+    return session;
+  }
+
+  #nonce = "";
+
+  async #answer(challenge: Challenge): Promise<void> {
+    if (challenge.protocol !== PROTOCOL_VERSION) {
+      throw new DavitError("not_supported", `open session with ${this.node.name}: its agent speaks protocol ${challenge.protocol}, this coordinator ${PROTOCOL_VERSION}`, {
+        wayOut: `davit node upgrade ${this.node.name}`,
+      });
+    }
+    if (challenge.nodeId !== this.node.id) {
+      throw new DavitError("unauthenticated", `open session with ${this.node.name}: the agent there says it is node ${challenge.nodeId}`, {
+        wayOut: `davit node rm --force ${this.node.name}, then join the host again`,
+      });
+    }
+    const { chain, trust, newNonce } = this.#context;
+    this.#nonce = newNonce();
+    const token = await trust.openToken(this.node, challenge.nonce);
+    this.#stream.send({ type: "open", protocol: PROTOCOL_VERSION, token, chain, nonce: this.#nonce, issuerKeys: trust.issuerKeys() });
+  }
+
+  #begin(welcome: Welcome): void {
+    this.#position = welcome.held;
+    for (const [key, hash] of Object.entries(welcome.heldHashes)) this.#sent.set(key, hash);
+  }
+
+  async #checkWelcome(welcome: Welcome): Promise<void> {
+    const { events, trust } = this.#context;
+    await trust.checkWelcome(this.node, welcome.token, this.#nonce);
+    events.facts(this.node.id, welcome.node);
+    events.observed(this.node.id, { type: "observe", tasks: welcome.tasks, gone: [] });
+  }
+
+  #receive(frame: AgentFrame): void {
+    const { events } = this.#context;
+    const { id } = this.node;
+    switch (frame.type) {
+      case "beat":
+        return this.#grant(frame.seq);
+      case "observe":
+        return events.observed(id, frame);
+      case "node":
+        return events.facts(id, frame.node);
+      case "measured":
+        return events.measured(id, frame);
+      case "applied":
+        return events.progress(id, { workApplied: frame.applied.generation, routesApplied: 0 });
+      case "resync":
+        this.#sent.clear();
+        this.#position = undefined;
+        return this.sendWork();
+      case "refuse":
+        return this.close(`refused by the agent: ${frame.message}`);
+      case "challenge":
+      case "welcome":
+        return this.close(`the agent sent ${frame.type} twice`);
+      default:
+        return this.#context.log.warn("unknown frame ignored", { node: this.node.name, frame: String((frame as { type: unknown }).type) });
+    }
+  }
+
+  #grant(seq: number): void {
+    const { clock, chain, events } = this.#context;
+    const newest = chain.at(-1);
+    if (newest === undefined) return;
+    // the coordinator's lease counts from now, before the answer is on its way
+    events.beat(this.node.id);
+    this.#stream.send({ type: "grant", seq, epoch: newest.epoch, nonce: newest.nonce, leaseMs: LEASE_MS, issuerTimeMs: clock.nowMs() });
+  }
+
+  /** Sends what the agent does not have yet of its work; nothing if it has all. */
+  sendWork(): void {
+    if (this.#closed !== undefined) return;
+    const { revision, sections } = this.#context.sections(this.node.id);
+    const put: Record<string, Work["sections"][string]> = {};
+    for (const [key, section] of Object.entries(sections)) if (this.#sent.get(key) !== section.hash) put[key] = section;
+    const drop = [...this.#sent.keys()].filter((key) => sections[key] === undefined);
+    if (this.#position !== undefined && Object.keys(put).length === 0 && drop.length === 0) return;
+    const position: WorkPosition = { epoch: this.#context.chain.at(-1)?.epoch ?? 0, generation: revision };
+    const base = this.#position === undefined ? {} : { base: this.#position };
+    this.#stream.send({ type: "work", delta: { ...position, ...base, put, drop } });
+    for (const [key, section] of Object.entries(put)) this.#sent.set(key, section.hash);
+    for (const key of drop) this.#sent.delete(key);
+    this.#position = position;
+  }
+
+  /** Says goodbye if `farewell` is set, and closes. */
+  close(reason: string, farewell = false): void {
+    if (this.#closed !== undefined) return;
+    if (farewell) this.#stream.send({ type: "bye", message: reason });
+    this.#end(reason);
+    this.#stream.close(reason);
+  }
+
+  #end(reason: string): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = reason;
+    this.#context.events.closed(this, reason);
+  }
+}
+
+/** Takes frames one by one during the opening; after that hands them all to the session. */
+class Inbox {
+  readonly #frames: AgentFrame[] = [];
+  #ended: string | undefined;
+  #wake: (() => void) | undefined;
+  #onFrame: ((frame: AgentFrame) => void) | undefined;
+  #onClose: ((reason: string) => void) | undefined;
+  readonly #timer;
+
+  constructor(stream: ControlStream, clock: Clock) {
+    this.#timer = clock.after(OPENING_TIMEOUT_MS, () => this.#close(`no answer within ${OPENING_TIMEOUT_MS / 1_000} s`));
+    stream.onFrame((frame) => {
+      if (this.#onFrame !== undefined) return this.#onFrame(frame);
+      this.#frames.push(frame);
+      this.#wake?.();
+    });
+    stream.onClose((reason) => this.#close(reason));
+  }
+
+  #close(reason: string): void {
+    this.#ended ??= reason;
+    this.#onClose?.(reason);
+    this.#wake?.();
+  }
+
+  async next<Type extends "challenge" | "welcome">(type: Type): Promise<Extract<AgentFrame, { type: Type }>> {
+    while (this.#frames.length === 0 && this.#ended === undefined) await new Promise<void>((resolve) => (this.#wake = resolve));
+    const frame = this.#frames.shift();
+    if (frame === undefined) throw new DavitError("unavailable", `open session: ${this.#ended ?? "closed"}`);
+    if (frame.type === type) return frame as Extract<AgentFrame, { type: Type }>;
+    if (frame.type === "refuse") {
+      throw new DavitError(frame.code === "forked_history" ? "forked_history" : "unauthenticated", `open session: ${frame.message}`);
+    }
+    throw new DavitError("invalid_input", `open session: expected ${type}, got ${frame.type}`);
+  }
+
+  end(): void {
+    this.#timer.cancel();
+  }
+
+  handOver(onFrame: (frame: AgentFrame) => void, onClose: (reason: string) => void): void {
+    this.#timer.cancel();
+    this.#onClose = onClose;
+    this.#onFrame = onFrame;
+    for (const frame of this.#frames.splice(0)) onFrame(frame);
+    if (this.#ended !== undefined) onClose(this.#ended);
+  }
+}

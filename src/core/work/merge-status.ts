@@ -1,0 +1,32 @@
+// Joins what an agent reports with what is known: a report never takes a task back. Reports may come twice, late, or out of order. Pure.
+
+import { TASK_STATES, type TaskState, type TaskStatus } from "../model/records.ts";
+
+/** Position of a state in the order in which states only grow. */
+export function stateRank(state: TaskState): number {
+  return TASK_STATES.indexOf(state);
+}
+
+/** The newer of two statuses of one task: the later attempt, within it the later state, within that the later report. Undefined when nothing is new. */
+export function mergeStatus(known: TaskStatus | undefined, reported: TaskStatus): TaskStatus | undefined {
+  if (known === undefined) return reported;
+  if (reported.attempt !== known.attempt) return reported.attempt > known.attempt ? reported : undefined;
+  const rank = stateRank(reported.state) - stateRank(known.state);
+  if (rank !== 0) return rank > 0 ? reported : undefined;
+  if (known.exhausted && !reported.exhausted) return undefined;
+  return isSame(known, reported) ? undefined : reported;
+}
+
+function isSame(a: TaskStatus, b: TaskStatus): boolean {
+  return (
+    a.reason === b.reason &&
+    a.exitCode === b.exitCode &&
+    a.healthy === b.healthy &&
+    a.startedAtMs === b.startedAtMs &&
+    a.containerId === b.containerId &&
+    a.imageDigest === b.imageDigest &&
+    a.exhausted === b.exhausted &&
+    a.lastOutput === b.lastOutput &&
+    a.probeAnswer === b.probeAnswer
+  );
+}

@@ -1,0 +1,76 @@
+// What a node is to run, as sections: derived from committed records, so it needs no storage of its own. Pure.
+
+import type { NodeId } from "../model/ids.ts";
+import { invariant } from "../model/invariant.ts";
+import { LEASE_MS } from "../model/lease.ts";
+import type { Node, Task } from "../model/records.ts";
+import type { TaskTemplate } from "../model/service-spec.ts";
+import type { NodeWork, TaskWork, VolumeWork, WorkSection } from "../model/work.ts";
+import { type State, versionKey } from "../model/world.ts";
+
+/** The key of a task's section. */
+export function taskSection(taskId: string): string {
+  return `task/${taskId}`;
+}
+
+/** Every section of a node's work but the logins, by key. Tasks are those placed there, ended ones too until their record goes. */
+export function workOf(state: State, node: Node, tasks: Iterable<Task>): ReadonlyMap<string, WorkSection> {
+  const sections = new Map<string, WorkSection>([["node", nodeWork(state, node)]]);
+  for (const task of tasks) {
+    if (task.nodeId === node.id) sections.set(taskSection(task.id), taskWork(state, task));
+  }
+  return sections;
+}
+
+function nodeWork(state: State, node: Node): NodeWork {
+  const [cluster] = state.cluster.values();
+  invariant(cluster !== undefined, "a node without a cluster");
+  return { kind: "node", nodeId: node.id, nodeName: node.name, subnet: node.subnet, addressPool: cluster.addressPool, leaseMs: LEASE_MS };
+}
+
+/** One task with all that its agent needs to run it without asking. */
+export function taskWork(state: State, task: Task): TaskWork {
+  const version = state.serviceVersion.get(versionKey(task.serviceId, task.specVersion));
+  invariant(version !== undefined, `task ${task.id} has no spec version ${task.specVersion}`);
+  invariant(task.nodeId !== undefined && task.address !== undefined, `task ${task.id} is work without a node or an address`);
+  const { spec } = version;
+  const { template } = spec;
+  return {
+    kind: "task",
+    taskId: task.id,
+    serviceId: task.serviceId,
+    serviceName: spec.name,
+    ...(spec.stack === undefined ? {} : { stack: spec.stack }),
+    slot: task.slot,
+    specVersion: task.specVersion,
+    templateHash: version.templateHash,
+    desired: task.desired,
+    container: template.container,
+    resources: template.resources,
+    health: template.health,
+    restart: template.restart,
+    isJob: spec.mode.kind === "replicated-job" || spec.mode.kind === "global-job",
+    settleMs: template.settleMs,
+    address: task.address,
+    hostPorts: task.hostPorts,
+    volumes: volumesOf(state, task.nodeId, template),
+  };
+}
+
+function volumesOf(state: State, nodeId: NodeId, template: TaskTemplate): readonly VolumeWork[] {
+  const names = new Set<string>();
+  for (const mount of template.container.mounts) if (mount.kind === "volume") names.add(mount.volume);
+  const found: VolumeWork[] = [];
+  for (const volume of state.volume.values()) {
+    if (!names.has(volume.name)) continue;
+    found.push({
+      name: volume.name,
+      driver: volume.driver,
+      driverOpts: volume.driverOpts,
+      labels: volume.labels,
+      external: volume.external,
+      mustExist: volume.external || (state.volumePin.get(volume.id)?.madeOn ?? []).includes(nodeId),
+    });
+  }
+  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
