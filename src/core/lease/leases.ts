@@ -44,6 +44,7 @@ export function startLeases(nodeIds: Iterable<NodeId>, bootMs: number): LeaseTab
   return { nodes, valveShut: false, tickedMs: bootMs };
 }
 
+/** A full lease without contact: until its next beat nothing is known of the node, so it gets nothing new. */
 function fresh(bootMs: number): NodeLease {
   return { receivedMs: bootMs, inContact: false, secondLook: "none" };
 }
@@ -79,7 +80,7 @@ export function tickLeases(before: LeaseTable, known: Iterable<NodeId>, dead: Re
   const nodes = new Map<NodeId, NodeLease>();
   for (const id of known) {
     const lease = before.nodes.get(id) ?? fresh(bootMs);
-    nodes.set(id, stalled ? { ...lease, receivedMs: bootMs, secondLook: "none" } : lease);
+    nodes.set(id, stalled ? fresh(bootMs) : lease);
   }
 
   const valveShut = isValveShut(nodes, dead, bootMs);
@@ -118,6 +119,6 @@ function isValveShut(nodes: ReadonlyMap<NodeId, NodeLease>, dead: ReadonlySet<No
 
 function renewSilent(nodes: Map<NodeId, NodeLease>, bootMs: number): void {
   for (const [id, lease] of nodes) {
-    if (bootMs - lease.receivedMs >= VALVE_SILENCE_MS) nodes.set(id, { ...lease, receivedMs: bootMs, secondLook: "none" });
+    if (bootMs - lease.receivedMs >= VALVE_SILENCE_MS) nodes.set(id, fresh(bootMs));
   }
 }

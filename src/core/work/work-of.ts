@@ -1,11 +1,11 @@
-// What a node is to run, as sections: derived from committed records, so it needs no storage of its own. Pure.
+// What a node is to run, as the sections of its work: derived from committed records, so it needs no storage of its own. Pure.
 
 import type { NodeId } from "../model/ids.ts";
 import { invariant } from "../model/invariant.ts";
 import { LEASE_MS } from "../model/lease.ts";
 import type { Node, Task } from "../model/records.ts";
 import type { TaskTemplate } from "../model/service-spec.ts";
-import type { NodeWork, TaskWork, VolumeWork, WorkSection } from "../model/work.ts";
+import type { NodeWork, TaskWork, VolumeWork } from "../model/work.ts";
 import { type State, versionKey } from "../model/world.ts";
 
 /** The key of a task's section. */
@@ -13,16 +13,8 @@ export function taskSection(taskId: string): string {
   return `task/${taskId}`;
 }
 
-/** Every section of a node's work but the logins, by key. Tasks are those placed there, ended ones too until their record goes. */
-export function workOf(state: State, node: Node, tasks: Iterable<Task>): ReadonlyMap<string, WorkSection> {
-  const sections = new Map<string, WorkSection>([["node", nodeWork(state, node)]]);
-  for (const task of tasks) {
-    if (task.nodeId === node.id) sections.set(taskSection(task.id), taskWork(state, task));
-  }
-  return sections;
-}
-
-function nodeWork(state: State, node: Node): NodeWork {
+/** The section that tells a node about itself. */
+export function nodeWork(state: State, node: Node): NodeWork {
   const [cluster] = state.cluster.values();
   invariant(cluster !== undefined, "a node without a cluster");
   return { kind: "node", nodeId: node.id, nodeName: node.name, subnet: node.subnet, addressPool: cluster.addressPool, leaseMs: LEASE_MS };
