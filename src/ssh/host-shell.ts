@@ -98,10 +98,13 @@ function collect(channel: ClientChannel, stdin: Uint8Array, what: string, connec
       reject(new DavitError("timeout", `${what}: not done within ${timeoutMs / 1000} s`));
     }, timeoutMs);
     for (const [stream, text] of [[channel, stdout], [channel.stderr, stderr]] as const) {
-      stream.on("data", (chunk: Buffer) => options.onOutput?.(text.add(chunk)));
+      stream.on("data", (chunk: Buffer) => {
+        const piece = text.add(chunk);
+        options.onOutput?.(piece);
+      });
     }
-    channel.on("exit", (code: number | null, signal?: string) => {
-      exitCode = code ?? 128 + (constants.signals[`SIG${signal ?? "KILL"}` as NodeJS.Signals] ?? 0);
+    channel.on("exit", (code: number | null, signal?: NodeJS.Signals) => {
+      exitCode = code ?? 128 + (signal === undefined ? 0 : constants.signals[signal]);
     });
     // a command that ends before it read its input makes the write fail: its exit code tells the story
     channel.on("error", () => undefined);
