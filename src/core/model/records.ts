@@ -129,10 +129,12 @@ export type Task = {
   /** Why `desired` is what it is: "replaced: n2 is lost", "scaled to 2". */
   readonly desiredReason: string;
   readonly createdAtMs: WallMs;
+  /** A global service's task is for this node and no other. */
+  readonly onlyNode?: NodeId;
   /** Absent while it cannot be placed. */
   readonly nodeId?: NodeId;
   readonly assignedAtMs?: WallMs;
-  /** Why it has no node, by frequency; absent once placed. */
+  /** Why it does not run: no node will take it (reasons by frequency), or the node with its data is down. Absent when nothing is in the way. */
   readonly waiting?: string;
   /** Its own address on the node's bridge, kept over attempts and reboots. */
   readonly address?: string;

@@ -1,0 +1,126 @@
+// Calls to an agent over its bulk connection: logs, exec and its own view of things. HTTP over a stream that the SSH adapter dialled,
+// each with a token of its own for just that scope. Errors say which node did not answer and why.
+
+import { request, type IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { DavitError, reasonOf } from "../core/model/errors.ts";
+import type { Node } from "../core/model/records.ts";
+
+/** An agent that has not answered a call's headers within this time hangs, or its node is gone. */
+const ANSWER_TIMEOUT_MS = 10_000;
+/** A log line longer than this is cut by the agent; what comes in larger is an agent gone wrong. */
+const MAX_LINE_BYTES = 1024 * 1024;
+
+export type AgentCallsInput = {
+  readonly dial: (node: Node) => Promise<Duplex>;
+  /** A short-lived token for one node and one scope. */
+  readonly token: (node: Node, scope: string) => Promise<string>;
+};
+
+export type AgentLogLine = { readonly stream: "stdout" | "stderr"; readonly at: string; readonly text: string; readonly attempt: number };
+
+export type AgentCalls = {
+  /** Calls `onLine` for each line, in order; resolves at the end of the log or when `signal` aborts. */
+  logs(node: Node, taskId: string, query: Readonly<Record<string, string>>, onLine: (line: AgentLogLine) => void, signal: AbortSignal): Promise<void>;
+  /** A duplex of exec frames (1 byte type, 4 bytes length, payload). */
+  exec(node: Node, taskId: string, query: Readonly<Record<string, string>>): Promise<Duplex>;
+  /** What the agent holds and sees, as JSON. */
+  state(node: Node): Promise<unknown>;
+};
+
+export function createAgentCalls(input: AgentCallsInput): AgentCalls {
+  return {
+    logs: async (node, taskId, query, onLine, signal) => {
+      const response = await call(input, node, "agent:logs", `/v1/tasks/${taskId}/logs?${new URLSearchParams(query)}`, signal);
+      await readLines(response, onLine, signal);
+    },
+    exec: (node, taskId, query) => upgrade(input, node, `/v1/tasks/${taskId}/exec?${new URLSearchParams(query)}`),
+    state: async (node) => {
+      const response = await call(input, node, "agent:observe", "/v1/state", AbortSignal.timeout(ANSWER_TIMEOUT_MS));
+      return JSON.parse(await readText(response)) as unknown;
+    },
+  };
+}
+
+async function call(input: AgentCallsInput, node: Node, scope: string, path: string, signal: AbortSignal): Promise<IncomingMessage> {
+  const [socket, token] = await Promise.all([input.dial(node), input.token(node, scope)]);
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const sent = request({ method: "GET", path, headers: headersOf(node, token), createConnection: () => socket as never, signal });
+    const timer = setTimeout(() => sent.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1_000} s`)), ANSWER_TIMEOUT_MS);
+    sent.on("response", (message) => {
+      clearTimeout(timer);
+      resolve(message);
+    });
+    sent.on("error", (error) => {
+      clearTimeout(timer);
+      socket.destroy();
+      reject(new DavitError("unavailable", `call the agent of ${node.name}: ${error.message}`, { cause: error }));
+    });
+    sent.end();
+  });
+  if (response.statusCode === 200) return response;
+  throw refusal(node, response.statusCode ?? 0, await readText(response));
+}
+
+function headersOf(node: Node, token: string): Record<string, string> {
+  return { host: node.id, authorization: `Bearer ${token}` };
+}
+
+function refusal(node: Node, status: number, body: string): DavitError {
+  let message = body;
+  try {
+    const told = JSON.parse(body) as { message?: string; detail?: string };
+    message = told.detail ?? told.message ?? body;
+  } catch {
+    // not JSON: the text itself is the best there is
+  }
+  return new DavitError(status === 404 ? "not_found" : "unavailable", `the agent of ${node.name} answered ${status}: ${message.slice(0, 500)}`);
+}
+
+async function readText(response: IncomingMessage): Promise<string> {
+  let text = "";
+  for await (const chunk of response) {
+    text += String(chunk);
+    if (text.length > MAX_LINE_BYTES * 8) throw new DavitError("too_large", "read the agent's answer: larger than 8 MiB");
+  }
+  return text;
+}
+
+async function readLines(response: IncomingMessage, onLine: (line: AgentLogLine) => void, signal: AbortSignal): Promise<void> {
+  let rest = "";
+  try {
+    response.setEncoding("utf8");
+    for await (const chunk of response) {
+      rest += String(chunk);
+      const lines = rest.split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) if (line !== "") onLine(JSON.parse(line) as AgentLogLine);
+      if (rest.length > MAX_LINE_BYTES) throw new DavitError("too_large", "read logs: a line is larger than 1 MiB");
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+async function upgrade(input: AgentCallsInput, node: Node, path: string): Promise<Duplex> {
+  const [socket, token] = await Promise.all([input.dial(node), input.token(node, "agent:exec")]);
+  return await new Promise<Duplex>((resolve, reject) => {
+    const headers = { ...headersOf(node, token), connection: "Upgrade", upgrade: "davit-exec" };
+    const sent = request({ method: "POST", path, headers, createConnection: () => socket as never });
+    const timer = setTimeout(() => sent.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1_000} s`)), ANSWER_TIMEOUT_MS);
+    sent.on("upgrade", (_response, stream, head) => {
+      clearTimeout(timer);
+      if (head.length > 0) stream.unshift(head);
+      resolve(stream);
+    });
+    sent.on("response", (response) => {
+      clearTimeout(timer);
+      void readText(response).then((body) => reject(refusal(node, response.statusCode ?? 0, body)), reject);
+    });
+    sent.on("error", (error) => {
+      clearTimeout(timer);
+      reject(new DavitError("unavailable", `exec on ${node.name}: ${reasonOf(error)}`, { cause: error }));
+    });
+    sent.end();
+  });
+}

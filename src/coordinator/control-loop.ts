@@ -1,0 +1,129 @@
+// Looks at the world and commits what the planner says, until the planner says nothing more. It takes no arguments: a wake-up means
+// "look again", so a lost wake-up costs time and nothing else. One look is under way at a time; time-based steps wake it exactly.
+
+import { reasonOf } from "../core/model/errors.ts";
+import { idFromBytes, ID_BYTES, idSourceFrom } from "../core/model/ids.ts";
+import type { Change, EventDraft } from "../core/model/records.ts";
+import { applyChanges, copyState, type State, type World } from "../core/model/world.ts";
+import { plan } from "../core/reconcile/plan.ts";
+import { changesOf, describeStep, eventOf, type Step } from "../core/reconcile/step.ts";
+import { volumesMade } from "../core/work/volumes-made.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Random } from "../ports/random.ts";
+import type { CommitDoor } from "./commit-door.ts";
+
+/** Passes of the planner before a commit: each sees what the one before did. A plan that does not come to rest in so many is a bug, and is said to be one. */
+const MAX_PASSES = 20;
+/** The longest sleep: "look again" now and then costs microseconds, and an overlooked wake-up then costs at most this. */
+const MAX_SLEEP_MS = 30_000;
+
+export type ControlLoopInput = {
+  readonly door: CommitDoor;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** The world around a state: presence, measurements, progress of nodes. */
+  readonly worldOf: (state: State) => World;
+};
+
+export type LoopReport = { readonly atMs: number; readonly passes: number; readonly steps: readonly string[]; readonly error?: string };
+
+export class ControlLoop {
+  readonly #input: ControlLoopInput;
+  #timer: Timer | undefined;
+  #running = false;
+  #again = false;
+  #stopped = false;
+  #report: LoopReport = { atMs: 0, passes: 0, steps: [] };
+
+  constructor(input: ControlLoopInput) {
+    this.#input = input;
+  }
+
+  /** What the last look that did something did. */
+  get report(): LoopReport {
+    return this.#report;
+  }
+
+  wake(): void {
+    if (this.#stopped) return;
+    if (this.#running) {
+      this.#again = true;
+      return;
+    }
+    this.#running = true;
+    void this.#look();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  async #look(): Promise<void> {
+    const { door, clock, log } = this.#input;
+    this.#timer?.cancel();
+    do {
+      this.#again = false;
+      try {
+        const outcome = await door.commit((state) => this.#draft(state));
+        const { steps, passes } = outcome.result;
+        if (steps.length > 0) {
+          this.#report = { atMs: clock.nowMs(), passes, steps };
+          for (const step of steps) log.info(step);
+        }
+      } catch (error) {
+        this.#report = { atMs: clock.nowMs(), passes: 0, steps: [], error: reasonOf(error) };
+        log.error("control loop", { reason: reasonOf(error) });
+      }
+    } while (this.#again && !this.#stopped);
+    this.#running = false;
+    this.#sleep();
+  }
+
+  #draft(state: State): { changes: Change[]; events: EventDraft[]; result: { steps: string[]; passes: number } } {
+    const { clock, random, worldOf, log } = this.#input;
+    const newId = idSourceFrom(idFromBytes(random.bytes(ID_BYTES)));
+    const nowMs = clock.nowMs();
+    const changes: Change[] = [...volumesMade(state)];
+    const events: EventDraft[] = [];
+    const sentences: string[] = [];
+    let passes = 0;
+    let { steps } = plan(worldOf(state), nowMs, newId);
+    if (steps.length === 0) return { changes, events, result: { steps: sentences, passes } };
+    const scratch = copyState(state);
+    applyChanges(scratch, changes);
+    for (; steps.length > 0; steps = plan(worldOf(scratch), nowMs, newId).steps) {
+      passes += 1;
+      if (passes > MAX_PASSES) {
+        log.error("the plan does not come to rest; going on with what there is", { step: describe(steps, scratch) });
+        break;
+      }
+      for (const step of steps) {
+        sentences.push(describeStep(step, scratch));
+        const event = eventOf(step, scratch);
+        if (event !== undefined) events.push(event);
+        const made = changesOf(step, scratch);
+        applyChanges(scratch, made);
+        changes.push(...made);
+      }
+    }
+    return { changes, events, result: { steps: sentences, passes } };
+  }
+
+  /** Until the planner's next date; what the planner would do now was done, so a plan of the committed world is read for its date only. */
+  #sleep(): void {
+    if (this.#stopped) return;
+    const { clock, door, worldOf } = this.#input;
+    const nowMs = clock.nowMs();
+    const { wakeAtMs } = plan(worldOf(door.state), nowMs, idSourceFrom("date"));
+    const delayMs = Math.min(Math.max((wakeAtMs ?? Number.POSITIVE_INFINITY) - nowMs, 1), MAX_SLEEP_MS);
+    this.#timer = clock.after(delayMs, () => this.wake());
+  }
+}
+
+function describe(steps: readonly Step[], state: State): string {
+  const [first] = steps;
+  return first === undefined ? "" : describeStep(first, state);
+}

@@ -1,0 +1,38 @@
+// What ended tasks leave behind: five a slot, none of slots and services that are no more. Pure.
+
+import type { ServiceId } from "../model/ids.ts";
+import { KEPT_TASKS_PER_SLOT, type Task } from "../model/records.ts";
+import { isOnDeadNode } from "./health.ts";
+import type { Planning } from "./planning.ts";
+
+/** Forgets ended tasks of one slot beyond `keep`, the oldest first. */
+export function planHistory(planning: Planning, ended: readonly Task[], keep: number = KEPT_TASKS_PER_SLOT): void {
+  const oldestFirst = ended.toSorted((a, b) => (a.endedAtMs ?? 0) - (b.endedAtMs ?? 0) || (a.id < b.id ? -1 : 1));
+  for (const task of oldestFirst.slice(0, Math.max(0, ended.length - keep))) planForget(planning, task);
+}
+
+function planForget(planning: Planning, task: Task): void {
+  planning.steps.push({ kind: "forget", taskId: task.id, now: task.nodeId === undefined || isOnDeadNode(planning.world, task) });
+}
+
+/** A task that its agent was to remove, on a node that is no more, has nobody to report it gone. */
+export function planLeftovers(planning: Planning, tasks: readonly Task[]): void {
+  for (const task of tasks) if (task.desired === "remove" && isOnDeadNode(planning.world, task)) planning.steps.push({ kind: "forget", taskId: task.id, now: true });
+}
+
+/** A removed service: its tasks end in order, then every trace goes. */
+export function planRemoved(planning: Planning, serviceId: ServiceId, tasks: readonly Task[]): void {
+  for (const task of tasks) {
+    if (task.desired === "running") {
+      planning.finishWithdrawal(task);
+      if (task.withdrawal === undefined) planning.end(task, "its service was removed");
+    } else if (task.desired === "shutdown" && !planning.isEnding(task)) {
+      planForget(planning, task);
+    }
+  }
+  planLeftovers(planning, tasks);
+  if (tasks.length > 0) return;
+  const { state } = planning.world;
+  const versions = [...state.serviceVersion.values()].filter((version) => version.serviceId === serviceId).map((version) => version.id);
+  if (versions.length > 0 || state.rollout.has(serviceId)) planning.steps.push({ kind: "clear", serviceId, versions });
+}

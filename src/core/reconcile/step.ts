@@ -1,0 +1,171 @@
+// What a plan is made of: steps that are plain data, say what they are for, and turn into changes without any further choice. Pure.
+
+import { assertNever } from "../model/invariant.ts";
+import type { NodeId, TaskId, VolumeId } from "../model/ids.ts";
+import type { Change, EventDraft, HostPort, Rollout, Service, Task } from "../model/records.ts";
+import { type State, versionKey } from "../model/world.ts";
+
+export type Step =
+  /** A new task, placed or waiting. */
+  | { readonly kind: "create"; readonly task: Task; readonly why: string }
+  /** A waiting task gets its node. */
+  | { readonly kind: "place"; readonly taskId: TaskId; readonly nodeId: NodeId; readonly address: string; readonly hostPorts: readonly HostPort[]; readonly atMs: number }
+  /** Why a task does not run, or (reason "") that nothing is in the way any more. */
+  | { readonly kind: "wait"; readonly taskId: TaskId; readonly reason: string }
+  /** A pinned volume's data is on this node from now on. */
+  | { readonly kind: "pin"; readonly volumeId: VolumeId; readonly nodeId: NodeId }
+  /** First phase of a stop by choice: out of all routes. */
+  | { readonly kind: "withdraw"; readonly taskId: TaskId; readonly routesGeneration: number; readonly atMs: number; readonly why: string }
+  /** Second phase: the agent stops it. */
+  | { readonly kind: "stop"; readonly taskId: TaskId; readonly atMs: number; readonly why: string }
+  /** An ended task leaves the history: its agent removes the container, then its record goes; at once where there is no agent to ask. */
+  | { readonly kind: "forget"; readonly taskId: TaskId; readonly now: boolean }
+  | { readonly kind: "rollout"; readonly rollout: Rollout; readonly why: string }
+  /** A failed change goes back to an earlier version. */
+  | { readonly kind: "rollback"; readonly service: Service; readonly toVersion: number; readonly atMs: number; readonly why: string }
+  | { readonly kind: "stable"; readonly service: Service; readonly version: number }
+  /** A removed service's last records. */
+  | { readonly kind: "clear"; readonly serviceId: string; readonly versions: readonly string[] };
+
+/** The records that a step writes. */
+export function changesOf(step: Step, state: State): readonly Change[] {
+  switch (step.kind) {
+    case "create":
+      return [{ op: "put", kind: "task", record: step.task }];
+    case "place":
+      return editTask(state, step.taskId, ({ waiting: _waiting, ...task }) => ({
+        ...task,
+        nodeId: step.nodeId,
+        address: step.address,
+        hostPorts: step.hostPorts,
+        assignedAtMs: step.atMs,
+      }));
+    case "wait":
+      return editTask(state, step.taskId, ({ waiting: _waiting, ...task }) => (step.reason === "" ? task : { ...task, waiting: step.reason }));
+    case "pin": {
+      const pin = state.volumePin.get(step.volumeId) ?? { id: step.volumeId, nodeIds: [] };
+      return [{ op: "put", kind: "volumePin", record: { ...pin, nodeIds: [...pin.nodeIds, step.nodeId] } }];
+    }
+    case "withdraw":
+      return editTask(state, step.taskId, (task) => ({
+        ...task,
+        desiredReason: step.why,
+        withdrawal: { startedAtMs: step.atMs, routesGeneration: step.routesGeneration },
+      }));
+    case "stop":
+      return editTask(state, step.taskId, ({ waiting: _waiting, ...task }) => ({ ...task, desired: "shutdown", desiredReason: step.why, endedAtMs: step.atMs }));
+    case "forget":
+      return forget(step.taskId, step.now, state);
+    case "rollout":
+      return [{ op: "put", kind: "rollout", record: step.rollout }];
+    case "rollback": {
+      const { service, toVersion, atMs, why } = step;
+      const record: Service = { ...service, index: service.index + 1, version: toVersion, previousVersion: service.version, isRollback: true, changeReason: why, updatedAtMs: atMs };
+      return [{ op: "put", kind: "service", record }];
+    }
+    case "stable": {
+      const version = state.serviceVersion.get(versionKey(step.service.id, step.version));
+      return version === undefined ? [] : [{ op: "put", kind: "serviceVersion", record: { ...version, stable: true } }];
+    }
+    case "clear":
+      return [
+        { op: "delete", kind: "rollout", id: step.serviceId },
+        ...step.versions.map((id): Change => ({ op: "delete", kind: "serviceVersion", id })),
+      ];
+    default:
+      return assertNever(step);
+  }
+}
+
+function forget(taskId: TaskId, now: boolean, state: State): readonly Change[] {
+  if (!now) return editTask(state, taskId, (task) => ({ ...task, desired: "remove" }));
+  return [
+    { op: "delete", kind: "task", id: taskId },
+    { op: "delete", kind: "taskStatus", id: taskId },
+  ];
+}
+
+function editTask(state: State, taskId: TaskId, edit: (task: Task) => Task): readonly Change[] {
+  const task = state.task.get(taskId);
+  return task === undefined ? [] : [{ op: "put", kind: "task", record: edit(task) }];
+}
+
+/** A task's name for people: "shop_web.2", "shop_api.n1". */
+export function taskName(task: Task, state: State): string {
+  const service = state.service.get(task.serviceId)?.name ?? state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec.name ?? task.serviceId;
+  const nodeId = task.onlyNode ?? task.nodeId;
+  const node = nodeId === undefined ? undefined : state.node.get(nodeId);
+  return `${service}.${task.slot === 0 ? (node?.name ?? nodeId ?? "?") : task.slot}`;
+}
+
+/** A sentence of what a step does and why. */
+export function describeStep(step: Step, state: State): string {
+  switch (step.kind) {
+    case "create": {
+      const { task } = step;
+      const where = task.nodeId === undefined ? `waits: ${task.waiting ?? "no node yet"}` : `on ${nodeName(state, task.nodeId)}`;
+      return `create ${taskName(task, state)} (version ${task.specVersion}) ${where}: ${step.why}`;
+    }
+    case "place":
+      return `place ${nameOf(step.taskId, state)} on ${nodeName(state, step.nodeId)}`;
+    case "wait":
+      return step.reason === "" ? `${nameOf(step.taskId, state)} need not wait any more` : `${nameOf(step.taskId, state)} waits: ${step.reason}`;
+    case "pin":
+      return `volume ${state.volume.get(step.volumeId)?.name ?? step.volumeId} has its data on ${nodeName(state, step.nodeId)} from now on`;
+    case "withdraw":
+      return `withdraw ${nameOf(step.taskId, state)} from all routes: ${step.why}`;
+    case "stop":
+      return `stop ${nameOf(step.taskId, state)}: ${step.why}`;
+    case "forget":
+      return `forget ended task ${nameOf(step.taskId, state)}`;
+    case "rollout":
+      return `rollout of ${state.service.get(step.rollout.id)?.name ?? step.rollout.id}: ${step.rollout.state}: ${step.why}`;
+    case "rollback":
+      return `roll ${step.service.name} back to version ${step.toVersion}: ${step.why}`;
+    case "stable":
+      return `version ${step.version} of ${step.service.name} is stable`;
+    case "clear":
+      return `clear the records of removed service ${step.serviceId}`;
+    default:
+      return assertNever(step);
+  }
+}
+
+function nameOf(taskId: TaskId, state: State): string {
+  const task = state.task.get(taskId);
+  return task === undefined ? taskId : taskName(task, state);
+}
+
+function nodeName(state: State, id: NodeId): string {
+  return state.node.get(id)?.name ?? id;
+}
+
+/** The event that a step is worth to users; small steps are in the log only. */
+export function eventOf(step: Step, state: State): EventDraft | undefined {
+  switch (step.kind) {
+    case "create":
+    case "place":
+    case "stop":
+    case "wait": {
+      const task = step.kind === "create" ? step.task : state.task.get(step.taskId);
+      if (task === undefined) return undefined;
+      const type = { create: "task.created", place: "task.assigned", stop: "task.stopping", wait: "task.waiting" }[step.kind];
+      return { type, subject: { kind: "task", id: task.id, name: taskName(task, state) }, message: describeStep(step, state) };
+    }
+    case "rollout":
+    case "rollback": {
+      const service = state.service.get(step.kind === "rollout" ? step.rollout.id : step.service.id);
+      if (service === undefined) return undefined;
+      const type = step.kind === "rollout" ? `rollout.${step.rollout.state}` : "service.rolled_back";
+      return { type, subject: { kind: "service", id: service.id, name: service.name }, message: describeStep(step, state) };
+    }
+    case "pin":
+    case "withdraw":
+    case "forget":
+    case "stable":
+    case "clear":
+      return undefined;
+    default:
+      return assertNever(step);
+  }
+}

@@ -1,0 +1,205 @@
+// A small world for planner tests: builders for records, and agents that do what they are told, one step at a time, without any clock
+// but the one given. It holds no decisions of davit's own.
+
+import { expect } from "vitest";
+import { asId, type IdSource, idSourceFrom, type NodeId, type TaskId } from "../../src/core/model/ids.ts";
+import type { Availability, Node, NodeStatus, Service, Task, TaskStatus } from "../../src/core/model/records.ts";
+import type { ServiceMode, ServiceSpec, TaskTemplate, UpdatePolicy } from "../../src/core/model/service-spec.ts";
+import { applyChange, applyChanges, emptyState, type MutableState, type Presence, versionKey, type World } from "../../src/core/model/world.ts";
+import { plan } from "../../src/core/reconcile/plan.ts";
+import { changesOf, describeStep, type Step } from "../../src/core/reconcile/step.ts";
+
+export const UPDATE: UpdatePolicy = { parallelism: 1, delayMs: 0, order: "stop-first", failureAction: "pause", maxFailureRatio: 0, monitorMs: 5_000 };
+
+export function template(changes: Partial<TaskTemplate> & { readonly image?: string; readonly volume?: string } = {}): TaskTemplate {
+  const { image = "web:v1", volume, ...rest } = changes;
+  return {
+    container: {
+      image,
+      pullPolicy: "missing",
+      env: {},
+      labels: {},
+      mounts: volume === undefined ? [] : [{ kind: "volume", volume, target: "/data", readOnly: false }],
+      stopGraceMs: 10_000,
+      runtime: {},
+    },
+    resources: { limits: { cpus: 0, memoryBytes: 0, pids: 0 }, reservations: { cpus: 0, memoryBytes: 0, generic: {} } },
+    placement: { constraints: [], spreadOver: [], maxPerNode: 0, platforms: [] },
+    restart: { condition: "any", delayMs: 1_000, maxAttempts: 0, windowMs: 0 },
+    health: { probe: { kind: "none" }, intervalMs: 1_000, timeoutMs: 1_000, retries: 3, startPeriodMs: 0, startIntervalMs: 1_000 },
+    ports: [],
+    networks: [],
+    settleMs: 1_000,
+    onLeaseLost: "keep",
+    ...rest,
+  };
+}
+
+export class WorldModel {
+  readonly state: MutableState = emptyState();
+  readonly presence = new Map<NodeId, Presence>();
+  nowMs = 1_000_000;
+  valveShut = false;
+  /** Images whose containers exit at once. */
+  readonly broken = new Set<string>();
+  /** Every sentence of every step so far. */
+  readonly told: string[] = [];
+  readonly #ids: IdSource;
+
+  constructor(seed = "world") {
+    this.#ids = idSourceFrom(seed);
+    applyChange(this.state, { op: "put", kind: "cluster", record: { id: asId("cluster"), name: "test", createdAtMs: 0, addressPool: "10.210.0.0/16" } });
+  }
+
+  world(): World {
+    return { state: this.state, presence: this.presence, measured: new Map(), progress: new Map(), valveShut: this.valveShut, routesGeneration: 0 };
+  }
+
+  node(name: string, labels: Record<string, string> = {}): NodeId {
+    const id = asId<"node">(name);
+    const record: Node = {
+      id,
+      index: 1,
+      name,
+      address: { host: `10.0.0.${this.state.node.size + 11}`, port: 22 },
+      hostKey: "",
+      agentKey: "",
+      jump: [],
+      labels,
+      availability: "active",
+      subnet: `10.210.${this.state.node.size + 1}.0/24`,
+      reserved: { cpus: 0, memoryBytes: 0, generic: {} },
+      joinedAtMs: 0,
+    };
+    const status: NodeStatus = {
+      id,
+      bootId: "boot",
+      agentVersion: "1",
+      engineVersion: "1",
+      engineLabels: {},
+      platform: { os: "linux", arch: "x86_64" },
+      kernel: "6",
+      resources: { cpus: 4, memoryBytes: 8_000_000_000, generic: {} },
+      lostAtMs: [],
+      listening: ["tcp/22"],
+    };
+    applyChanges(this.state, [
+      { op: "put", kind: "node", record },
+      { op: "put", kind: "nodeStatus", record: status },
+    ]);
+    this.presence.set(id, "ready");
+    return id;
+  }
+
+  availability(id: NodeId, availability: Availability): void {
+    const node = this.state.node.get(id);
+    if (node !== undefined) this.state.node.set(id, { ...node, availability });
+  }
+
+  lose(id: NodeId): void {
+    this.presence.set(id, "lost");
+  }
+
+  volume(name: string): void {
+    this.state.volume.set(name, { id: asId(name), index: 1, createdAtMs: 0, name, driver: "local", driverOpts: {}, labels: {}, external: false });
+  }
+
+  /** Creates or changes a service as a deploy does. */
+  deploy(name: string, mode: ServiceMode, from: TaskTemplate, update: Partial<UpdatePolicy> = {}): void {
+    const id = asId<"service">(name);
+    const known = this.state.service.get(id);
+    const number = (known?.version ?? 0) + 1;
+    const spec: ServiceSpec = { name, labels: {}, mode, template: from, update: { ...UPDATE, ...update }, rollback: UPDATE };
+    const templateHash = JSON.stringify(from);
+    const record: Service = {
+      id,
+      index: (known?.index ?? 0) + 1,
+      name,
+      createdAtMs: known?.createdAtMs ?? this.nowMs,
+      updatedAtMs: this.nowMs,
+      mode,
+      version: number,
+      force: known?.force ?? 0,
+      isRollback: false,
+      changeReason: `image ${from.container.image}`,
+      ...(known === undefined ? {} : { previousVersion: known.version }),
+    };
+    applyChanges(this.state, [
+      { op: "put", kind: "service", record },
+      { op: "put", kind: "serviceVersion", record: { id: versionKey(id, number), serviceId: id, version: number, spec, hash: templateHash, templateHash, createdAtMs: this.nowMs, stable: false } },
+    ]);
+  }
+
+  scale(name: string, replicas: number): void {
+    const service = this.state.service.get(name);
+    if (service !== undefined) this.state.service.set(name, { ...service, mode: { kind: "replicated", replicas } });
+  }
+
+  /** One plan, applied. */
+  plan(): readonly Step[] {
+    const { steps } = plan(this.world(), this.nowMs, this.#ids);
+    for (const step of steps) {
+      this.told.push(describeStep(step, this.state));
+      applyChanges(this.state, changesOf(step, this.state));
+    }
+    return steps;
+  }
+
+  /** Plans until nothing is left to do now. */
+  rest(): void {
+    for (let pass = 0; pass < 30; pass++) if (this.plan().length === 0) return;
+    expect.fail(`the plan does not come to rest: ${this.told.slice(-5).join(" | ")}`);
+  }
+
+  /** Every reachable agent does what its tasks ask for, at once. */
+  agents(): void {
+    for (const task of [...this.state.task.values()]) {
+      if (task.nodeId === undefined || this.presence.get(task.nodeId) === "lost") continue;
+      const status = this.state.taskStatus.get(task.id);
+      if (task.desired === "remove") {
+        this.state.task.delete(task.id);
+        this.state.taskStatus.delete(task.id);
+      } else if (task.desired === "shutdown") {
+        if (status?.state === "failed" || status?.state === "rejected") this.status(task.id, { exhausted: true });
+        else if (status !== undefined && status.state !== "complete") this.status(task.id, { state: "shutdown" });
+      } else if (status === undefined) {
+        if (this.broken.has(this.#imageOf(task))) this.status(task.id, { state: "failed", reason: "exit code 1", exitCode: 1 });
+        else this.status(task.id, { state: "running", startedAtMs: this.nowMs });
+      }
+    }
+  }
+
+  status(id: TaskId, changes: Partial<TaskStatus>): void {
+    const known = this.state.taskStatus.get(id) ?? { id, state: "assigned", attempt: 1, reason: "", exhausted: false, stateAtMs: this.nowMs };
+    this.state.taskStatus.set(id, { ...known, stateAtMs: this.nowMs, ...changes });
+  }
+
+  /** Time goes by in steps of half a second: agents work, the planner plans. */
+  run(forMs: number, each: () => void = () => undefined): void {
+    for (let passed = 0; passed < forMs; passed += 500) {
+      this.rest();
+      each();
+      this.agents();
+      each();
+      this.nowMs += 500;
+    }
+    this.rest();
+  }
+
+  tasks(name: string): Task[] {
+    return [...this.state.task.values()].filter((task) => task.serviceId === asId(name));
+  }
+
+  live(name: string): Task[] {
+    return this.tasks(name).filter((task) => task.desired === "running" && task.withdrawal === undefined);
+  }
+
+  /** Tasks that run on reachable nodes now. */
+  running(name: string): Task[] {
+    return this.tasks(name).filter((task) => this.state.taskStatus.get(task.id)?.state === "running" && task.nodeId !== undefined && this.presence.get(task.nodeId) !== "lost");
+  }
+
+  #imageOf(task: Task): string {
+    return this.state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec.template.container.image ?? "";
+  }
+}
