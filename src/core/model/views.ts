@@ -2,8 +2,8 @@
 // Times are ISO 8601 texts in views. Pure types.
 
 import type { ErrorCode, ErrorDetail } from "./errors.ts";
-import type { Availability, DavitEvent, DesiredState, HostPort, Role, RolloutState, TaskState, UpdateStatus } from "./records.ts";
-import type { Labels, PortSpec, ResourceAmounts, ServiceMode, ServiceSpec, StackSpec } from "./service-spec.ts";
+import type { AuditEntry, Availability, DavitEvent, DesiredState, HostPort, Role, RolloutState, TaskState, UpdateStatus } from "./records.ts";
+import type { Labels, PortSpec, ResourceAmounts, ServiceMode, ServiceSpec, StackSpec, UpdatePolicy } from "./service-spec.ts";
 import type { Presence } from "./world.ts";
 
 export type VersionView = { readonly version: string; readonly protocol: number; readonly clusterId: string; readonly epoch: number; readonly revision: number; readonly addressPool: string };
@@ -168,3 +168,38 @@ export type Problem = {
 };
 
 export type LogLine = { readonly task: string; readonly node: string; readonly stream: "stdout" | "stderr"; readonly at: string; readonly text: string };
+
+/** How much is in order: for load balancers and scripts. */
+export type HealthView = { readonly status: "ok"; readonly revision: number };
+/** What can be changed on a node. A label with the value null is removed. */
+export type NodePatch = {
+  readonly name?: string;
+  readonly availability?: Availability;
+  readonly labels?: Readonly<Record<string, string | null>>;
+  readonly address?: { readonly host: string; readonly port: number };
+};
+/** What `service update` can change. A name with the value null is removed; `force` replaces the tasks though nothing else changed. */
+export type ServicePatch = {
+  readonly force?: boolean;
+  readonly image?: string;
+  readonly replicas?: number;
+  readonly command?: readonly string[];
+  readonly env?: Readonly<Record<string, string | null>>;
+  readonly labels?: Readonly<Record<string, string | null>>;
+  readonly update?: Partial<UpdatePolicy>;
+  readonly rollback?: Partial<UpdatePolicy>;
+};
+export type StackDetailView = { readonly stack: StackView; readonly services: readonly ServiceView[]; readonly tasks: readonly TaskView[] };
+export type TokenRequest = {
+  readonly name: string;
+  readonly role: Role;
+  /** Binds a deployer to one stack. */
+  readonly stack?: string;
+  /** Absent: 90 days. */
+  readonly expiresInSeconds?: number;
+};
+export type RegistryRequest = { readonly username: string; readonly password: string };
+export type AuditView = Omit<AuditEntry, "atMs"> & { readonly at: string };
+/** Something to tell beside the lines of a log: a node that cannot be reached. */
+export type LogNote = { readonly message: string };
+export type LogMessage = ({ readonly kind: "line" } & LogLine) | ({ readonly kind: "note" } & LogNote);

@@ -1,0 +1,100 @@
+// What the HTTP API needs of the coordinator, and nothing more: the world to read, one door for commands, history, and the few calls
+// that reach nodes. The coordinator implements it; tests have a small implementation in memory.
+
+import type { Duplex } from "node:stream";
+import type { Command } from "../core/commands/command.ts";
+import type { NodeId, TaskId, TokenId } from "../core/model/ids.ts";
+import type { AuditDraft, AuditEntry, DavitEvent } from "../core/model/records.ts";
+import type { JoinProgress, JoinRequest } from "../core/model/views.ts";
+import type { World } from "../core/model/world.ts";
+
+export type Mutated<Result> = {
+  readonly result: Result;
+  readonly revision: number;
+  readonly events: readonly DavitEvent[];
+};
+
+export type EventPage = {
+  readonly events: readonly DavitEvent[];
+  readonly oldestSeq: number;
+  readonly newestSeq: number;
+};
+
+export type TaskLogOptions = {
+  readonly follow: boolean;
+  readonly tail?: number;
+  readonly since?: string;
+};
+export type TaskLogLine = {
+  readonly stream: "stdout" | "stderr";
+  readonly at: string;
+  readonly text: string;
+};
+
+export type TaskExecOptions = {
+  readonly argv: readonly string[];
+  readonly tty: boolean;
+  readonly cols?: number;
+  readonly rows?: number;
+  readonly user?: string;
+  readonly workingDir?: string;
+};
+
+export type NodeRemoval = { readonly force: boolean; readonly volumes: boolean };
+
+export interface Backend {
+  /** The committed records and what is measured now. Read it, keep no part of its maps over an await. */
+  world(): World;
+  /** Revision of the last commit. */
+  revision(): number;
+  /** Number of this coordinator's start in the chain of epochs. */
+  epoch(): number;
+  /** Wall-clock milliseconds since 1970. */
+  nowMs(): number;
+  /** Commits what a command asks for. Rejects with what it threw, or `out_of_sequence`, `unavailable`, `storage_failed`. */
+  mutate<Result>(command: Command<Result>): Promise<Mutated<Result>>;
+  /** What a command would answer now; commits nothing. Throws what it throws. */
+  dryRun<Result>(command: Command<Result>): Result;
+  /** Writes an audit entry of something refused; never rejects. */
+  refused(entry: AuditDraft): void;
+  /** Calls back after every commit, and after every change of presence; gives the way to stop it. */
+  onChange(listener: () => void): () => void;
+  /** Events with seq greater than `sinceSeq`, oldest first. */
+  events(sinceSeq: number, limit: number): Promise<EventPage>;
+  /** Calls back with the events of each commit, in order; gives the way to stop it. */
+  onEvents(listener: (events: readonly DavitEvent[]) => void): () => void;
+  /** Audit entries with seq greater than `sinceSeq`, oldest first. */
+  audit(sinceSeq: number, limit: number): Promise<readonly AuditEntry[]>;
+  /** Joins a host; resolves with its id once it is ready. Rejects with DavitError. Aborting stops at the next step. */
+  join(
+    request: JoinRequest,
+    onProgress: (progress: JoinProgress) => void,
+    signal: AbortSignal,
+  ): Promise<NodeId>;
+  /** Takes away what davit put on a node and removes its record (core/commands/nodes: removeNode). `force`: the record goes though the host cannot be reached. */
+  removeNode(
+    id: NodeId,
+    options: NodeRemoval,
+    onProgress: (progress: JoinProgress) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Lines of a task's log from its node; resolves at the end, or when `signal` aborts. */
+  taskLogs(
+    id: TaskId,
+    options: TaskLogOptions,
+    onLine: (line: TaskLogLine) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** A duplex of exec frames: 1 byte type, 4 bytes big-endian length, payload. */
+  openExec(id: TaskId, options: TaskExecOptions): Promise<Duplex>;
+  /** What the agent of a node holds and sees, as JSON. */
+  nodeState(id: NodeId): Promise<unknown>;
+  /** Why a node is not in contact: what was tried and what it said; empty when all is well. */
+  nodeMessage(id: NodeId): string;
+  /** Seals a secret text for the store. */
+  seal(text: string): string;
+  /** Notes the use of a user's token. */
+  tokenUsed(id: TokenId): void;
+  /** When a token was last used (wall-clock milliseconds), if it is known. */
+  tokenLastUsedMs(id: TokenId): number | undefined;
+}
