@@ -1,7 +1,15 @@
 // Which keys are offered to an SSH server, in which order, and what to say when none was taken. Keys given as files come first:
 // they were named on purpose, and a server counts every offer (MaxAuthTries, 6 by default).
 
-import { BaseAgent, createAgent, type AuthHandlerMiddleware, type ParsedKey, type SignCallback, type SigningRequestOptions, utils } from "ssh2";
+import {
+  BaseAgent,
+  createAgent,
+  type AuthHandlerMiddleware,
+  type ParsedKey,
+  type SignCallback,
+  type SigningRequestOptions,
+  utils,
+} from "ssh2";
 import { DavitError, reasonOf } from "../core/model/errors.ts";
 import { fingerprint } from "./host-keys.ts";
 import { type Credentials, showTarget, type SshTarget } from "./target.ts";
@@ -18,11 +26,16 @@ export type Authentication = {
 /** Prepares the offers. Rejects with `invalid_input` when a key cannot be read, with `ssh_failed` when there is none at all. */
 export async function prepareAuthentication(target: SshTarget, credentials: Credentials): Promise<Authentication> {
   const named = credentials.identities.map((text) => readKey(text));
-  const files = named.filter((key) => key.isPrivateKey()).map((key): Offer => ({ key, label: `key file ${labelOf(key)}` }));
+  const files = named
+    .filter((key) => key.isPrivateKey())
+    .map((key): Offer => ({ key, label: `key file ${labelOf(key)}` }));
   const held = await agentOffers(credentials, named);
   const offers = [...files, ...held.offers];
   if (offers.length === 0) throw noKeys(target, credentials, held.problem);
-  return { handler: handlerOf(target, offers), refusal: (to, reason) => refusal(to, reason, offers, credentials) };
+  return {
+    handler: handlerOf(target, offers),
+    refusal: (to, reason) => refusal(to, reason, offers, credentials),
+  };
 }
 
 /** The public half of a private key, as an OpenSSH line. Throws `invalid_input`. */
@@ -38,13 +51,18 @@ function readKey(text: string): ParsedKey {
     const reason = key?.message ?? "the file is empty";
     const locked = /passphrase|encrypted/i.test(reason);
     throw new DavitError("invalid_input", `read SSH key: ${reason}`, {
-      wayOut: locked ? "load the key into ssh-agent (ssh-add), and leave the file out" : "give a private key in PEM or OpenSSH form",
+      wayOut: locked
+        ? "load the key into ssh-agent (ssh-add), and leave the file out"
+        : "give a private key in PEM or OpenSSH form",
     });
   }
   return key;
 }
 
-async function agentOffers(credentials: Credentials, named: readonly ParsedKey[]): Promise<{ readonly offers: readonly Offer[]; readonly problem: string }> {
+async function agentOffers(
+  credentials: Credentials,
+  named: readonly ParsedKey[],
+): Promise<{ readonly offers: readonly Offer[]; readonly problem: string }> {
   if (credentials.agentSocket === undefined) return { offers: [], problem: "" };
   const agent = createAgent(credentials.agentSocket);
   const inFiles = new Set(named.filter((key) => key.isPrivateKey()).map((key) => blobOf(key)));
@@ -87,7 +105,12 @@ class OneKeyAgent extends BaseAgent<ParsedKey> {
     callback(undefined, [this.#key]);
   }
 
-  override sign(key: ParsedKey, data: Buffer, options: SigningRequestOptions | SignCallback, callback?: SignCallback): void {
+  override sign(
+    key: ParsedKey,
+    data: Buffer,
+    options: SigningRequestOptions | SignCallback,
+    callback?: SignCallback,
+  ): void {
     if (typeof options === "function") this.#agent.sign(key, data, {}, options);
     else this.#agent.sign(key, data, options, callback);
   }
@@ -111,13 +134,20 @@ function refusal(target: SshTarget, reason: string, offers: readonly Offer[], cr
     return new DavitError(
       "ssh_failed",
       `connect to ${showTarget(target)}: the server ended the login after too many keys (MaxAuthTries); ${offers.length} were at hand: ${tried}`,
-      { wayOut: "name the right key with --identity FILE, or set IdentityFile and `IdentitiesOnly yes` for this host in ~/.ssh/config" },
+      {
+        wayOut:
+          "name the right key with --identity FILE, or set IdentityFile and `IdentitiesOnly yes` for this host in ~/.ssh/config",
+      },
     );
   }
   const where = credentials.agentSocket === undefined ? "no ssh-agent was asked" : "the ssh-agent was asked";
-  return new DavitError("ssh_failed", `connect to ${showTarget(target)}: the server took none of the ${offers.length} keys offered: ${tried} (${where})`, {
-    wayOut: `put one of their public keys into ${target.user}'s ~/.ssh/authorized_keys there (ssh-copy-id), or name another with --identity FILE`,
-  });
+  return new DavitError(
+    "ssh_failed",
+    `connect to ${showTarget(target)}: the server took none of the ${offers.length} keys offered: ${tried} (${where})`,
+    {
+      wayOut: `put one of their public keys into ${target.user}'s ~/.ssh/authorized_keys there (ssh-copy-id), or name another with --identity FILE`,
+    },
+  );
 }
 
 function noKeys(target: SshTarget, credentials: Credentials, problem: string): DavitError {

@@ -11,7 +11,11 @@ import { hostKeyLine, refusalOfHostKey, wantedKeyAlgorithms } from "./host-keys.
 import { type Credentials, type HostKeyRule, showTarget, type SshTarget } from "./target.ts";
 
 /** A host on the way, or the last one. */
-export type Hop = { readonly target: SshTarget; readonly credentials: Credentials; readonly hostKeyRule: HostKeyRule };
+export type Hop = {
+  readonly target: SshTarget;
+  readonly credentials: Credentials;
+  readonly hostKeyRule: HostKeyRule;
+};
 
 export type KeepAlive = { readonly intervalMs: number; readonly misses: number };
 /** Control connections notice a dead peer within a lease. */
@@ -37,6 +41,8 @@ export type Connection = {
   readonly hostKey: string;
   /** The hops before it, with the keys they showed. */
   readonly jump: readonly Connection[];
+  /** The connection of another node that it started from, if it did. */
+  readonly through?: Connection;
   /** Resolves once it has ended, with why. */
   readonly closed: Promise<string>;
   close(): void;
@@ -60,9 +66,17 @@ export async function connect(hops: readonly [Hop, ...Hop[]], options: ConnectOp
   return last;
 }
 
-async function openHop(hop: Hop, from: Connection | undefined, jump: readonly Connection[], options: ConnectOptions): Promise<Connection> {
+async function openHop(
+  hop: Hop,
+  from: Connection | undefined,
+  jump: readonly Connection[],
+  options: ConnectOptions,
+): Promise<Connection> {
   const { target } = hop;
-  const socket = from === undefined ? await openSocket(target, options.connectTimeoutMs) : await forward(from, target, options.connectTimeoutMs);
+  const socket =
+    from === undefined
+      ? await openSocket(target, options.connectTimeoutMs)
+      : await forward(from, target, options.connectTimeoutMs);
   try {
     return await options.gates.run(`${target.host}:${target.port}`, () => handshake(hop, socket, [...jump], options));
   } catch (error) {
@@ -92,20 +106,30 @@ function openSocket(target: SshTarget, timeoutMs: number): Promise<Socket> {
 /** A TCP stream to `target` that starts at another host. */
 async function forward(from: Connection, target: SshTarget, timeoutMs: number): Promise<Duplex> {
   const opening = new Promise<Duplex>((resolve, reject) => {
-    from.client.forwardOut("127.0.0.1", 0, target.host, target.port, (error, channel) => (error ? reject(error) : resolve(channel)));
+    from.client.forwardOut("127.0.0.1", 0, target.host, target.port, (error, channel) =>
+      error ? reject(error) : resolve(channel),
+    );
   });
   try {
     return await within(opening, timeoutMs, (late) => late.destroy());
   } catch (error) {
-    throw new DavitError("ssh_failed", `connect to ${showTarget(target)} through ${showTarget(from.target)}: ${reasonOf(error)}`, {
-      wayOut: `check that ${target.host} port ${target.port} can be reached from ${from.target.host}, and that its sshd allows it (AllowTcpForwarding)`,
-      cause: error,
-    });
+    throw new DavitError(
+      "ssh_failed",
+      `connect to ${showTarget(target)} through ${showTarget(from.target)}: ${reasonOf(error)}`,
+      {
+        wayOut: `check that ${target.host} port ${target.port} can be reached from ${from.target.host}, and that its sshd allows it (AllowTcpForwarding)`,
+        cause: error,
+      },
+    );
   }
 }
 
 /** Rejects after `timeoutMs`; what comes later is given to `discard`. */
-async function within<Value>(promise: Promise<Value>, timeoutMs: number, discard: (value: Value) => void): Promise<Value> {
+async function within<Value>(
+  promise: Promise<Value>,
+  timeoutMs: number,
+  discard: (value: Value) => void,
+): Promise<Value> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
@@ -120,7 +144,12 @@ async function within<Value>(promise: Promise<Value>, timeoutMs: number, discard
   }
 }
 
-async function handshake(hop: Hop, socket: Duplex, jump: readonly Connection[], options: ConnectOptions): Promise<Connection> {
+async function handshake(
+  hop: Hop,
+  socket: Duplex,
+  jump: readonly Connection[],
+  options: ConnectOptions,
+): Promise<Connection> {
   const { target, hostKeyRule } = hop;
   const authentication = await prepareAuthentication(target, hop.credentials);
   const client = new Client();
@@ -140,15 +169,31 @@ async function handshake(hop: Hop, socket: Duplex, jump: readonly Connection[], 
       reject(refused ?? handshakeFailed(target, new Error(lastError)));
       for (const hopBefore of jump.toReversed()) hopBefore.close();
     });
-    client.once("ready", () => resolve({ target, client, hostKey, jump, closed, close: () => client.end() }));
+    client.once("ready", () =>
+      resolve({
+        target,
+        client,
+        hostKey,
+        jump,
+        closed,
+        close: () => client.end(),
+        ...(options.through === undefined ? {} : { through: options.through }),
+      }),
+    );
     client.connect({
-      sock: socket as never,
+      sock: socket,
       username: target.user,
       authHandler: authentication.handler,
       readyTimeout: options.handshakeTimeoutMs,
       keepaliveInterval: options.keepAlive.intervalMs,
       keepaliveCountMax: options.keepAlive.misses,
-      ...(algorithms === undefined ? {} : { algorithms: { serverHostKey: algorithms as ServerHostKeyAlgorithm[] } satisfies Algorithms }),
+      ...(algorithms === undefined
+        ? {}
+        : {
+            algorithms: {
+              serverHostKey: algorithms as ServerHostKeyAlgorithm[],
+            } satisfies Algorithms,
+          }),
       hostVerifier: (blob: Buffer) => {
         refused = refusalOfHostKey(hostKeyRule, target, blob);
         hostKey = hostKeyLine(blob);
@@ -168,10 +213,14 @@ function unreachable(target: SshTarget, error: Error, timeoutMs: number): DavitE
   const code = (error as NodeJS.ErrnoException).code ?? "";
   const where = `connect to ${showTarget(target)}`;
   if (code === "ECONNREFUSED") {
-    return new DavitError("ssh_failed", `${where}: connection refused: the host is up, but nothing listens on port ${target.port}`, {
-      wayOut: "start its SSH server (systemctl enable --now ssh), or give the right port: user@host:port",
-      cause: error,
-    });
+    return new DavitError(
+      "ssh_failed",
+      `${where}: connection refused: the host is up, but nothing listens on port ${target.port}`,
+      {
+        wayOut: "start its SSH server (systemctl enable --now ssh), or give the right port: user@host:port",
+        cause: error,
+      },
+    );
   }
   if (code === "ENOTFOUND" || code === "EAI_AGAIN") {
     return new DavitError("ssh_failed", `${where}: the name ${target.host} cannot be resolved`, {
@@ -188,13 +237,19 @@ function unreachable(target: SshTarget, error: Error, timeoutMs: number): DavitE
 
 function handshakeFailed(target: SshTarget, error: Error): DavitError {
   if (/no matching host key/i.test(error.message)) {
-    return new DavitError("ssh_failed", `connect to ${showTarget(target)}: the host no longer shows a host key of the known type`, {
-      wayOut: "either it was installed anew or something else answers in its place; remove the old key (ssh-keygen -R) if you know why",
-      cause: error,
-    });
+    return new DavitError(
+      "ssh_failed",
+      `connect to ${showTarget(target)}: the host no longer shows a host key of the known type`,
+      {
+        wayOut:
+          "either it was installed anew or something else answers in its place; remove the old key (ssh-keygen -R) if you know why",
+        cause: error,
+      },
+    );
   }
   return new DavitError("ssh_failed", `connect to ${showTarget(target)}: ${inWords(error.message)}`, {
-    wayOut: "look at the SSH server's log on the host (journalctl -u ssh); if it limits logins in parallel (MaxStartups), try again",
+    wayOut:
+      "look at the SSH server's log on the host (journalctl -u ssh); if it limits logins in parallel (MaxStartups), try again",
     cause: error,
   });
 }

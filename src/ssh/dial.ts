@@ -6,15 +6,15 @@ import type { ClientChannel } from "ssh2";
 import { DavitError, reasonOf } from "../core/model/errors.ts";
 import type { Connection } from "./connection.ts";
 import { Gate } from "./gate.ts";
+import { AGENT_BINARY, BULK_SOCKET, CONTROL_SOCKET } from "./paths.ts";
 import { quoteArgv } from "./quote.ts";
 import { showTarget } from "./target.ts";
 
-export const CONTROL_SOCKET = "/run/davit/control.sock";
-export const BULK_SOCKET = "/run/davit/agent.sock";
-const AGENT_BINARY = "/usr/local/lib/davit/davit";
-
 /** What `davit agent dial` is given for each socket. */
-const DIAL_NAMES: Readonly<Record<string, string>> = { [CONTROL_SOCKET]: "control", [BULK_SOCKET]: "http" };
+const DIAL_NAMES: Readonly<Record<string, string>> = {
+  [CONTROL_SOCKET]: "control",
+  [BULK_SOCKET]: "http",
+};
 
 /** sshd's MaxSessions is 10 by default; two are left for short commands. Forwarded streams do not count. */
 const MAX_DIAL_SESSIONS = 8;
@@ -37,7 +37,9 @@ export async function dialSocket(connection: Connection, path: string): Promise<
 
 function forwardTo(connection: Connection, path: string): Promise<Duplex> {
   return new Promise((resolve, reject) => {
-    connection.client.openssh_forwardOutStreamLocal(path, (error, channel) => (error ? reject(error) : resolve(channel)));
+    connection.client.openssh_forwardOutStreamLocal(path, (error, channel) =>
+      error ? reject(error) : resolve(channel),
+    );
   });
 }
 
@@ -45,9 +47,14 @@ async function dialByCommand(connection: Connection, path: string, name: string)
   const gate = sessionGates.get(connection) ?? new Gate(MAX_DIAL_SESSIONS);
   sessionGates.set(connection, gate);
   if (!gate.tryEnter()) {
-    throw new DavitError("too_many", `reach ${path} on ${showTarget(connection.target)}: ${MAX_DIAL_SESSIONS} streams are open already`, {
-      wayOut: "close some logs or exec sessions of this node, or allow forwarding in its sshd (AllowStreamLocalForwarding)",
-    });
+    throw new DavitError(
+      "too_many",
+      `reach ${path} on ${showTarget(connection.target)}: ${MAX_DIAL_SESSIONS} streams are open already`,
+      {
+        wayOut:
+          "close some logs or exec sessions of this node, or allow forwarding in its sshd (AllowStreamLocalForwarding)",
+      },
+    );
   }
   try {
     const channel = await execDial(connection, name);

@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { DavitError } from "../core/model/errors.ts";
+import { assertNever } from "../core/model/invariant.ts";
 import { judgeHostKey, knownKeyTypes, parseKnownHosts } from "./config/known-hosts.ts";
 import { type HostKeyRule, showTarget, type SshTarget } from "./target.ts";
 
@@ -23,7 +24,10 @@ export function hostKeyLine(blob: Uint8Array): string {
 
 /** Signature algorithms to ask a host for, so that it shows a key of a type that can be compared. Undefined: any. */
 export function wantedKeyAlgorithms(rule: HostKeyRule, target: SshTarget): readonly string[] | undefined {
-  const types = rule.kind === "pinned" ? [rule.hostKey.split(" ")[0] ?? ""] : knownKeyTypes(parseKnownHosts(rule.knownHosts.join("\n")), target);
+  const types =
+    rule.kind === "pinned"
+      ? [rule.hostKey.split(" ")[0] ?? ""]
+      : knownKeyTypes(parseKnownHosts(rule.knownHosts.join("\n")), target);
   if (types.length === 0) return undefined;
   return types.flatMap((type) => (type === "ssh-rsa" ? ["rsa-sha2-512", "rsa-sha2-256"] : [type]));
 }
@@ -40,13 +44,23 @@ export function refusalOfHostKey(rule: HostKeyRule, target: SshTarget, blob: Uin
     case "known":
       return undefined;
     case "revoked":
-      return new DavitError("ssh_failed", `connect to ${showTarget(target)}: its host key ${fingerprint(blob)} is marked @revoked in known_hosts`, {
-        wayOut: "do not use this host until its owner has given it a new host key",
-      });
+      return new DavitError(
+        "ssh_failed",
+        `connect to ${showTarget(target)}: its host key ${fingerprint(blob)} is marked @revoked in known_hosts`,
+        {
+          wayOut: "do not use this host until its owner has given it a new host key",
+        },
+      );
     case "changed":
-      return changed(target, verdict.expected.map((key) => fingerprint(Buffer.from(key, "base64"))), fingerprint(blob));
+      return changed(
+        target,
+        verdict.expected.map((key) => fingerprint(Buffer.from(key, "base64"))),
+        fingerprint(blob),
+      );
     case "unknown":
       return rule.acceptNew ? undefined : unknown(target, blob);
+    default:
+      return assertNever(verdict);
   }
 }
 
@@ -54,13 +68,21 @@ function changed(target: SshTarget, expected: readonly string[], shown: string):
   return new DavitError(
     "ssh_failed",
     `connect to ${showTarget(target)}: the host key changed: expected ${expected.join(" or ")}, got ${shown}`,
-    { wayOut: "either the host was installed anew or something else answers in its place; if you know why it changed, remove the old key (ssh-keygen -R) or the node (davit node rm --force), then add it again" },
+    {
+      wayOut:
+        "either the host was installed anew or something else answers in its place; if you know why it changed, remove the old key (ssh-keygen -R) or the node (davit node rm --force), then add it again",
+    },
   );
 }
 
 function unknown(target: SshTarget, blob: Uint8Array): DavitError {
   const type = hostKeyLine(blob).split(" ")[0] ?? "";
-  return new DavitError("ssh_failed", `connect to ${showTarget(target)}: its host key is not known: ${type} ${fingerprint(blob)}`, {
-    wayOut: "compare it with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host, then accept it with --accept-new-host-key",
-  });
+  return new DavitError(
+    "ssh_failed",
+    `connect to ${showTarget(target)}: its host key is not known: ${type} ${fingerprint(blob)}`,
+    {
+      wayOut:
+        "compare it with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host, then accept it with --accept-new-host-key",
+    },
+  );
 }

@@ -52,11 +52,29 @@ export class SshHostShell implements HostShell {
     return await collect(channel, stdin, `run ${argv[0] ?? ""} on ${this.target}`, this.#connection, options);
   }
 
-  async upload(path: string, content: Uint8Array, options: { readonly mode: number; readonly root?: boolean }): Promise<void> {
+  async upload(
+    path: string,
+    content: Uint8Array,
+    options: { readonly mode: number; readonly root?: boolean },
+  ): Promise<void> {
     const temporary = `${path}.${randomBytes(6).toString("hex")}.part`;
-    const argv = ["sh", "-c", UPLOAD_SCRIPT, "upload", path, options.mode.toString(8), String(content.length), temporary];
-    const result = await this.exec(argv, { stdin: content, root: options.root ?? false, timeoutMs: UPLOAD_TIMEOUT_MS });
-    if (result.exitCode !== 0) throw new DavitError("ssh_failed", `write ${path} on ${this.target}: ${lastLine(result.stderr)}`);
+    const argv = [
+      "sh",
+      "-c",
+      UPLOAD_SCRIPT,
+      "upload",
+      path,
+      options.mode.toString(8),
+      String(content.length),
+      temporary,
+    ];
+    const result = await this.exec(argv, {
+      stdin: content,
+      root: options.root ?? false,
+      timeoutMs: UPLOAD_TIMEOUT_MS,
+    });
+    if (result.exitCode !== 0)
+      throw new DavitError("ssh_failed", `write ${path} on ${this.target}: ${lastLine(result.stderr)}`);
   }
 
   dial(socketPath: string): Promise<Duplex> {
@@ -77,7 +95,11 @@ export function lastLine(output: string): string {
 function openExec(connection: Connection, command: string): Promise<ClientChannel> {
   return new Promise((resolve, reject) => {
     const failed = (error: unknown): void =>
-      reject(new DavitError("ssh_failed", `open a session on ${showTarget(connection.target)}: ${reasonOf(error)}`, { cause: error }));
+      reject(
+        new DavitError("ssh_failed", `open a session on ${showTarget(connection.target)}: ${reasonOf(error)}`, {
+          cause: error,
+        }),
+      );
     try {
       connection.client.exec(command, (error, channel) => (error ? failed(error) : resolve(channel)));
     } catch (error) {
@@ -86,7 +108,13 @@ function openExec(connection: Connection, command: string): Promise<ClientChanne
   });
 }
 
-function collect(channel: ClientChannel, stdin: Uint8Array, what: string, connection: Connection, options: ExecOptions): Promise<ExecResult> {
+function collect(
+  channel: ClientChannel,
+  stdin: Uint8Array,
+  what: string,
+  connection: Connection,
+  options: ExecOptions,
+): Promise<ExecResult> {
   const timeoutMs = options.timeoutMs ?? EXEC_TIMEOUT_MS;
   return new Promise((resolve, reject) => {
     const stdout = new CappedText();
@@ -97,7 +125,10 @@ function collect(channel: ClientChannel, stdin: Uint8Array, what: string, connec
       channel.close();
       reject(new DavitError("timeout", `${what}: not done within ${timeoutMs / 1000} s`));
     }, timeoutMs);
-    for (const [stream, text] of [[channel, stdout], [channel.stderr, stderr]] as const) {
+    for (const [stream, text] of [
+      [channel, stdout],
+      [channel.stderr, stderr],
+    ] as const) {
       stream.on("data", (chunk: Buffer) => {
         const piece = text.add(chunk);
         options.onOutput?.(piece);
@@ -119,7 +150,9 @@ function collect(channel: ClientChannel, stdin: Uint8Array, what: string, connec
 
 /** A channel that closes without an exit code: the connection ended, or the server dropped the session. */
 async function lostReason(connection: Connection): Promise<string> {
-  const settled = new Promise<string>((resolve) => setImmediate(() => resolve("the session ended without an exit code")));
+  const settled = new Promise<string>((resolve) =>
+    setImmediate(() => resolve("the session ended without an exit code")),
+  );
   return await Promise.race([connection.closed.then((reason) => `the connection ended: ${reason}`), settled]);
 }
 

@@ -1,5 +1,7 @@
 // Quoting for a remote POSIX shell: the only place where an argv becomes a command line. Pure.
 
+import { assertNever } from "../core/model/invariant.ts";
+
 const PLAIN = /^[A-Za-z0-9_@%+=:,./-]+$/;
 
 /** How root is reached: by being it, through sudo without a password, or through sudo with one (given on standard input). */
@@ -27,5 +29,7 @@ export function rootArgv(access: RootAccess, argv: readonly string[]): readonly 
       return ["sudo", "-k", "-n", "--", ...argv];
     case "sudo-password":
       return ["sudo", "-k", "-S", "-p", "", "--", ...argv];
+    default:
+      return assertNever(access);
   }
 }

@@ -5,12 +5,18 @@ import { lastLine, SshHostShell } from "./host-shell.ts";
 import type { Connection } from "./connection.ts";
 import type { RootAccess } from "./quote.ts";
 
-export type RootAccessFound = { readonly access: RootAccess } | { readonly access?: undefined; readonly problem: DavitError };
+export type RootAccessFound =
+  | { readonly access: RootAccess }
+  | { readonly access?: undefined; readonly problem: DavitError };
 
 /** Tries: being root, sudo without a password, sudo with the given one. */
-export async function findRootAccess(connection: Connection, sudoPassword: string | undefined): Promise<RootAccessFound> {
+export async function findRootAccess(
+  connection: Connection,
+  sudoPassword: string | undefined,
+): Promise<RootAccessFound> {
   const plain = new SshHostShell(connection, { rootAccess: "is-root" });
-  const probe = "[ $(id -u) = 0 ] && echo is-root && exit; command -v sudo >/dev/null || { echo none; exit; }; sudo -k -n true && echo sudo || echo refused";
+  const probe =
+    "[ $(id -u) = 0 ] && echo is-root && exit; command -v sudo >/dev/null || { echo none; exit; }; sudo -k -n true && echo sudo || echo refused";
   const first = await plain.exec(["sh", "-c", probe]);
   const answer = first.stdout.trim();
   if (answer === "is-root" || answer === "sudo") return { access: answer };
@@ -25,9 +31,15 @@ export async function findRootAccess(connection: Connection, sudoPassword: strin
   if (sudoPassword === undefined) {
     const needsPassword = /password/i.test(first.stderr);
     return {
-      problem: new DavitError("preflight_failed", needsPassword ? `sudo asks ${user} for a password` : `sudo refuses ${user}: ${lastLine(first.stderr)}`, {
-        wayOut: needsPassword ? "give it with --ask-sudo-password, or join as root" : "give this user the right to use sudo, or join as root",
-      }),
+      problem: new DavitError(
+        "preflight_failed",
+        needsPassword ? `sudo asks ${user} for a password` : `sudo refuses ${user}: ${lastLine(first.stderr)}`,
+        {
+          wayOut: needsPassword
+            ? "give it with --ask-sudo-password, or join as root"
+            : "give this user the right to use sudo, or join as root",
+        },
+      ),
     };
   }
   const shell = new SshHostShell(connection, { rootAccess: "sudo-password", sudoPassword });
@@ -35,8 +47,14 @@ export async function findRootAccess(connection: Connection, sudoPassword: strin
   if (second.exitCode === 0) return { access: "sudo-password" };
   const wrong = /incorrect|sorry|try again|no password/i.test(second.stderr);
   return {
-    problem: new DavitError("preflight_failed", wrong ? `sudo did not accept ${user}'s password` : `sudo refuses ${user}: ${lastLine(second.stderr)}`, {
-      wayOut: wrong ? "give the right password with --ask-sudo-password" : "give this user the right to use sudo, or join as root",
-    }),
+    problem: new DavitError(
+      "preflight_failed",
+      wrong ? `sudo did not accept ${user}'s password` : `sudo refuses ${user}: ${lastLine(second.stderr)}`,
+      {
+        wayOut: wrong
+          ? "give the right password with --ask-sudo-password"
+          : "give this user the right to use sudo, or join as root",
+      },
+    ),
   };
 }

@@ -4,7 +4,7 @@ import { DavitError } from "../../core/model/errors.ts";
 import type { HostShell } from "../../ports/host-shell.ts";
 import { lastLine } from "../host-shell.ts";
 import type { HostFacts } from "./facts.ts";
-import { AGENT_BINARY, USER, USER_HOME } from "./paths.ts";
+import { AGENT_BINARY, USER, USER_HOME } from "../paths.ts";
 import { REMOVAL_MODES, removalRequest } from "./removal.ts";
 import type { StepOutcome } from "./steps.ts";
 
@@ -12,7 +12,10 @@ import type { StepOutcome } from "./steps.ts";
 const COMMANDS: readonly (readonly [asked: string, run: string])[] = [
   [`${AGENT_BINARY} agent dial control`, `exec ${AGENT_BINARY} agent dial control`],
   [`${AGENT_BINARY} agent dial http`, `exec ${AGENT_BINARY} agent dial http`],
-  ...REMOVAL_MODES.map((mode): readonly [string, string] => [removalRequest(mode).asked.join(" "), removalRequest(mode).run]),
+  ...REMOVAL_MODES.map((mode): readonly [string, string] => [
+    removalRequest(mode).asked.join(" "),
+    removalRequest(mode).run,
+  ]),
 ];
 
 /**
@@ -44,10 +47,15 @@ export async function ensureAccess(shell: HostShell, facts: HostFacts, publicKey
   const line = authorizedKeysLine(publicKey);
   const path = authorizedKeysPath(facts);
   if (facts.userGroups.includes(USER) && facts.installed.authorizedKeys === line.trim()) {
-    return { value: undefined, message: `user ${USER} and the cluster's key are there`, skipped: true };
+    return {
+      value: undefined,
+      message: `user ${USER} and the cluster's key are there`,
+      skipped: true,
+    };
   }
   const result = await shell.exec(["sh", "-c", SCRIPT, "davit-access", line, path], { root: true });
-  if (result.exitCode !== 0) throw new DavitError("bootstrap_failed", `make the user ${USER} on ${shell.target}: ${lastLine(result.stderr)}`);
+  if (result.exitCode !== 0)
+    throw new DavitError("bootstrap_failed", `make the user ${USER} on ${shell.target}: ${lastLine(result.stderr)}`);
   return { value: undefined, message: `made the user ${USER}, which the cluster's key logs in as` };
 }
 

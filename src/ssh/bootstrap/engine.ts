@@ -2,12 +2,13 @@
 // on by itself if the connection is cut: packages that are half unpacked help nobody, and the next run waits for it and goes on from there.
 
 import { DavitError } from "../../core/model/errors.ts";
+import { assertNever } from "../../core/model/invariant.ts";
 import type { HostShell } from "../../ports/host-shell.ts";
 import { lastLine } from "../host-shell.ts";
 import { quoteArgv } from "../quote.ts";
 import { DAEMON_CONFIG, type EnginePlan, installArgv, planEngine, refreshArgv } from "./engine-plan.ts";
 import type { HostFacts } from "./facts.ts";
-import { ENGINE_MARKER } from "./paths.ts";
+import { ENGINE_MARKER } from "../paths.ts";
 import type { StepOutcome } from "./steps.ts";
 
 const INSTALL_TIMEOUT_MS = 15 * 60_000;
@@ -15,36 +16,65 @@ const INSTALL_TIMEOUT_MS = 15 * 60_000;
 const LOCK_WAIT_S = 300;
 
 /** Makes sure that an engine runs. */
-export async function ensureEngine(shell: HostShell, facts: HostFacts, note: (message: string) => void): Promise<StepOutcome<void>> {
+export async function ensureEngine(
+  shell: HostShell,
+  facts: HostFacts,
+  note: (message: string) => void,
+): Promise<StepOutcome<void>> {
   const plan = planEngine(facts);
   switch (plan.kind) {
     case "present":
-      return { value: undefined, message: `Docker ${plan.version} is there and is used as it is`, skipped: true };
+      return {
+        value: undefined,
+        message: `Docker ${plan.version} is there and is used as it is`,
+        skipped: true,
+      };
     case "start":
       await startEngine(shell);
-      return { value: undefined, message: "Docker was installed but off; it was started and enabled" };
+      return {
+        value: undefined,
+        message: "Docker was installed but off; it was started and enabled",
+      };
     case "install":
       await install(shell, plan, note);
-      return { value: undefined, message: `installed ${plan.packages.join(", ")} with ${plan.with}` };
+      return {
+        value: undefined,
+        message: `installed ${plan.packages.join(", ")} with ${plan.with}`,
+      };
     case "impossible":
       throw new DavitError("preflight_failed", plan.message, { wayOut: plan.wayOut });
+    default:
+      return assertNever(plan);
   }
 }
 
 async function startEngine(shell: HostShell): Promise<void> {
-  const result = await shell.exec(["systemctl", "enable", "--now", "docker"], { root: true, timeoutMs: 120_000 });
+  const result = await shell.exec(["systemctl", "enable", "--now", "docker"], {
+    root: true,
+    timeoutMs: 120_000,
+  });
   if (result.exitCode === 0) return;
   throw new DavitError("bootstrap_failed", `start Docker on ${shell.target}: ${lastLine(result.stderr)}`, {
     wayOut: "look at `journalctl -u docker` on the host, repair it, then join again",
   });
 }
 
-async function install(shell: HostShell, plan: Extract<EnginePlan, { kind: "install" }>, note: (message: string) => void): Promise<void> {
+async function install(
+  shell: HostShell,
+  plan: Extract<EnginePlan, { kind: "install" }>,
+  note: (message: string) => void,
+): Promise<void> {
   const lines = new LineFeed((line) => note(line));
   const argv = ["sh", "-c", DETACHED_RUN, "davit-bootstrap", installScript(plan)];
-  const result = await shell.exec(argv, { root: true, timeoutMs: INSTALL_TIMEOUT_MS, onOutput: (text) => lines.push(text) });
+  const result = await shell.exec(argv, {
+    root: true,
+    timeoutMs: INSTALL_TIMEOUT_MS,
+    onOutput: (text) => lines.push(text),
+  });
   if (result.exitCode === 0) return;
-  const reason = result.stdout.split("\n").findLast((line) => /^(E:|dpkg: error|Error:|davit:)/.test(line)) ?? lastLine(result.stdout);
+  const reason =
+    result.stdout.split("\n").findLast((line) => /^(E:|dpkg: error|Error:|davit:)/.test(line)) ??
+    lastLine(result.stdout);
   throw new DavitError("bootstrap_failed", `install the engine on ${shell.target}: ${reason}`, {
     wayOut: `run it on the host to see more (${quoteArgv(installArgv(plan))}), repair it, then join again`,
   });
@@ -72,10 +102,10 @@ exit "$code"`;
 /** The installation, for `sh`, as root. */
 export function installScript(plan: Extract<EnginePlan, { kind: "install" }>): string {
   const refresh = refreshArgv(plan);
-  const install = quoteArgv(installArgv(plan));
-  const tries = refresh === undefined ? install : `${install} || { ${quoteArgv(refresh)} && ${install}; }`;
+  const command = quoteArgv(installArgv(plan));
+  const tries = refresh === undefined ? command : `${command} || { ${quoteArgv(refresh)} && ${command}; }`;
   return [
-    "export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 PATH=\"$PATH:/usr/local/sbin:/usr/sbin:/sbin\"",
+    'export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"',
     "set -e",
     `mkdir -p ${ENGINE_MARKER.slice(0, ENGINE_MARKER.lastIndexOf("/"))} /etc/docker`,
     `date -u +%FT%TZ > ${ENGINE_MARKER}`,

@@ -9,7 +9,12 @@ export type HostFacts = {
   readonly isRoot: boolean;
   /** The host's wall clock when it was asked, in milliseconds. */
   readonly wallMs: number;
-  readonly os: { readonly id: string; readonly like: readonly string[]; readonly version: string; readonly name: string };
+  readonly os: {
+    readonly id: string;
+    readonly like: readonly string[];
+    readonly version: string;
+    readonly name: string;
+  };
   /** As uname says: "x86_64", "aarch64". */
   readonly machine: string;
   readonly kernel: string;
@@ -30,7 +35,13 @@ export type HostFacts = {
   /** Packages of the engine that the configured repositories offer. */
   readonly candidates: readonly string[];
   /** `apiVersion` only where the daemon answered. */
-  readonly docker: { readonly installed: boolean; readonly active: boolean; readonly version?: string; readonly apiVersion?: string; readonly byDavit: boolean };
+  readonly docker: {
+    readonly installed: boolean;
+    readonly active: boolean;
+    readonly version?: string;
+    readonly apiVersion?: string;
+    readonly byDavit: boolean;
+  };
   /** Effective settings of sshd for the user davit, by lower-case name; empty when it could not be asked. */
   readonly sshd: Readonly<Record<string, readonly string[]>>;
   readonly userGroups: readonly string[];
@@ -41,6 +52,8 @@ export type HostFacts = {
     readonly issuers: string;
     readonly unit: string;
     readonly unitActive: boolean;
+    /** What the agent runs from is newer than the agent: a join was cut before it restarted it. */
+    readonly unitStale: boolean;
     readonly authorizedKeys: string;
     /** Hex SHA-256 of the agent's binary; empty without one. */
     readonly binarySha256: string;
@@ -50,8 +63,12 @@ export type HostFacts = {
 /** Throws `ssh_failed` when the answer is cut short. */
 export function parseFacts(output: string): HostFacts {
   const sections = splitSections(output);
-  if (!sections.has("end")) throw new DavitError("ssh_failed", "check host: its answer was cut short", { wayOut: "try again" });
-  const lines = (name: string): readonly string[] => (sections.get(name) ?? "").split("\n").filter((line) => line.trim() !== "");
+  if (!sections.has("end"))
+    throw new DavitError("ssh_failed", "check host: its answer was cut short", {
+      wayOut: "try again",
+    });
+  const lines = (name: string): readonly string[] =>
+    (sections.get(name) ?? "").split("\n").filter((line) => line.trim() !== "");
   const text = (name: string): string => (sections.get(name) ?? "").trim();
   const packagers = lines("packager").map((line) => line.split("/").at(-1));
   return {
@@ -63,25 +80,42 @@ export function parseFacts(output: string): HostFacts {
     kernel: text("kernel"),
     init: lines("init")[0] ?? "",
     hasSystemd: lines("init").includes("systemd-is-running"),
-    features: Object.fromEntries(lines("features").map((line) => pairOf(line))) as Record<string, Feature>,
+    features: parseFeatures(lines("features")),
     cgroupControllers: text("cgroups").split(/\s+/),
-    diskFreeBytes: Object.fromEntries(lines("disk").map((line) => pairOf(line)).map(([dir, free]) => [dir, Number(free) * 1024])),
-    memoryBytes: Number(lines("memory").find((line) => line.startsWith("MemTotal"))?.split(/\s+/)[1] ?? 0) * 1024,
+    diskFreeBytes: Object.fromEntries(
+      lines("disk")
+        .map((line) => pairOf(line))
+        .map(([dir, free]) => [dir, Number(free) * 1024]),
+    ),
+    memoryBytes:
+      Number(
+        lines("memory")
+          .find((line) => line.startsWith("MemTotal"))
+          ?.split(/\s+/)[1] ?? 0,
+      ) * 1024,
     listening: parseListening(lines("listening")),
-    networks: [...lines("addresses"), ...lines("routes")].map((line) => pairOf(line)).map(([link, cidr]) => ({ link, cidr })),
+    networks: [...lines("addresses"), ...lines("routes")]
+      .map((line) => pairOf(line))
+      .map(([link, cidr]) => ({ link, cidr })),
     packager: packagers.includes("apt-get") ? "apt" : packagers.includes("dnf") ? "dnf" : undefined,
     dpkgAudit: text("dpkg-audit"),
     dpkgLockHolder: text("dpkg-lock"),
     candidates: lines("candidates").map((line) => line.trim()),
     docker: parseDocker(lines("docker")),
     sshd: parseSshd(lines("sshd")),
-    userGroups: text("user").split(/\s+/).filter((group) => group !== ""),
-    appArmor: { enabled: lines("apparmor")[0] === "Y", parser: lines("apparmor").some((line) => line.endsWith("apparmor_parser")) },
+    userGroups: text("user")
+      .split(/\s+/)
+      .filter((group) => group !== ""),
+    appArmor: {
+      enabled: lines("apparmor")[0] === "Y",
+      parser: lines("apparmor").some((line) => line.endsWith("apparmor_parser")),
+    },
     installed: {
       node: text("node"),
       issuers: text("issuers"),
       unit: text("unit"),
       unitActive: text("unit-active") === "active",
+      unitStale: text("unit-stale") !== "",
       authorizedKeys: text("keys"),
       binarySha256: text("binary"),
     },
@@ -101,7 +135,12 @@ function pairOf(line: string): readonly [string, string] {
 }
 
 function parseOs(lines: readonly string[]): HostFacts["os"] {
-  const values = new Map(lines.map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1).replace(/^["']|["']$/g, "")]));
+  const values = new Map(
+    lines.map((line) => [
+      line.slice(0, line.indexOf("=")),
+      line.slice(line.indexOf("=") + 1).replace(/^["']|["']$/g, ""),
+    ]),
+  );
   const id = values.get("ID") ?? "unknown";
   return {
     id,
@@ -109,6 +148,13 @@ function parseOs(lines: readonly string[]): HostFacts["os"] {
     version: values.get("VERSION_ID") ?? "",
     name: values.get("PRETTY_NAME") ?? id,
   };
+}
+
+function parseFeatures(lines: readonly string[]): Readonly<Record<string, Feature>> {
+  const pairs = lines.map((line) => pairOf(line));
+  return Object.fromEntries(
+    pairs.map(([name, answer]) => [name, answer === "yes" || answer === "no" ? answer : "unknown"]),
+  );
 }
 
 /** Lines "tcp 0100007F:0016" of /proc/net: the address in hex as the CPU holds it, then the port. */

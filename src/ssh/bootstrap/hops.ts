@@ -18,16 +18,26 @@ if grep -qF "$1" ~/.ssh/authorized_keys; then echo there; exit; fi
 printf '%s\\n' "$2" >> ~/.ssh/authorized_keys`;
 
 /** Lets the cluster's key through the hops. Without hops it is no step at all. */
-export async function authorizeOnHops(steps: Steps, hops: readonly Connection[], publicKey: string): Promise<readonly PinnedHop[]> {
+export async function authorizeOnHops(
+  steps: Steps,
+  hops: readonly Connection[],
+  publicKey: string,
+): Promise<readonly PinnedHop[]> {
   const [type = "", key = ""] = publicKey.trim().split(/\s+/);
   const line = `restrict,port-forwarding,command="echo this key forwards only >&2; exit 126" ${type} ${key} davit`;
   for (const hop of hops) {
     await steps.run("hop", `let the cluster's key through ${hop.target.host}`, async () => {
       const shell = new SshHostShell(hop, { rootAccess: "is-root" });
       const result = await shell.exec(["sh", "-c", SCRIPT, "davit-hop", key, line]);
-      if (result.exitCode !== 0) throw new DavitError("bootstrap_failed", `write authorized_keys on ${shell.target}: ${lastLine(result.stderr)}`);
+      if (result.exitCode !== 0)
+        throw new DavitError(
+          "bootstrap_failed",
+          `write authorized_keys on ${shell.target}: ${lastLine(result.stderr)}`,
+        );
       const isThere = result.stdout.trim() === "there";
-      const message = isThere ? `${shell.target} knows the cluster's key` : `${shell.target} lets the cluster's key forward, and nothing else`;
+      const message = isThere
+        ? `${shell.target} knows the cluster's key`
+        : `${shell.target} lets the cluster's key forward, and nothing else`;
       return { value: undefined, message, skipped: isThere };
     });
   }

@@ -4,10 +4,15 @@
 import type { HostFacts } from "./facts.ts";
 import { overlaps } from "./subnets.ts";
 import { minimumApiVersion, planEngine } from "./engine-plan.ts";
-import { USER } from "./paths.ts";
+import { USER } from "../paths.ts";
 
 /** `stops`: the join must not go on. Otherwise it is told and the join goes on. */
-export type Finding = { readonly where: string; readonly stops: boolean; readonly message: string; readonly wayOut: string };
+export type Finding = {
+  readonly where: string;
+  readonly stops: boolean;
+  readonly message: string;
+  readonly wayOut: string;
+};
 
 export type PreflightContext = {
   readonly clusterId: string;
@@ -75,7 +80,8 @@ function checkSystem(facts: HostFacts): readonly Finding[] {
     almalinux: major >= 9,
   };
   if (supported[id] === true) return [];
-  const others = "davit joins Debian 12 and 13, Ubuntu 22.04 and 24.04, Fedora from 40, Rocky Linux and AlmaLinux from 9";
+  const others =
+    "davit joins Debian 12 and 13, Ubuntu 22.04 and 24.04, Fedora from 40, Rocky Linux and AlmaLinux from 9";
   const reason = supported[id] === false ? `${name} is too old` : `${name} is not supported`;
   return fault("operating system", reason, supported[id] === false ? `upgrade it: ${others}` : others);
 }
@@ -87,17 +93,29 @@ function checkMachine(facts: HostFacts): readonly Finding[] {
 
 function checkSystemd(facts: HostFacts): readonly Finding[] {
   if (facts.hasSystemd) return [];
-  return fault("systemd", `systemd does not run here: process 1 is ${facts.init || "unknown"}`, "use a host that was booted with systemd; an ordinary container is not one");
+  return fault(
+    "systemd",
+    `systemd does not run here: process 1 is ${facts.init || "unknown"}`,
+    "use a host that was booted with systemd; an ordinary container is not one",
+  );
 }
 
-const FEATURE_NEEDS: Readonly<Record<string, string>> = { overlay: "images", bridge: "the network of containers", veth: "the network of containers" };
+const FEATURE_NEEDS: Readonly<Record<string, string>> = {
+  overlay: "images",
+  bridge: "the network of containers",
+  veth: "the network of containers",
+};
 
 function checkFeatures(facts: HostFacts): readonly Finding[] {
   const wayOut = "boot a kernel of the distribution, or load the module (modprobe) and name it in /etc/modules-load.d";
   const missing = Object.entries(FEATURE_NEEDS).filter(([name]) => facts.features[name] === "no");
-  const findings = missing.flatMap(([name, use]) => fault("kernel", `the kernel ${facts.kernel} has no ${name}, which ${use} need`, wayOut));
+  const findings = missing.flatMap(([name, use]) =>
+    fault("kernel", `the kernel ${facts.kernel} has no ${name}, which ${use} need`, wayOut),
+  );
   const noTables = facts.features["nf_tables"] === "no" && facts.features["ip_tables"] === "no";
-  return noTables ? [...findings, ...fault("kernel", `the kernel ${facts.kernel} has neither nf_tables nor ip_tables`, wayOut)] : findings;
+  return noTables
+    ? [...findings, ...fault("kernel", `the kernel ${facts.kernel} has neither nf_tables nor ip_tables`, wayOut)]
+    : findings;
 }
 
 function checkCgroups(facts: HostFacts): readonly Finding[] {
@@ -111,17 +129,30 @@ function checkCgroups(facts: HostFacts): readonly Finding[] {
 
 function checkDisk(facts: HostFacts): readonly Finding[] {
   const program = MIN_PROGRAM_BYTES + (facts.docker.installed ? 0 : ENGINE_PROGRAM_BYTES);
-  const needs: readonly (readonly [string, number])[] = [["/var/lib", MIN_STATE_BYTES], ["/usr", program], ["/etc", MIB], ["/run", MIB]];
+  const needs: readonly (readonly [string, number])[] = [
+    ["/var/lib", MIN_STATE_BYTES],
+    ["/usr", program],
+    ["/etc", MIB],
+    ["/run", MIB],
+  ];
   return needs.flatMap(([dir, need]) => {
     const free = facts.diskFreeBytes[dir];
     if (free === undefined || Number.isNaN(free) || free >= need) return [];
-    return fault("disk", `${dir} has ${inMib(free)} free, and ${inMib(need)} are needed`, `make room on the file system of ${dir} (df -h ${dir})`);
+    return fault(
+      "disk",
+      `${dir} has ${inMib(free)} free, and ${inMib(need)} are needed`,
+      `make room on the file system of ${dir} (df -h ${dir})`,
+    );
   });
 }
 
 function checkMemory(facts: HostFacts): readonly Finding[] {
   if (facts.memoryBytes === 0 || facts.memoryBytes >= MIN_MEMORY_BYTES) return [];
-  return fault("memory", `the host has ${inMib(facts.memoryBytes)}, and ${inMib(MIN_MEMORY_BYTES)} are needed`, "give it more memory");
+  return fault(
+    "memory",
+    `the host has ${inMib(facts.memoryBytes)}, and ${inMib(MIN_MEMORY_BYTES)} are needed`,
+    "give it more memory",
+  );
 }
 
 function inMib(bytes: number): string {
@@ -152,19 +183,29 @@ function checkMembership(facts: HostFacts, context: PreflightContext): readonly 
   const node = parseNode(facts.installed.node);
   if (node === undefined) return [];
   if (node.clusterId !== context.clusterId) {
-    return fault("membership", `the host is node ${node.nodeName} of another davit cluster (${node.clusterId.slice(0, 8)})`, "remove it there first (davit node rm), or delete /etc/davit/node.json here if that cluster is gone");
+    return fault(
+      "membership",
+      `the host is node ${node.nodeName} of another davit cluster (${node.clusterId.slice(0, 8)})`,
+      "remove it there first (davit node rm), or delete /etc/davit/node.json here if that cluster is gone",
+    );
   }
   const name = context.members.get(node.nodeId);
   if (name === undefined) return [];
-  return fault("membership", `the host is already node ${name} of this cluster`, `use \`davit node update ${name} --address\` if its address changed, or remove it first (davit node rm ${name})`);
+  return fault(
+    "membership",
+    `the host is already node ${name} of this cluster`,
+    `use \`davit node update ${name} --address\` if its address changed, or remove it first (davit node rm ${name})`,
+  );
 }
 
 /** What node.json says; undefined if there is none, or if a cut left half of one. */
-export function parseNode(text: string): { readonly clusterId: string; readonly nodeId: string; readonly nodeName: string } | undefined {
+export function parseNode(text: string): { clusterId: string; nodeId: string; nodeName: string } | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    const { clusterId, nodeId, nodeName } = value as Record<string, unknown>;
-    return typeof clusterId === "string" && typeof nodeId === "string" ? { clusterId, nodeId, nodeName: String(nodeName) } : undefined;
+    if (typeof value !== "object" || value === null || !("clusterId" in value) || !("nodeId" in value))
+      return undefined;
+    const nodeName = "nodeName" in value ? String(value.nodeName) : "?";
+    return { clusterId: String(value.clusterId), nodeId: String(value.nodeId), nodeName };
   } catch {
     return undefined;
   }
@@ -174,7 +215,11 @@ function checkEngine(facts: HostFacts): readonly Finding[] {
   const { installed, version, apiVersion } = facts.docker;
   if (installed) {
     if (apiVersion === undefined || isAtLeast(apiVersion, minimumApiVersion)) return [];
-    return fault("engine", `Docker ${version ?? ""} is too old: its API is ${apiVersion}, and ${minimumApiVersion} is needed`, "upgrade Docker to 20.10 or later");
+    return fault(
+      "engine",
+      `Docker ${version ?? ""} is too old: its API is ${apiVersion}, and ${minimumApiVersion} is needed`,
+      "upgrade Docker to 20.10 or later",
+    );
   }
   const plan = planEngine(facts);
   return plan.kind === "impossible" ? fault("engine", plan.message, plan.wayOut) : [];
@@ -190,11 +235,19 @@ function checkPackager(facts: HostFacts): readonly Finding[] {
   if (facts.docker.installed || facts.packager !== "apt") return [];
   const findings: Finding[] = [];
   if (facts.dpkgAudit !== "") {
-    findings.push(...note("packages", "an installation of packages was interrupted here", "nothing to do: it is finished first (dpkg --configure -a)"));
+    findings.push(
+      ...note(
+        "packages",
+        "an installation of packages was interrupted here",
+        "nothing to do: it is finished first (dpkg --configure -a)",
+      ),
+    );
   }
   if (facts.dpkgLockHolder !== "") {
     const holder = facts.dpkgLockHolder.split("\n")[0] ?? "";
-    findings.push(...note("packages", `another process is installing packages: ${holder}`, "nothing to do: the join waits for it"));
+    findings.push(
+      ...note("packages", `another process is installing packages: ${holder}`, "nothing to do: the join waits for it"),
+    );
   }
   return findings;
 }
@@ -205,20 +258,50 @@ function checkLogin(facts: HostFacts): readonly Finding[] {
   const findings: Finding[] = [];
   const lists = (name: string): readonly string[] => (sshd[name] ?? []).filter((word) => word !== "none");
   if (lists("allowusers").length > 0 && !lists("allowusers").some((pattern) => matchesUser(pattern))) {
-    findings.push(...fault("sshd", `sshd lets in only ${lists("allowusers").join(", ")} (AllowUsers)`, `add ${USER} to AllowUsers in /etc/ssh/sshd_config, ${reload}`));
+    findings.push(
+      ...fault(
+        "sshd",
+        `sshd lets in only ${lists("allowusers").join(", ")} (AllowUsers)`,
+        `add ${USER} to AllowUsers in /etc/ssh/sshd_config, ${reload}`,
+      ),
+    );
   }
   if (lists("denyusers").some((pattern) => matchesUser(pattern))) {
-    findings.push(...fault("sshd", `sshd refuses the user ${USER} (DenyUsers)`, `take ${USER} out of DenyUsers in /etc/ssh/sshd_config, ${reload}`));
+    findings.push(
+      ...fault(
+        "sshd",
+        `sshd refuses the user ${USER} (DenyUsers)`,
+        `take ${USER} out of DenyUsers in /etc/ssh/sshd_config, ${reload}`,
+      ),
+    );
   }
   const groups = facts.userGroups.length > 0 ? facts.userGroups : [USER];
   if (lists("allowgroups").length > 0 && !lists("allowgroups").some((group) => groups.includes(group))) {
-    findings.push(...fault("sshd", `sshd lets in only the groups ${lists("allowgroups").join(", ")} (AllowGroups)`, `add the group ${USER} to AllowGroups in /etc/ssh/sshd_config, ${reload}`));
+    findings.push(
+      ...fault(
+        "sshd",
+        `sshd lets in only the groups ${lists("allowgroups").join(", ")} (AllowGroups)`,
+        `add the group ${USER} to AllowGroups in /etc/ssh/sshd_config, ${reload}`,
+      ),
+    );
   }
   if (sshd["pubkeyauthentication"]?.[0] === "no") {
-    findings.push(...fault("sshd", "sshd takes no keys (PubkeyAuthentication no)", `set PubkeyAuthentication yes for the user ${USER}, ${reload}`));
+    findings.push(
+      ...fault(
+        "sshd",
+        "sshd takes no keys (PubkeyAuthentication no)",
+        `set PubkeyAuthentication yes for the user ${USER}, ${reload}`,
+      ),
+    );
   }
   if (sshd["authorizedkeysfile"]?.[0] === "none") {
-    findings.push(...fault("sshd", "sshd reads no authorized keys (AuthorizedKeysFile none)", `set AuthorizedKeysFile .ssh/authorized_keys for the user ${USER}, ${reload}`));
+    findings.push(
+      ...fault(
+        "sshd",
+        "sshd reads no authorized keys (AuthorizedKeysFile none)",
+        `set AuthorizedKeysFile .ssh/authorized_keys for the user ${USER}, ${reload}`,
+      ),
+    );
   }
   return findings;
 }
@@ -236,10 +319,22 @@ function checkForwarding(facts: HostFacts): readonly Finding[] {
   const tcp = all || ["no", "remote"].includes(sshd["allowtcpforwarding"]?.[0] ?? "yes");
   const findings: Finding[] = [];
   if (sockets) {
-    findings.push(...note("sshd", "sshd forbids forwarding to sockets: each stream to the agent takes a session instead, at most 8 at once", "set AllowStreamLocalForwarding yes (or local) to lift the limit"));
+    findings.push(
+      ...note(
+        "sshd",
+        "sshd forbids forwarding to sockets: each stream to the agent takes a session instead, at most 8 at once",
+        "set AllowStreamLocalForwarding yes (or local) to lift the limit",
+      ),
+    );
   }
   if (tcp) {
-    findings.push(...note("sshd", "sshd forbids TCP forwarding: other nodes cannot be tried through this one before they count as lost", "set AllowTcpForwarding yes (or local)"));
+    findings.push(
+      ...note(
+        "sshd",
+        "sshd forbids TCP forwarding: other nodes cannot be tried through this one before they count as lost",
+        "set AllowTcpForwarding yes (or local)",
+      ),
+    );
   }
   return findings;
 }

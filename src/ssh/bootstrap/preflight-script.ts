@@ -1,7 +1,17 @@
 // The one script that asks a host everything before anything is changed: one round trip instead of thirty. It answers in sections,
 // "=== name" and then raw lines; facts.ts reads them. Every probe may fail: a missing tool gives an empty section, never an end.
 
-import { AGENT_BINARY, ENGINE_MARKER, ISSUERS_FILE, NODE_FILE, UNIT, UNIT_FILE, USER, USER_HOME } from "./paths.ts";
+import {
+  AGENT_BINARY,
+  CONTROL_SOCKET,
+  ENGINE_MARKER,
+  ISSUERS_FILE,
+  NODE_FILE,
+  UNIT,
+  UNIT_FILE,
+  USER,
+  USER_HOME,
+} from "../paths.ts";
 
 /** Kernel features and the modules that bring them. */
 const MODULES = ["overlay", "bridge", "veth", "nf_tables", "ip_tables"];
@@ -74,6 +84,7 @@ section node; cat ${NODE_FILE}
 section issuers; cat ${ISSUERS_FILE}
 section unit; cat ${UNIT_FILE}
 section unit-active; systemctl is-active ${UNIT}
+section unit-stale; for file in ${NODE_FILE} ${ISSUERS_FILE} ${UNIT_FILE} ${AGENT_BINARY}; do [ "$file" -nt ${CONTROL_SOCKET} ] && echo "$file"; done
 section keys; cat ${USER_HOME}/.ssh/authorized_keys
 section binary; [ -f ${AGENT_BINARY} ] && sha256sum ${AGENT_BINARY} | cut -c1-64
 section end

@@ -8,7 +8,10 @@ import { PREFLIGHT_SCRIPT } from "./preflight-script.ts";
 
 /** Asks the host. `hasRoot` false: what can be known without root is still told. */
 export async function gatherFacts(shell: HostShell, hasRoot: boolean): Promise<HostFacts> {
-  const result = await shell.exec(["sh", "-c", PREFLIGHT_SCRIPT], { root: hasRoot, timeoutMs: 60_000 });
+  const result = await shell.exec(["sh", "-c", PREFLIGHT_SCRIPT], {
+    root: hasRoot,
+    timeoutMs: 60_000,
+  });
   return parseFacts(result.stdout);
 }
 
@@ -22,13 +25,24 @@ export async function preflight(
   const beforeMs = wallNowMs();
   const facts = await gatherFacts(shell, also.length === 0);
   const afterMs = wallNowMs();
-  const findings = judgePreflight(facts, { ...context, wallMs: (beforeMs + afterMs) / 2, wallErrorMs: (afterMs - beforeMs) / 2 });
+  const findings = judgePreflight(facts, {
+    ...context,
+    wallMs: (beforeMs + afterMs) / 2,
+    wallErrorMs: (afterMs - beforeMs) / 2,
+  });
   const stops = findings.filter((finding) => finding.stops);
-  const details = [...also.map((error) => ({ where: "root", message: error.message, wayOut: error.wayOut ?? "" })), ...stops];
+  const details = [
+    ...also.map((error) => ({ where: "root", message: error.message, wayOut: error.wayOut ?? "" })),
+    ...stops,
+  ];
   if (details.length === 0) return { facts, notes: findings };
   const count = details.length === 1 ? "1 fault" : `${details.length} faults`;
-  throw new DavitError("preflight_failed", `join ${shell.target}: ${count}: ${details.map(({ message }) => message).join("; ")}`, {
-    wayOut: details.length === 1 ? (details[0]?.wayOut ?? "") : "repair all of them, then run the same command again",
-    details: details.map(({ where, message, wayOut }) => ({ where, message, wayOut })),
-  });
+  throw new DavitError(
+    "preflight_failed",
+    `join ${shell.target}: ${count}: ${details.map(({ message }) => message).join("; ")}`,
+    {
+      wayOut: details.length === 1 ? (details[0]?.wayOut ?? "") : "repair all of them, then run the same command again",
+      details: details.map(({ where, message, wayOut }) => ({ where, message, wayOut })),
+    },
+  );
 }

@@ -1,7 +1,17 @@
 // What takes davit away from a host: a script that was put there at the join, run as root by systemd when the user davit writes into a FIFO.
 // So `node rm` needs the cluster's key only (no sudo, no user's key), and works when the agent does not. Texts and argv; runs nothing. Pure.
 
-import { AGENT_DIR, CONFIG_DIR, NODE_FILE, RUNTIME_DIR, STATE_DIR, UNIT, UNIT_FILE, USER, USER_HOME } from "./paths.ts";
+import {
+  AGENT_DIR,
+  CONFIG_DIR,
+  NODE_FILE,
+  RUNTIME_DIR,
+  STATE_DIR,
+  UNIT,
+  UNIT_FILE,
+  USER,
+  USER_HOME,
+} from "../paths.ts";
 
 export const REMOVAL_PROGRAM = `${AGENT_DIR}/remove`;
 export const REMOVAL_SERVICE_FILE = "/etc/systemd/system/davit-remove.service";
@@ -85,7 +95,11 @@ StandardError=append:${LOG}
 ExecStart=/bin/sh -c 'read -r mode <&3 && exec ${REMOVAL_PROGRAM} "$mode"'
 `;
 
-/** What the cluster's key asks for to have the host cleaned, and what sshd's forced command then runs. */
+/** What the cluster's key asks for to have the host cleaned, and what sshd's forced command then runs: it waits for the end, and tells all. */
 export function removalRequest(mode: RemovalMode): { readonly asked: readonly string[]; readonly run: string } {
-  return { asked: ["davit", "remove", mode], run: `echo ${mode} > ${FIFO}; sleep 1; tail -n +1 -f ${LOG} | sed '/^davit: /q'` };
+  const wait = `sleep 1; until grep -qs '^davit: ' ${LOG}; do sleep 0.2; done; cat ${LOG}`;
+  return {
+    asked: ["davit", "remove", mode],
+    run: `[ -p ${FIFO} ] || { echo no removal unit here; exit 1; }; echo ${mode} > ${FIFO}; ${wait}`,
+  };
 }

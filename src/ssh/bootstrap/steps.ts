@@ -10,11 +10,19 @@ export type StepProgress = {
 };
 
 /** What a step did. `skipped`: all was there already. */
-export type StepOutcome<Value> = { readonly value: Value; readonly message: string; readonly skipped?: boolean };
+export type StepOutcome<Value> = {
+  readonly value: Value;
+  readonly message: string;
+  readonly skipped?: boolean;
+};
 
 export type Steps = {
   /** Runs a step and tells of it. `note` says what goes on in between. */
-  run<Value>(step: string, intent: string, work: (note: (message: string) => void) => Promise<StepOutcome<Value>>): Promise<Value>;
+  run<Value>(
+    step: string,
+    intent: string,
+    work: (note: (message: string) => void) => Promise<StepOutcome<Value>>,
+  ): Promise<Value>;
 };
 
 /** `nowMs` is a clock for durations. Errors that are not DavitErrors become `bootstrap_failed` with the step's name. */
@@ -26,7 +34,12 @@ export function stepsOf(report: (progress: StepProgress) => void, nowMs: () => n
       report({ step, state: "started", message: intent, elapsedMs: 0 });
       try {
         const outcome = await work((message) => report({ step, state: "started", message, elapsedMs: elapsed() }));
-        report({ step, state: outcome.skipped === true ? "skipped" : "done", message: outcome.message, elapsedMs: elapsed() });
+        report({
+          step,
+          state: outcome.skipped === true ? "skipped" : "done",
+          message: outcome.message,
+          elapsedMs: elapsed(),
+        });
         return outcome.value;
       } catch (error) {
         report({ step, state: "failed", message: reasonOf(error), elapsedMs: elapsed() });

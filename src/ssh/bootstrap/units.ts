@@ -1,6 +1,6 @@
 // The agent's systemd unit. Pure.
 
-import { AGENT_BINARY, RUNTIME_DIR, STATE_DIR, USER } from "./paths.ts";
+import { AGENT_BINARY, RUNTIME_DIR, STATE_DIR, USER } from "../paths.ts";
 
 /**
  * /run/davit is kept over restarts of the agent: the rest of its lease is in there. Containers are the engine's, so they outlive the unit.

@@ -2,7 +2,10 @@
 
 /** Whether a text matches one pattern of `*` (any characters) and `?` (one). Other characters, brackets too, stand for themselves. */
 export function matchesPattern(pattern: string, text: string): boolean {
-  const expression = pattern.replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`).replaceAll("*", ".*").replaceAll("?", ".");
+  const expression = pattern
+    .replaceAll(/[.+^${}()|[\]\\]/g, String.raw`\$&`)
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
   return new RegExp(`^${expression}$`, "s").test(text);
 }
 

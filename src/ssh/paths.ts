@@ -12,3 +12,5 @@ export const USER_HOME = "/var/lib/davit-ssh";
 export const USER = "davit";
 export const UNIT = "davit-agent.service";
 export const UNIT_FILE = `/etc/systemd/system/${UNIT}`;
+export const CONTROL_SOCKET = "/run/davit/control.sock";
+export const BULK_SOCKET = "/run/davit/agent.sock";
