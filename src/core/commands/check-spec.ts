@@ -1,0 +1,153 @@
+// Whether a stack's specifications can be accepted at all: names, numbers, what is mounted and attached, ports that collide for certain,
+// and what davit does not do yet, by name. Every fault is reported at once, with the service it is in. Pure.
+
+import { DavitError, type ErrorCode, type ErrorDetail } from "../model/errors.ts";
+import type { PortSpec, ServiceMode, ServiceSpec, StackSpec, UpdatePolicy } from "../model/service-spec.ts";
+
+/** More replicas than ten nodes of a /24 each can hold are a slip of the finger. */
+export const MAX_REPLICAS = 10_000;
+/** Services in one stack: a commit holds them all. */
+export const MAX_SERVICES = 500;
+
+const SERVICE_NAME = /^[a-z0-9][a-z0-9_.-]{0,62}$/;
+const STACK_NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+const VOLUME_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$/;
+
+type Fault = ErrorDetail & { readonly code: ErrorCode };
+
+/** Throws one DavitError that lists every fault; its code is that of the gravest. */
+export function checkStack(spec: StackSpec): void {
+  const faults: Fault[] = [];
+  if (!STACK_NAME.test(spec.name)) faults.push(invalid("name", `'${spec.name}' is not a stack name: 1–63 characters of [a-z0-9_-], the first a letter or digit`));
+  if (spec.services.length > MAX_SERVICES) faults.push({ code: "too_large", where: "services", message: `${spec.services.length} services are more than ${MAX_SERVICES}` });
+  faults.push(...checkUnique(spec));
+  for (const service of spec.services) {
+    if (service.stack !== spec.name) faults.push(invalid(service.name, `belongs to stack '${service.stack ?? ""}', not to '${spec.name}'`));
+    faults.push(...serviceFaults(service), ...referenceFaults(service, spec));
+  }
+  for (const volume of spec.volumes) if (!VOLUME_NAME.test(volume.name)) faults.push(invalid(`volumes.${volume.name}`, "is not a volume name"));
+  refuse(`deploy ${spec.name}`, faults);
+}
+
+/** Throws like `checkStack`, for one service on its own. */
+export function checkService(what: string, spec: ServiceSpec): void {
+  refuse(what, serviceFaults(spec));
+}
+
+/** Throws `invalid_input` for a number of replicas out of range. */
+export function checkReplicas(what: string, replicas: number): void {
+  refuse(what, replicaFaults("replicas", replicas));
+}
+
+function refuse(what: string, faults: readonly Fault[]): void {
+  const [first] = faults;
+  if (first === undefined) return;
+  const gravest = faults.find((fault) => fault.code === "invalid_input") ?? first;
+  const message = faults.length === 1 ? `${what}: ${first.where === undefined ? "" : `${first.where}: `}${first.message}` : `${what}: ${faults.length} things are wrong with it`;
+  const wayOut = faults.length === 1 ? first.wayOut : "correct each of them; nothing was changed";
+  throw new DavitError(gravest.code, message, {
+    ...(wayOut === undefined ? {} : { wayOut }),
+    details: faults.map(({ code: _code, ...detail }) => detail),
+  });
+}
+
+function invalid(where: string, message: string): Fault {
+  return { code: "invalid_input", where, message };
+}
+
+function checkUnique(spec: StackSpec): readonly Fault[] {
+  const kinds = { services: spec.services, volumes: spec.volumes, networks: spec.networks };
+  return Object.entries(kinds).flatMap(([kind, items]) => {
+    const seen = new Set<string>();
+    return items.flatMap(({ name }) => {
+      const isTwice = seen.has(name);
+      seen.add(name);
+      return isTwice ? [invalid(`${kind}.${name}`, "is there twice")] : [];
+    });
+  });
+}
+
+function serviceFaults(spec: ServiceSpec): readonly Fault[] {
+  const where = spec.name;
+  const faults: Fault[] = [];
+  if (!SERVICE_NAME.test(spec.name)) faults.push(invalid(where, "is not a service name: 1–63 characters of [a-z0-9_.-], the first a letter or digit"));
+  if (spec.template.container.image.trim() === "") faults.push(invalid(where, "has no image"));
+  faults.push(...modeFaults(where, spec.mode), ...portFaults(where, spec.template.ports), ...policyFaults(where, "update", spec.update), ...policyFaults(where, "rollback", spec.rollback));
+  if (spec.template.onLeaseLost === "stop") {
+    faults.push({
+      code: "not_supported",
+      where,
+      message: "x-davit.on_lease_lost: stop is not supported: without a fence on the node it could not be kept",
+      wayOut: "leave it out: the default 'keep' lets containers run on when the coordinator is away",
+    });
+  }
+  return faults;
+}
+
+function modeFaults(where: string, mode: ServiceMode): readonly Fault[] {
+  switch (mode.kind) {
+    case "replicated":
+      return replicaFaults(where, mode.replicas);
+    case "global":
+      return [];
+    case "replicated-job":
+    case "global-job":
+      return [{ code: "not_yet", where, message: `mode ${mode.kind} is not there yet`, wayOut: "run it as a replicated service with restart condition 'none' or 'on-failure'" }];
+  }
+}
+
+function replicaFaults(where: string, replicas: number): readonly Fault[] {
+  const isFine = Number.isSafeInteger(replicas) && replicas >= 0 && replicas <= MAX_REPLICAS;
+  return isFine ? [] : [invalid(where, `${replicas} replicas: must be a whole number from 0 to ${MAX_REPLICAS}`)];
+}
+
+function policyFaults(where: string, name: string, policy: UpdatePolicy): readonly Fault[] {
+  const faults: Fault[] = [];
+  if (!Number.isSafeInteger(policy.parallelism) || policy.parallelism < 0) faults.push(invalid(where, `${name}: parallelism must be a whole number, 0 or more`));
+  if (!(policy.maxFailureRatio >= 0 && policy.maxFailureRatio <= 1)) faults.push(invalid(where, `${name}: the failure ratio must be from 0 to 1`));
+  if (!(policy.delayMs >= 0) || !(policy.monitorMs >= 0)) faults.push(invalid(where, `${name}: delay and monitor must not be negative`));
+  return faults;
+}
+
+function portFaults(where: string, ports: readonly PortSpec[]): readonly Fault[] {
+  const faults: Fault[] = [];
+  const isPort = (port: number): boolean => Number.isSafeInteger(port) && port >= 1 && port <= 65_535;
+  ports.forEach((port, at) => {
+    const { from, to } = port.published;
+    if (![port.target, from, to].every(isPort) || from > to) faults.push(invalid(where, `port ${from}-${to}:${port.target}: ports are from 1 to 65535, a range's first not above its last`));
+    const twin = ports.slice(0, at).find((other) => isFixed(other) && isFixed(port) && collides(other, port));
+    if (twin !== undefined) faults.push({ code: "conflict", where, message: `publishes ${port.protocol} port ${from} twice` });
+  });
+  return faults;
+}
+
+function referenceFaults(service: ServiceSpec, stack: StackSpec): readonly Fault[] {
+  const volumes = new Set(stack.volumes.map((volume) => volume.name));
+  const networks = new Set(stack.networks.map((network) => network.name));
+  const mounted = service.template.container.mounts.flatMap((mount) => (mount.kind === "volume" ? [mount.volume] : []));
+  return [
+    ...mounted.filter((name) => !volumes.has(name)).map((name) => invalid(service.name, `mounts volume '${name}', which the stack does not have`)),
+    ...service.template.networks.filter(({ network }) => !networks.has(network)).map(({ network }) => invalid(service.name, `is on network '${network}', which the stack does not have`)),
+  ];
+}
+
+function isFixed(port: PortSpec): boolean {
+  return port.published.from === port.published.to;
+}
+
+/** Whether two fixed ports cannot both be bound on one node. */
+function collides(a: PortSpec, b: PortSpec): boolean {
+  const isAny = (ip: string | undefined): boolean => ip === undefined || ip === "0.0.0.0" || ip === "::";
+  return a.protocol === b.protocol && a.published.from === b.published.from && (isAny(a.hostIp) || isAny(b.hostIp) || a.hostIp === b.hostIp);
+}
+
+/** Two services that can never share a node, one of which is on every node: the other would wait for ever. In words, or undefined. */
+export function certainPortConflict(a: ServiceSpec, b: ServiceSpec): string | undefined {
+  const isEverywhere = (spec: ServiceSpec): boolean => spec.mode.kind === "global" && spec.template.placement.constraints.length === 0 && spec.template.placement.platforms.length === 0;
+  if (!isEverywhere(a) && !isEverywhere(b)) return undefined;
+  for (const port of a.template.ports.filter(isFixed)) {
+    const other = b.template.ports.filter(isFixed).find((candidate) => collides(port, candidate));
+    if (other !== undefined) return `${port.protocol} port ${port.published.from} is published by both ${a.name} and ${b.name}, and one of them runs on every node`;
+  }
+  return undefined;
+}

@@ -1,0 +1,226 @@
+// From what a stack should be to what changes: networks and volumes first, then services in the order of the file, then what is no longer
+// in it. What means the same as before is not touched. Each step is described in words; a dry run gives the same steps, and each step
+// but `unchanged` is one event. Pure.
+
+import { DavitError } from "../model/errors.ts";
+import type { Network, Service, Volume } from "../model/records.ts";
+import type { NetworkSpec, ServiceSpec, StackSpec, VolumeSpec } from "../model/service-spec.ts";
+import { specHashes } from "../model/spec-hash.ts";
+import type { DeployStepView } from "../model/views.ts";
+import type { State } from "../model/world.ts";
+import { checkStack } from "./check-spec.ts";
+import type { Command, CommandContext } from "./command.ts";
+import { describeMode, describeSpecChange, joinDifferences, renderMode } from "./describe-change.ts";
+import { Draft } from "./draft.ts";
+import { isSame } from "./same.ts";
+import { applySpec, checkPorts, serviceEvent } from "./services.ts";
+import { currentVersion, specOf, versionRecord } from "./versions.ts";
+
+export type DeployResult = { readonly stack: string; readonly steps: readonly DeployStepView[]; readonly warnings: readonly string[] };
+
+type Deploy = { readonly state: State; readonly context: CommandContext; readonly draft: Draft; readonly steps: DeployStepView[]; readonly stack: string };
+
+/** Makes the stack what `spec` says. Throws `invalid_input` with every fault, `conflict`, `already_exists`, `not_yet`, `not_supported`. */
+export function deployStack(spec: StackSpec): Command<DeployResult> {
+  return (state, context) => {
+    checkStack(spec);
+    const deploy: Deploy = { state, context, draft: new Draft(), steps: [], stack: spec.name };
+    for (const network of spec.networks) deployNetwork(deploy, network);
+    for (const volume of spec.volumes) deployVolume(deploy, volume);
+    for (const service of spec.services) deployService(deploy, service, spec.services);
+    removeServices(deploy, new Set(spec.services.map((service) => service.name)));
+    removeNetworks(deploy, new Set(spec.networks.map((network) => network.name)));
+    return deploy.draft.finish({ stack: spec.name, steps: deploy.steps, warnings: warningsOf(state, spec) });
+  };
+}
+
+/** Removes a stack's services and networks, and with `volumes` what davit knows of its volumes. */
+export function removeStack(input: { readonly name: string; readonly volumes: boolean }): Command<DeployResult> {
+  return (state, context) => {
+    const deploy: Deploy = { state, context, draft: new Draft(), steps: [], stack: input.name };
+    removeServices(deploy, new Set());
+    removeNetworks(deploy, new Set());
+    const volumes = [...state.volume.values()].filter((volume) => volume.stack === input.name);
+    const hasTraces = deploy.steps.length > 0 || (input.volumes && volumes.length > 0);
+    if (!hasTraces) {
+      const kept = volumes.length > 0 ? ` (only its volumes are left)` : "";
+      throw new DavitError("not_found", `remove stack: there is no stack '${input.name}'${kept}`, { wayOut: "list what there is: davit stack ls" });
+    }
+    if (input.volumes) for (const volume of volumes) removeStackVolume(deploy, volume);
+    const warnings = volumes.length > 0 && !input.volumes ? [`volumes are kept: ${volumes.map((volume) => volume.name).join(", ")}`] : [];
+    return deploy.draft.finish({ stack: input.name, steps: deploy.steps, warnings });
+  };
+}
+
+function deployService(deploy: Deploy, spec: ServiceSpec, all: readonly ServiceSpec[]): void {
+  const { state } = deploy;
+  const existing = [...state.service.values()].find((service) => service.name === spec.name);
+  if (existing !== undefined && existing.stack !== spec.stack) {
+    throw taken("service", spec.name, existing.stack);
+  }
+  checkPorts(spec, [...specsOutside(state, deploy.stack), ...all.slice(0, all.indexOf(spec))]);
+  if (existing === undefined) createService(deploy, spec);
+  else if (!updateExisting(deploy, existing, spec)) step(deploy, "unchanged", "service", spec.name, "");
+}
+
+function createService(deploy: Deploy, spec: ServiceSpec): void {
+  const { context, draft } = deploy;
+  const id = context.newId<"service">();
+  const { nowMs } = context;
+  const record = {
+    id,
+    name: spec.name,
+    ...(spec.stack === undefined ? {} : { stack: spec.stack }),
+    createdAtMs: nowMs,
+    updatedAtMs: nowMs,
+    mode: spec.mode,
+    version: 1,
+    force: 0,
+    isRollback: false,
+    changeReason: "created",
+  };
+  draft.create("service", record);
+  draft.change({ op: "put", kind: "serviceVersion", record: versionRecord(id, 1, spec, context) });
+  const description = `${spec.template.container.image}, ${renderMode(spec.mode)}`;
+  draft.event(serviceEvent("service.created", record, description));
+  step(deploy, "create", "service", spec.name, description, "service.created");
+}
+
+/** False when nothing differs. */
+function updateExisting(deploy: Deploy, service: Service, spec: ServiceSpec): boolean {
+  const { state, context, draft } = deploy;
+  const before = currentVersion(state, service);
+  if (service.mode.kind !== spec.mode.kind) {
+    throw new DavitError("not_supported", `deploy ${spec.name}: its mode cannot change from ${service.mode.kind} to ${spec.mode.kind}`, {
+      wayOut: `remove the service first (davit service rm ${spec.name}), or give it another name`,
+    });
+  }
+  const hashes = specHashes(spec, context.hash);
+  const isNew = hashes.hash !== before.hash;
+  const mode = describeMode(service.mode, spec.mode);
+  if (!isNew && mode === undefined) return false;
+  const description = joinDifferences([...(isNew ? describeSpecChange(before.spec, spec) : []), ...(mode === undefined ? [] : [mode])]);
+  const next = applySpec(state, draft, service, spec, { isNew, force: false, reason: description }, context);
+  draft.event(serviceEvent("service.updated", next, description));
+  const replaces = hashes.templateHash !== before.templateHash;
+  step(deploy, "update", "service", spec.name, description, "service.updated", replaces);
+  return true;
+}
+
+function removeServices(deploy: Deploy, wanted: ReadonlySet<string>): void {
+  const gone = [...deploy.state.service.values()].filter((service) => service.stack === deploy.stack && !wanted.has(service.name));
+  for (const service of gone.sort(byName)) {
+    deploy.draft.remove("service", service);
+    deploy.draft.event(serviceEvent("service.removed", service, "its tasks stop"));
+    step(deploy, "remove", "service", service.name, "its tasks stop", "service.removed", true);
+  }
+}
+
+function deployNetwork(deploy: Deploy, spec: NetworkSpec): void {
+  const existing = [...deploy.state.network.values()].find((network) => network.name === spec.name);
+  if (existing === undefined) {
+    const id = deploy.context.newId<"network">();
+    deploy.draft.create("network", { ...spec, id, createdAtMs: deploy.context.nowMs });
+    note(deploy, "create", "network", { id, name: spec.name }, spec.external ? "external" : spec.driver);
+    return;
+  }
+  if (isOwnedByAnother(existing, spec)) throw taken("network", spec.name, existing.stack);
+  const { id: _id, index: _index, createdAtMs: _created, ...known } = existing;
+  if (spec.external || isSame(known, spec)) {
+    step(deploy, "unchanged", "network", spec.name, "");
+    return;
+  }
+  deploy.draft.replace("network", existing, { ...spec, id: existing.id, createdAtMs: existing.createdAtMs });
+  note(deploy, "update", "network", existing, "its description changed");
+}
+
+function removeNetworks(deploy: Deploy, wanted: ReadonlySet<string>): void {
+  const gone = [...deploy.state.network.values()].filter((network) => network.stack === deploy.stack && !wanted.has(network.name));
+  for (const network of gone.sort(byName)) {
+    deploy.draft.remove("network", network);
+    note(deploy, "remove", "network", network, "");
+  }
+}
+
+function deployVolume(deploy: Deploy, spec: VolumeSpec): void {
+  const existing = [...deploy.state.volume.values()].find((volume) => volume.name === spec.name);
+  if (existing === undefined) {
+    const id = deploy.context.newId<"volume">();
+    deploy.draft.create("volume", { ...spec, id, createdAtMs: deploy.context.nowMs });
+    note(deploy, "create", "volume", { id, name: spec.name }, spec.external ? "external" : spec.driver);
+    return;
+  }
+  if (isOwnedByAnother(existing, spec)) throw taken("volume", spec.name, existing.stack);
+  const { id: _id, index: _index, createdAtMs: _created, ...known } = existing;
+  if (spec.external || isSame(known, spec)) {
+    step(deploy, "unchanged", "volume", spec.name, "");
+    return;
+  }
+  if (existing.driver !== spec.driver || !isSame(existing.driverOpts, spec.driverOpts)) {
+    throw new DavitError("conflict", `deploy ${deploy.stack}: volume ${spec.name} exists, and a volume's driver and options cannot change`, {
+      wayOut: "give the new one another name and copy the data, or remove the old one first: davit volume rm",
+    });
+  }
+  deploy.draft.replace("volume", existing, { ...spec, id: existing.id, createdAtMs: existing.createdAtMs });
+  note(deploy, "update", "volume", existing, "its labels changed");
+}
+
+function removeStackVolume(deploy: Deploy, volume: Volume): void {
+  const user = [...deploy.state.service.values()].find((service) => service.stack !== deploy.stack && mounts(deploy.state, service, volume));
+  if (user !== undefined) {
+    throw new DavitError("in_use", `remove volume ${volume.name}: service ${user.name} mounts it`, { wayOut: "keep the volumes, or remove that service first" });
+  }
+  deploy.draft.remove("volume", volume);
+  deploy.draft.change({ op: "delete", kind: "volumePin", id: volume.id });
+  note(deploy, "remove", "volume", volume, "forgotten; its data stays on the node");
+}
+
+/** Whether the version that a service should run mounts a volume. */
+export function mounts(state: State, service: Service, volume: Volume): boolean {
+  return specOf(state, service).template.container.mounts.some((mount) => mount.kind === "volume" && mount.volume === volume.name);
+}
+
+/** An external name may be anybody's; one that a stack makes is its own. */
+function isOwnedByAnother(existing: Network | Volume, spec: NetworkSpec | VolumeSpec): boolean {
+  return !spec.external && existing.stack !== spec.stack;
+}
+
+function taken(noun: string, name: string, owner: string | undefined): DavitError {
+  const whose = owner === undefined ? "belongs to no stack" : `belongs to stack ${owner}`;
+  return new DavitError("already_exists", `deploy ${noun} ${name}: the name is taken and ${whose}`, { wayOut: "give the stack or the name another one" });
+}
+
+/** What runs beside the stack. */
+function specsOutside(state: State, stack: string): readonly ServiceSpec[] {
+  return [...state.service.values()].filter((service) => service.stack !== stack).map((service) => specOf(state, service));
+}
+
+function warningsOf(state: State, spec: StackSpec): readonly string[] {
+  const names = new Set(spec.volumes.map((volume) => volume.name));
+  const left = [...state.volume.values()].filter((volume) => volume.stack === spec.name && !names.has(volume.name));
+  return left.map((volume) => `volume ${volume.name} is not in the stack any more; it is kept until it is removed: davit volume rm ${volume.name}`);
+}
+
+function byName(a: { readonly name: string }, b: { readonly name: string }): number {
+  return a.name < b.name ? -1 : 1;
+}
+
+/** A step on a volume or network, with its event. */
+function note(deploy: Deploy, kind: "create" | "update" | "remove", noun: "volume" | "network", subject: { readonly id: string; readonly name: string }, description: string): void {
+  const done = { create: "created", update: "updated", remove: "removed" }[kind];
+  const message = `${noun} ${subject.name} ${done}${description === "" ? "" : `: ${description}`}`;
+  deploy.draft.event({ type: `${noun}.${done}`, subject: { kind: noun, id: subject.id, name: subject.name }, message });
+  step(deploy, kind, noun, subject.name, description, `${noun}.${done}`);
+}
+
+function step(
+  deploy: Deploy,
+  kind: DeployStepView["kind"],
+  noun: DeployStepView["subject"]["kind"],
+  name: string,
+  description: string,
+  eventType?: string,
+  replacesTasks = false,
+): void {
+  deploy.steps.push({ kind, subject: { kind: noun, name }, description, replacesTasks, ...(eventType === undefined ? {} : { eventType }) });
+}

@@ -1,0 +1,106 @@
+// The difference of two specifications in words: "image web:v1 → web:v2, replicas 2 → 3". Values of environment variables are never
+// shown: they may be secret. Pure.
+
+import type { PortSpec, ServiceMode, ServiceSpec } from "../model/service-spec.ts";
+import { isSame } from "./same.ts";
+
+/** Differences named one by one; the rest is counted. */
+const SHOWN = 8;
+/** Values longer than this are not shown. */
+const MAX_VALUE = 60;
+
+/** What has a name of its own in messages; everything else is told by its path. First match wins: the longest paths come first. */
+const NAMED: readonly { readonly path: string; readonly tell: (before: unknown, after: unknown) => string }[] = [
+  { path: "template.container.image", tell: (before, after) => `image ${show(before)} → ${show(after)}` },
+  { path: "template.container.env", tell: (before, after) => `environment ${keys(before, after)}` },
+  { path: "template.container.labels", tell: (before, after) => `container labels ${keys(before, after)}` },
+  { path: "template.container.mounts", tell: () => "mounts" },
+  { path: "template.container", tell: () => "" },
+  { path: "template.ports", tell: (before, after) => `ports ${ports(before)} → ${ports(after)}` },
+  { path: "template.placement.constraints", tell: () => "placement constraints" },
+  { path: "template.health", tell: () => "health check" },
+  { path: "template.restart", tell: () => "restart policy" },
+  { path: "template.networks", tell: () => "networks" },
+  { path: "template", tell: () => "" },
+  { path: "labels", tell: (before, after) => `labels ${keys(before, after)}` },
+];
+
+/** The differences, in a fixed order; empty when there is none. `mode` is left out: see `describeMode`. */
+export function describeSpecChange(before: ServiceSpec, after: ServiceSpec): readonly string[] {
+  const { mode: _before, ...left } = before;
+  const { mode: _after, ...right } = after;
+  return differences("", left, right);
+}
+
+/** "replicas 2 → 3", or undefined when the modes are the same. */
+export function describeMode(before: ServiceMode, after: ServiceMode): string | undefined {
+  if (isSame(before, after)) return undefined;
+  if (before.kind === "replicated" && after.kind === "replicated") return `replicas ${before.replicas} → ${after.replicas}`;
+  return `mode ${before.kind} → ${after.kind}`;
+}
+
+/** "2 replicas", "one task on every node". */
+export function renderMode(mode: ServiceMode): string {
+  switch (mode.kind) {
+    case "replicated":
+      return mode.replicas === 1 ? "1 replica" : `${mode.replicas} replicas`;
+    case "global":
+      return "one task on every node";
+    case "replicated-job":
+      return `a job of ${mode.completions} runs, ${mode.concurrency} at once`;
+    case "global-job":
+      return "a job on every node";
+  }
+}
+
+/** One line of several differences. */
+export function joinDifferences(differing: readonly string[]): string {
+  const shown = differing.slice(0, SHOWN).join(", ");
+  return differing.length > SHOWN ? `${shown} and ${differing.length - SHOWN} more` : shown;
+}
+
+function differences(path: string, before: unknown, after: unknown): readonly string[] {
+  if (isSame(before, after)) return [];
+  const named = NAMED.find((entry) => entry.path === path);
+  const told = named?.tell(before, after) ?? "";
+  if (told !== "") return [told];
+  if (!isObject(before) || !isObject(after)) return [`${shortName(path)} ${show(before)} → ${show(after)}`];
+  const fields = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort(byImportance);
+  return fields.flatMap((field) => differences(path === "" ? field : `${path}.${field}`, before[field], after[field]));
+}
+
+/** The image first, then by name. */
+function byImportance(a: string, b: string): number {
+  const first = ["template", "container", "image"];
+  return Number(first.includes(b)) - Number(first.includes(a)) || (a < b ? -1 : 1);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function shortName(path: string): string {
+  return path.replace(/^template\.(container\.)?/, "");
+}
+
+function show(value: unknown): string {
+  if (value === undefined) return "none";
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return text.length > MAX_VALUE ? `${text.slice(0, MAX_VALUE)}…` : text;
+}
+
+/** "+A -B ~C": added, removed, changed. */
+function keys(before: unknown, after: unknown): string {
+  const left = isObject(before) ? before : {};
+  const right = isObject(after) ? after : {};
+  const all = [...new Set([...Object.keys(left), ...Object.keys(right)])].sort();
+  const changed = all.filter((key) => left[key] !== right[key]);
+  const shown = changed.slice(0, SHOWN).map((key) => `${key in left ? (key in right ? "~" : "-") : "+"}${key}`);
+  return `${shown.join(" ")}${changed.length > SHOWN ? ` and ${changed.length - SHOWN} more` : ""}`;
+}
+
+function ports(value: unknown): string {
+  const list = Array.isArray(value) ? (value as readonly PortSpec[]) : [];
+  if (list.length === 0) return "none";
+  return list.map(({ published: { from, to }, target, protocol }) => `${from === to ? from : `${from}-${to}`}:${target}/${protocol}`).join(" ");
+}
