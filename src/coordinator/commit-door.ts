@@ -38,7 +38,7 @@ export class CommitDoor {
   readonly #epoch: number;
   readonly #state: MutableState;
   readonly #fatal: (error: DavitError) => void;
-  readonly #listeners: CommitListener[] = [];
+  readonly #listeners = new Set<CommitListener>();
   #revision: number;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
@@ -70,9 +70,10 @@ export class CommitDoor {
     return this.#revision;
   }
 
-  /** Called after each commit, in revision order, with the new state in place. */
-  onCommit(listener: CommitListener): void {
-    this.#listeners.push(listener);
+  /** Called after each commit, in revision order, with the new state in place; gives the way to stop it. */
+  onCommit(listener: CommitListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /** Resolves once durable and visible. Rejects with what `build` threw, or `unavailable`, `storage_failed`, `forked_history`. */

@@ -1,0 +1,176 @@
+// Puts the coordinator's parts together on its ports: the door, the loops, the sessions, and what happens when one of them has news.
+// No decision is made here; each arrow of the drawing in docs/architecture.md is a line below.
+
+import { DavitError } from "../core/model/errors.ts";
+import { ID_BYTES, idFromBytes, type NodeId } from "../core/model/ids.ts";
+import type { EpochChain } from "../core/model/lease.ts";
+import type { Node } from "../core/model/records.ts";
+import type { Measured, NodeProgress, State, World } from "../core/model/world.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Hasher } from "../ports/hasher.ts";
+import type { Log } from "../ports/log.ts";
+import type { AgentDialer } from "../ports/node-session.ts";
+import type { Random } from "../ports/random.ts";
+import type { CommitDoor } from "./commit-door.ts";
+import { ControlLoop } from "./control-loop.ts";
+import type { SessionEvents } from "./node-session.ts";
+import { Observations } from "./observations.ts";
+import { PresenceLoop } from "./presence.ts";
+import { type ReconnectPolicy, Sessions, WorkIndex } from "./sessions.ts";
+import type { Trust } from "./trust.ts";
+import { WorkDocuments } from "./work-documents.ts";
+
+export type CoordinatorInput = {
+  readonly door: CommitDoor;
+  readonly chain: EpochChain;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly hasher: Hasher;
+  readonly log: Log;
+  readonly dialer: AgentDialer<Node>;
+  readonly reconnectMs: ReconnectPolicy;
+  readonly trust: Trust;
+  readonly unseal: (sealed: string) => string;
+  /** An agent obeys another chain of epochs: this coordinator must end. */
+  readonly forked: (error: DavitError) => void;
+  /** Tells the SSH side that a node is gone. */
+  readonly forget: (id: NodeId) => void;
+};
+
+export class Coordinator {
+  readonly #input: CoordinatorInput;
+  readonly #measured = new Map<NodeId, Measured>();
+  readonly #progress = new Map<NodeId, NodeProgress>();
+  readonly #index: WorkIndex;
+  readonly #documents: WorkDocuments;
+  readonly #observations: Observations;
+  readonly #presence: PresenceLoop;
+  readonly #sessions: Sessions;
+  readonly #loop: ControlLoop;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(input: CoordinatorInput) {
+    this.#input = input;
+    const { door, clock, random, hasher, log } = input;
+    this.#index = new WorkIndex(door.state);
+    this.#documents = new WorkDocuments({ hasher, unseal: input.unseal });
+    this.#observations = new Observations(door, clock, log.with({ part: "observations" }));
+    this.#loop = new ControlLoop({ door, clock, random, log: log.with({ part: "plan" }), worldOf: (state) => this.worldOf(state) });
+    this.#sessions = this.#createSessions();
+    this.#presence = new PresenceLoop({
+      door,
+      clock,
+      log: log.with({ part: "presence" }),
+      lookThrough: (id) => this.#sessions.lookThrough(id),
+      onChange: () => this.#wake(),
+    });
+    door.onCommit((changes) => {
+      const touched = this.#index.follow(changes, door.state);
+      if (changes.some((change) => change.kind === "node")) this.#nodesChanged();
+      this.#sessions.pushWork(touched);
+      this.#wake();
+    });
+  }
+
+  start(): void {
+    this.#presence.start();
+    this.#sessions.sync();
+    this.#loop.wake();
+  }
+
+  /** An orderly end: nodes are told, so that nothing looks like a loss. */
+  stop(reason: string): void {
+    this.#loop.stop();
+    this.#presence.stop();
+    this.#sessions.stop(reason);
+  }
+
+  /** The world around a state: what is committed there, and what is only measured. */
+  worldOf(state: State): World {
+    return {
+      state,
+      presence: this.#presence.presence,
+      measured: this.#measured,
+      progress: this.#progress,
+      valveShut: this.#presence.valveShut,
+      routesGeneration: 0,
+    };
+  }
+
+  isReady(id: NodeId): boolean {
+    return this.#presence.presence.get(id) === "ready";
+  }
+
+  /** Why a node is not in contact; empty when all is well. */
+  messageOf(id: NodeId): string {
+    return this.#sessions.messageOf(id);
+  }
+
+  /** Calls back after each commit and each change of presence. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  #wake(): void {
+    this.#loop.wake();
+    for (const listener of this.#listeners) listener();
+  }
+
+  #nodesChanged(): void {
+    const { door, forget } = this.#input;
+    this.#sessions.sync();
+    for (const id of [...this.#measured.keys(), ...this.#progress.keys()]) {
+      if (door.state.node.has(id)) continue;
+      this.#measured.delete(id);
+      this.#progress.delete(id);
+      forget(id);
+    }
+  }
+
+  #createSessions(): Sessions {
+    const { door, chain, clock, random, log, dialer, reconnectMs, trust } = this.#input;
+    return new Sessions({
+      dialer,
+      random,
+      reconnectMs,
+      state: () => door.state,
+      onContact: (id) => log.info("session open", { node: door.state.node.get(id)?.name ?? id }),
+      context: {
+        clock,
+        chain,
+        trust,
+        log: log.with({ part: "session" }),
+        events: this.#sessionEvents(),
+        newNonce: () => idFromBytes(random.bytes(ID_BYTES)),
+        sections: (id) => ({ revision: door.revision, sections: this.#documents.sectionsOf(door.state, id, this.#index.tasksOf(id)) }),
+      },
+    });
+  }
+
+  #sessionEvents(): SessionEvents {
+    return {
+      beat: (id) => this.#presence.beat(id),
+      observed: (id, frame) => this.#observations.tasks(id, frame.tasks, frame.gone),
+      facts: (id, facts) => this.#observations.facts(id, facts),
+      measured: (id, frame) => void this.#measured.set(id, frame.measured),
+      progress: (id, progress) => {
+        this.#progress.set(id, progress);
+        this.#loop.wake();
+      },
+      closed: (session, reason) => {
+        this.#input.log.info("session closed", { node: session.node.name, reason });
+        this.#sessions.sessionClosed(session, reason);
+        if (!this.#sessions.isOpen(session.node.id)) this.#presence.contactLost(session.node.id);
+      },
+      forked: (id, message) => {
+        const name = this.#input.door.state.node.get(id)?.name ?? id;
+        this.#input.forked(
+          new DavitError("forked_history", `${name} refuses this coordinator: ${message}`, {
+            wayOut: "another coordinator, with a newer history, runs this cluster: stop this one and keep that; if that one is gone for good, restore from its newest copy",
+          }),
+        );
+      },
+    };
+  }
+}
