@@ -158,7 +158,7 @@ export async function ensureRunning(shell: HostShell, facts: HostFacts, changed:
   if (!changed && facts.installed.unitActive && !facts.installed.unitStale)
     return { value: undefined, message: "the agent runs", skipped: true };
   const verb = facts.installed.unitActive ? "restart" : "start";
-  const script = `systemctl daemon-reload && systemctl enable --quiet ${UNIT} && systemctl enable --quiet --now davit-remove.socket && systemctl ${verb} ${UNIT}`;
+  const script = `systemctl daemon-reload && systemctl enable --quiet ${UNIT} && systemctl enable --quiet davit-remove.socket && systemctl restart davit-remove.socket && systemctl ${verb} ${UNIT}`;
   const result = await shell.exec(["sh", "-c", script], {
     root: true,
     timeoutMs: START_TIMEOUT_MS,

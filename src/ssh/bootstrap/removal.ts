@@ -64,10 +64,11 @@ userdel -f ${USER} 2>/dev/null
 groupdel ${USER} 2>/dev/null
 echo "removed the user ${USER} and the cluster's key"
 rm -rf ${AGENT_DIR} ${REMOVAL_SERVICE_FILE} ${REMOVAL_SOCKET_FILE} /etc/systemd/system/sockets.target.wants/davit-remove.socket
+systemctl stop --quiet davit-remove.socket 2>/dev/null
+systemctl daemon-reload
+systemd-run --quiet --collect --on-active=10 rm -f ${LOG}
 echo "Docker stays"
 echo "${REMOVED}"
-systemctl daemon-reload
-( sleep 5; systemctl stop --quiet --no-block davit-remove.socket; rm -f ${FIFO} ${LOG} ) >/dev/null 2>&1 &
 `;
 
 export const REMOVAL_SOCKET_UNIT = `[Unit]
@@ -79,6 +80,7 @@ SocketUser=root
 SocketGroup=${USER}
 SocketMode=0660
 RemoveOnStop=yes
+ExecStartPre=-/bin/rm -f ${FIFO}
 
 [Install]
 WantedBy=sockets.target
@@ -91,13 +93,13 @@ Description=Take davit away from this host
 Type=oneshot
 KillMode=process
 StandardOutput=truncate:${LOG}
-StandardError=append:${LOG}
+StandardError=inherit
 ExecStart=/bin/sh -c 'read -r mode <&3 && exec ${REMOVAL_PROGRAM} "$mode"'
 `;
 
 /** What the cluster's key asks for to have the host cleaned, and what sshd's forced command then runs: it waits for the end, and tells all. */
 export function removalRequest(mode: RemovalMode): { readonly asked: readonly string[]; readonly run: string } {
-  const wait = `sleep 1; until grep -qs '^davit: ' ${LOG}; do sleep 0.2; done; cat ${LOG}`;
+  const wait = `n=0; sleep 1; until grep -qs '^davit: ' ${LOG} || [ $n -ge 600 ]; do sleep 0.2; n=$((n + 1)); done; cat ${LOG}`;
   return {
     asked: ["davit", "remove", mode],
     run: `[ -p ${FIFO} ] || { echo no removal unit here; exit 1; }; echo ${mode} > ${FIFO}; ${wait}`,
