@@ -7,13 +7,14 @@ import { encodeFrame, FrameDecoder } from "../core/protocol/codec.ts";
 import { type AgentFrame, type CoordinatorFrame, MAX_QUEUED_BYTES } from "../core/protocol/frames.ts";
 import type { ControlStream } from "../ports/node-session.ts";
 
-/** Wraps a duplex. `connectionClosed` tells why, when the connection below it ends. */
-export function openFrameStream(duplex: Duplex, connectionClosed: Promise<string>): ControlStream {
-  return new FrameStream(duplex, connectionClosed);
+/** Wraps a duplex. `connectionClosed` tells why, when the connection below it ends; `release` is called once when the stream has ended. */
+export function openFrameStream(duplex: Duplex, connectionClosed: Promise<string>, release: () => void): ControlStream {
+  return new FrameStream(duplex, connectionClosed, release);
 }
 
 class FrameStream implements ControlStream {
   readonly #duplex: Duplex;
+  readonly #release: () => void;
   readonly #decoder = new FrameDecoder();
   /** Behind the frame that is being written; only these count against the limit, for one frame may be larger than it. */
   readonly #queue: Uint8Array[] = [];
@@ -22,8 +23,9 @@ class FrameStream implements ControlStream {
   #closeReason: string | undefined;
   #closed: ((reason: string) => void) | undefined;
 
-  constructor(duplex: Duplex, connectionClosed: Promise<string>) {
+  constructor(duplex: Duplex, connectionClosed: Promise<string>, release: () => void) {
     this.#duplex = duplex;
+    this.#release = release;
     duplex.on("error", (error) => this.close(reasonOf(error)));
     duplex.once("end", () => this.#endedBelow(connectionClosed));
     duplex.once("close", () => this.#endedBelow(connectionClosed));
@@ -65,6 +67,7 @@ class FrameStream implements ControlStream {
     this.#queue.length = 0;
     this.#duplex.end();
     this.#duplex.destroy();
+    this.#release();
     this.#closed?.(reason);
   }
 

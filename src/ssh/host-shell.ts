@@ -48,8 +48,8 @@ export class SshHostShell implements HostShell {
     const access = options.root === true ? this.#options.rootAccess : "is-root";
     const password = access === "sudo-password" ? `${this.#options.sudoPassword ?? ""}\n` : "";
     const stdin = Buffer.concat([Buffer.from(password), Buffer.from(options.stdin ?? "")]);
-    const channel = await openExec(this.#connection, quoteArgv(rootArgv(access, argv)));
-    return await collect(channel, stdin, `run ${argv[0] ?? ""} on ${this.target}`, this.#connection, options);
+    const what = `run ${argv[0] ?? ""} on ${this.target}`;
+    return await runCommand(this.#connection, quoteArgv(rootArgv(access, argv)), stdin, what, options);
   }
 
   async upload(
@@ -92,18 +92,25 @@ export function lastLine(output: string): string {
   return output.trim().split("\n").at(-1)?.trim() || "it said nothing";
 }
 
-function openExec(connection: Connection, command: string): Promise<ClientChannel> {
+function runCommand(
+  connection: Connection,
+  command: string,
+  stdin: Uint8Array,
+  what: string,
+  options: ExecOptions,
+): Promise<ExecResult> {
   return new Promise((resolve, reject) => {
-    const failed = (error: unknown): void =>
+    const failed = async (error: unknown): Promise<void> =>
       reject(
-        new DavitError("ssh_failed", `open a session on ${showTarget(connection.target)}: ${reasonOf(error)}`, {
-          cause: error,
-        }),
+        new DavitError("ssh_failed", `${what}: ${await lostReason(connection, reasonOf(error))}`, { cause: error }),
       );
     try {
-      connection.client.exec(command, (error, channel) => (error ? failed(error) : resolve(channel)));
+      // listeners are set in the callback itself: all of a quick command's answer may come in one packet
+      connection.client.exec(command, (error, channel) =>
+        error ? void failed(error) : collect(channel, stdin, what, connection, options).then(resolve, reject),
+      );
     } catch (error) {
-      failed(error);
+      void failed(error);
     }
   });
 }
@@ -142,17 +149,17 @@ function collect(
     channel.on("close", () => {
       clearTimeout(timer);
       if (exitCode !== undefined) return resolve({ exitCode, stdout: stdout.end(), stderr: stderr.end() });
-      return void lostReason(connection).then((reason) => reject(new DavitError("ssh_failed", `${what}: ${reason}`)));
+      return void lostReason(connection, "the session ended without an exit code").then((reason) =>
+        reject(new DavitError("ssh_failed", `${what}: ${reason}`)),
+      );
     });
     channel.end(stdin);
   });
 }
 
-/** A channel that closes without an exit code: the connection ended, or the server dropped the session. */
-async function lostReason(connection: Connection): Promise<string> {
-  const settled = new Promise<string>((resolve) =>
-    setImmediate(() => resolve("the session ended without an exit code")),
-  );
+/** Why a session failed: if the connection below it ended, that says more. */
+async function lostReason(connection: Connection, otherwise: string): Promise<string> {
+  const settled = new Promise<string>((resolve) => setImmediate(() => resolve(otherwise)));
   return await Promise.race([connection.closed.then((reason) => `the connection ended: ${reason}`), settled]);
 }
 

@@ -53,11 +53,9 @@ export class NodeLinks implements AgentDialer<NodeTarget> {
     const connection = await this.#open(target, CONTROL_KEEP_ALIVE, via);
     try {
       const duplex = await this.#dial(connection, CONTROL_SOCKET, target);
-      // half-open ends help nobody here: with the stream the connection goes
-      duplex.once("close", () => connection.close());
       this.#control.set(target.id, connection);
       void this.#forgetControl(target.id, connection);
-      return openFrameStream(duplex, connection.closed);
+      return openFrameStream(duplex, connection.closed, () => connection.close());
     } catch (error) {
       connection.close();
       throw error;

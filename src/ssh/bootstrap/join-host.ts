@@ -173,7 +173,9 @@ async function awaitAgent(
 }
 
 async function firstFrame(connection: Connection): Promise<AgentFrame> {
-  const stream = openFrameStream(await dialSocket(connection, CONTROL_SOCKET), connection.closed);
+  const stream = openFrameStream(await dialSocket(connection, CONTROL_SOCKET), connection.closed, () =>
+    connection.close(),
+  );
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     return await new Promise<AgentFrame>((resolve, reject) => {
