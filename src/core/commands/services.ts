@@ -13,6 +13,14 @@ import { checkIndex, Draft, type Unindexed } from "./draft.ts";
 import { resolveService } from "./resolve.ts";
 import { addVersion, currentVersion, specOf, versionsOf } from "./versions.ts";
 
+/** How the reason of a rollback begins that a user asked for; one that a failure caused begins otherwise. */
+const ASKED = "rolled back by request: ";
+
+/** Whether the service's last change is a rollback that a user asked for. */
+export function wasAskedToRollBack(service: Service): boolean {
+  return service.isRollback && service.changeReason.startsWith(ASKED);
+}
+
 /** `ifMatch`: the index that the caller saw, if it cares. */
 export type ServiceRef = { readonly ref: string; readonly ifMatch?: number | undefined };
 
@@ -71,7 +79,7 @@ export function rollbackService(input: ServiceRef & { readonly to?: number | und
     }
     const change = `version ${service.version} → ${to}`;
     const draft = new Draft();
-    const next = draft.replace("service", service, { ...service, version: to, previousVersion: service.version, isRollback: true, changeReason: `rolled back: ${change}`, updatedAtMs: nowMs });
+    const next = draft.replace("service", service, { ...service, version: to, previousVersion: service.version, isRollback: true, changeReason: `${ASKED}${change}`, updatedAtMs: nowMs });
     draft.event(serviceEvent("service.rolled_back", next, change));
     return draft.finish(next);
   };

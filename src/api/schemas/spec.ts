@@ -1,0 +1,157 @@
+// The specification of a stack as the API takes it: the same shapes as core/model/service-spec.ts, checked at the edge. Unknown fields are
+// refused by name, never dropped. What values mean is checked in core/commands.
+
+import { z } from "@hono/zod-openapi";
+import type { Labels, Mount, NetworkSpec, PortSpec, Probe, ResourceAmounts, ServiceMode, ServiceSpec, StackSpec, TaskTemplate, UpdatePolicy, VolumeSpec } from "../../core/model/service-spec.ts";
+
+/** Longest text of one field: an argument or a variable may hold a small file, not a large one. */
+const MAX_TEXT = 131_072;
+/** Items in one list or map of a specification. */
+const MAX_ITEMS = 1_000;
+
+const text = z.string().max(MAX_TEXT);
+const texts = z.array(text).max(MAX_ITEMS);
+const textMap = z.record(z.string().max(1_024), text);
+const count = z.int().min(0);
+const durationMs = z.number().min(0);
+const bytes = z.number().min(0);
+const optional = z.exactOptional;
+
+export const labelsSchema: z.ZodType<Labels> = textMap;
+
+export const modeSchema: z.ZodType<ServiceMode> = z
+  .discriminatedUnion("kind", [
+    z.strictObject({ kind: z.literal("replicated"), replicas: z.number() }),
+    z.strictObject({ kind: z.literal("global") }),
+    z.strictObject({ kind: z.literal("replicated-job"), completions: count, concurrency: count }),
+    z.strictObject({ kind: z.literal("global-job") }),
+  ])
+  .openapi("ServiceMode");
+
+const mountSchema: z.ZodType<Mount> = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("volume"), volume: text, target: text, readOnly: z.boolean() }),
+  z.strictObject({ kind: z.literal("bind"), source: text, target: text, readOnly: z.boolean() }),
+  z.strictObject({ kind: z.literal("tmpfs"), target: text, sizeBytes: optional(bytes), mode: optional(count) }),
+]);
+
+const probeSchema: z.ZodType<Probe> = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("image") }),
+  z.strictObject({ kind: z.literal("none") }),
+  z.strictObject({ kind: z.literal("command"), argv: texts }),
+  z.strictObject({ kind: z.literal("shell"), command: text }),
+  z.strictObject({ kind: z.literal("http"), port: count, path: text }),
+  z.strictObject({ kind: z.literal("tcp"), port: count }),
+]);
+
+export const portSchema: z.ZodType<PortSpec> = z.strictObject({
+  target: z.int(),
+  published: z.strictObject({ from: z.int(), to: z.int() }),
+  protocol: z.enum(["tcp", "udp"]),
+  mode: z.enum(["ingress", "host"]),
+  hostIp: optional(text),
+});
+
+export const amountsSchema: z.ZodType<ResourceAmounts> = z.strictObject({ cpus: z.number().min(0), memoryBytes: bytes, generic: z.record(z.string(), z.number().min(0)) });
+
+const runtimeSchema = z.strictObject({
+  capAdd: optional(texts),
+  capDrop: optional(texts),
+  privileged: optional(z.boolean()),
+  securityOpt: optional(texts),
+  sysctls: optional(textMap),
+  ulimits: optional(z.array(z.strictObject({ name: text, soft: z.number(), hard: z.number() })).max(MAX_ITEMS)),
+  shmSizeBytes: optional(bytes),
+  devices: optional(z.array(z.strictObject({ source: text, target: text, permissions: text })).max(MAX_ITEMS)),
+  extraHosts: optional(texts),
+  dns: optional(texts),
+  dnsSearch: optional(texts),
+  dnsOptions: optional(texts),
+  pidMode: optional(text),
+  ipcMode: optional(text),
+  oomScoreAdj: optional(z.int()),
+});
+
+const containerSchema = z.strictObject({
+  image: text,
+  pullPolicy: z.enum(["missing", "always", "never"]),
+  entrypoint: optional(texts),
+  command: optional(texts),
+  env: textMap,
+  labels: labelsSchema,
+  mounts: z.array(mountSchema).max(MAX_ITEMS),
+  stopGraceMs: durationMs,
+  stopSignal: optional(text),
+  workingDir: optional(text),
+  user: optional(text),
+  groups: optional(texts),
+  hostname: optional(text),
+  domainname: optional(text),
+  init: optional(z.boolean()),
+  tty: optional(z.boolean()),
+  openStdin: optional(z.boolean()),
+  readOnly: optional(z.boolean()),
+  logging: optional(z.strictObject({ driver: text, options: textMap })),
+  runtime: runtimeSchema,
+});
+
+const templateSchema: z.ZodType<TaskTemplate> = z.strictObject({
+  container: containerSchema,
+  resources: z.strictObject({ limits: z.strictObject({ cpus: z.number().min(0), memoryBytes: bytes, pids: count }), reservations: amountsSchema }),
+  placement: z.strictObject({
+    constraints: z.array(z.strictObject({ attribute: text, operator: z.enum(["==", "!="]), value: text })).max(MAX_ITEMS),
+    spreadOver: texts,
+    maxPerNode: count,
+    platforms: texts,
+  }),
+  restart: z.strictObject({ condition: z.enum(["any", "on-failure", "none"]), delayMs: durationMs, maxAttempts: count, windowMs: durationMs }),
+  health: z.strictObject({ probe: probeSchema, intervalMs: durationMs, timeoutMs: durationMs, retries: count, startPeriodMs: durationMs, startIntervalMs: durationMs }),
+  ports: z.array(portSchema).max(MAX_ITEMS),
+  networks: z.array(z.strictObject({ network: text, aliases: texts })).max(MAX_ITEMS),
+  settleMs: durationMs,
+  onLeaseLost: z.enum(["keep", "stop"]),
+});
+
+const policyFields = {
+  parallelism: z.number(),
+  delayMs: z.number(),
+  order: z.enum(["start-first", "stop-first"]),
+  failureAction: z.enum(["pause", "continue", "rollback"]),
+  maxFailureRatio: z.number(),
+  monitorMs: z.number(),
+} as const;
+
+export const policySchema: z.ZodType<UpdatePolicy> = z.strictObject(policyFields).openapi("UpdatePolicy");
+
+export const policyPatchSchema: z.ZodType<Partial<UpdatePolicy>> = z.strictObject({
+  parallelism: optional(policyFields.parallelism),
+  delayMs: optional(policyFields.delayMs),
+  order: optional(policyFields.order),
+  failureAction: optional(policyFields.failureAction),
+  maxFailureRatio: optional(policyFields.maxFailureRatio),
+  monitorMs: optional(policyFields.monitorMs),
+});
+
+export const serviceSpecSchema: z.ZodType<ServiceSpec> = z
+  .strictObject({
+    name: text,
+    stack: optional(text),
+    labels: labelsSchema,
+    mode: modeSchema,
+    template: templateSchema,
+    update: policySchema,
+    rollback: policySchema,
+  })
+  .openapi("ServiceSpec");
+
+const volumeSpecSchema: z.ZodType<VolumeSpec> = z.strictObject({ name: text, stack: optional(text), driver: text, driverOpts: textMap, labels: labelsSchema, external: z.boolean() });
+
+const networkSpecSchema: z.ZodType<NetworkSpec> = z.strictObject({ name: text, stack: optional(text), driver: text, internal: z.boolean(), labels: labelsSchema, external: z.boolean() });
+
+export const stackSpecSchema: z.ZodType<StackSpec> = z
+  .strictObject({
+    name: text,
+    services: z.array(serviceSpecSchema).max(MAX_ITEMS),
+    volumes: z.array(volumeSpecSchema).max(MAX_ITEMS),
+    networks: z.array(networkSpecSchema).max(MAX_ITEMS),
+  })
+  .openapi("StackSpec");

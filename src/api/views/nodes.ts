@@ -1,0 +1,60 @@
+// Nodes as the API shows them: what was decided, what was observed, what is measured. Pure but for one digest.
+
+import { createHash } from "node:crypto";
+import type { Node } from "../../core/model/records.ts";
+import type { ResourceAmounts } from "../../core/model/service-spec.ts";
+import type { NodeView } from "../../core/model/views.ts";
+import { versionKey, type World } from "../../core/model/world.ts";
+import { iso, maybe } from "./time.ts";
+
+const NOTHING: ResourceAmounts = { cpus: 0, memoryBytes: 0, generic: {} };
+
+/** One node. `message`: why it is not in contact, if it is not. */
+export function nodeView(world: World, node: Node, message: string): NodeView {
+  const status = world.state.nodeStatus.get(node.id);
+  const tasks = [...world.state.task.values()].filter((task) => task.nodeId === node.id && task.desired === "running");
+  const reservations = tasks.map((task) => world.state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec.template.resources.reservations ?? NOTHING);
+  return {
+    id: node.id,
+    index: node.index,
+    name: node.name,
+    address: node.address.port === 22 ? node.address.host : `${node.address.host}:${node.address.port}`,
+    availability: node.availability,
+    presence: presenceOf(world, node),
+    message,
+    ...maybe("unseenSince", status?.unseenSinceMs === undefined ? undefined : iso(status.unseenSinceMs)),
+    labels: node.labels,
+    engineLabels: status?.engineLabels ?? {},
+    platform: status?.platform ?? { os: "", arch: "" },
+    kernel: status?.kernel ?? "",
+    engineVersion: status?.engineVersion ?? "",
+    agentVersion: status?.agentVersion ?? "",
+    bootId: status?.bootId ?? "",
+    subnet: node.subnet,
+    hostKeyFingerprint: fingerprintOf(node.hostKey),
+    agentKey: node.agentKey,
+    resources: status?.resources ?? NOTHING,
+    reservedByTasks: reservations.reduce(add, NOTHING),
+    ...maybe("measured", world.measured.get(node.id)),
+    tasks: tasks.length,
+    joinedAt: iso(node.joinedAtMs),
+  };
+}
+
+function presenceOf(world: World, node: Node): NodeView["presence"] {
+  if (node.confirmedDeadAtMs !== undefined) return "confirmed dead";
+  if (!world.state.nodeStatus.has(node.id)) return "joining";
+  return world.presence.get(node.id) ?? "silent";
+}
+
+function add(a: ResourceAmounts, b: ResourceAmounts): ResourceAmounts {
+  const generic: Record<string, number> = { ...a.generic };
+  for (const [kind, amount] of Object.entries(b.generic)) generic[kind] = (generic[kind] ?? 0) + amount;
+  return { cpus: a.cpus + b.cpus, memoryBytes: a.memoryBytes + b.memoryBytes, generic };
+}
+
+/** As ssh-keygen shows it: "SHA256:…" of the key in "type base64". */
+function fingerprintOf(hostKey: string): string {
+  const blob = Buffer.from(hostKey.split(" ")[1] ?? "", "base64");
+  return `SHA256:${createHash("sha256").update(blob).digest("base64").replace(/=+$/, "")}`;
+}
