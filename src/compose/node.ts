@@ -1,0 +1,39 @@
+// A YAML file as a tree that remembers where everything stands, so that every later complaint can name file, line and column. Pure.
+
+export type Place = { readonly file: string; readonly line: number; readonly column: number };
+
+/** `!reset` takes a value away when files are merged, `!override` replaces it instead of merging. */
+export type MergeTag = "reset" | "override";
+
+export type ScalarNode = {
+  readonly kind: "scalar";
+  readonly at: Place;
+  readonly tag?: MergeTag;
+  readonly value: string | number | boolean | null;
+  /** As it is written, so that 012 or 1.10 stay what they are where a text is wanted. */
+  readonly text: string;
+};
+export type ListNode = { readonly kind: "list"; readonly at: Place; readonly tag?: MergeTag; readonly items: readonly ComposeNode[] };
+export type MapEntry = { readonly keyAt: Place; readonly node: ComposeNode };
+export type MapNode = { readonly kind: "map"; readonly at: Place; readonly tag?: MergeTag; readonly entries: ReadonlyMap<string, MapEntry> };
+export type ComposeNode = ScalarNode | ListNode | MapNode;
+
+export type Problem = { readonly at: Place; readonly path: string; readonly message: string };
+
+/** "compose.yaml:14:7 services.web.ports[1]: '99999:80' is not a port range (1–65535)". */
+export function renderProblem({ at, path, message }: Problem): string {
+  return `${at.file}:${at.line}:${at.column} ${path === "" ? "" : `${path}: `}${message}`;
+}
+
+/** By file, line, column, then text; the same complaint twice is one. */
+export function sortProblems(problems: readonly Problem[]): readonly Problem[] {
+  const unique = new Map(problems.map((problem) => [renderProblem(problem), problem]));
+  return [...unique.values()].sort(
+    (a, b) =>
+      compare(a.at.file, b.at.file) || a.at.line - b.at.line || a.at.column - b.at.column || compare(a.path, b.path) || compare(a.message, b.message),
+  );
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,61 @@
+// Ports of a service, short and long syntax, to port specs. A range of host ports for one container port means that each task takes a
+// free one of it; equal ranges on both sides mean pairs. Pure.
+
+import type { PortSpec } from "../core/model/service-spec.ts";
+import type { ComposeNode, MapNode } from "./node.ts";
+import { get, type Reader } from "./reader.ts";
+import { parsePortRange, type PortRange } from "./values.ts";
+
+/** Where a port without a host port is published, as Swarm does. */
+export const CHOSEN_PORTS: PortRange = { from: 30_000, to: 32_767 };
+
+type Parsed = { readonly target: PortRange; readonly published: PortRange; readonly protocol: "tcp" | "udp"; readonly hostIp: string | undefined; readonly mode: "ingress" | "host" };
+
+export function readPorts(reader: Reader, node: ComposeNode | undefined, path: string): readonly PortSpec[] {
+  return reader.list(node, path).flatMap((item, at) => {
+    const where = `${path}[${at}]`;
+    const parsed = item.kind === "map" ? readLong(reader, item, where) : readShort(reader, item, where);
+    return parsed === undefined ? [] : expand(reader, item, where, parsed);
+  });
+}
+
+function readShort(reader: Reader, node: ComposeNode, path: string): Parsed | undefined {
+  const text = reader.text(node, path) ?? "";
+  const match = /^(?:(?<ip>\[[0-9a-fA-F:.]+\]|\d+\.\d+\.\d+\.\d+):)?(?:(?<published>[0-9-]*):)?(?<target>[0-9-]+)(?:\/(?<protocol>\w+))?$/.exec(text);
+  if (match?.groups === undefined) return reader.problem(node.at, path, `'${text}' is not a port: write 8080:80, 127.0.0.1:8080:80/udp or a range like 8080-8089:80`);
+  const { ip, published, target = "", protocol = "tcp" } = match.groups;
+  if (protocol !== "tcp" && protocol !== "udp") return reader.problem(node.at, path, `'${protocol}' is not tcp or udp`);
+  const targets = parsePortRange(target);
+  const hosts = published === undefined || published === "" ? CHOSEN_PORTS : parsePortRange(published);
+  if (targets === undefined || hosts === undefined) return reader.problem(node.at, path, `'${text}' is not a port range (1–65535)`);
+  return { target: targets, published: hosts, protocol, hostIp: ip?.replace(/^\[|\]$/g, ""), mode: "ingress" };
+}
+
+function readLong(reader: Reader, map: MapNode, path: string): Parsed | undefined {
+  reader.only(map, path, ["name", "target", "published", "host_ip", "protocol", "app_protocol", "mode"]);
+  const target = reader.number(get(map, "target"), `${path}.target`, { min: 1, max: 65_535, whole: true });
+  const text = reader.text(get(map, "published"), `${path}.published`);
+  const published = text === undefined ? CHOSEN_PORTS : parsePortRange(text);
+  const protocol = reader.word(get(map, "protocol"), `${path}.protocol`, ["tcp", "udp"]) ?? "tcp";
+  const mode = reader.word(get(map, "mode"), `${path}.mode`, ["ingress", "host"]) ?? "ingress";
+  if (target === undefined) return get(map, "target") === undefined ? reader.problem(map.at, path, "lacks target, the port inside the container") : undefined;
+  if (published === undefined) return reader.problem(map.at, `${path}.published`, `'${text}' is not a port range (1–65535)`);
+  return { target: { from: target, to: target }, published, protocol, hostIp: reader.text(get(map, "host_ip"), `${path}.host_ip`), mode };
+}
+
+function expand(reader: Reader, node: ComposeNode, path: string, parsed: Parsed): readonly PortSpec[] {
+  const { target, published, protocol, hostIp, mode } = parsed;
+  const base = { protocol, mode, ...(hostIp === undefined ? {} : { hostIp }) };
+  const count = target.to - target.from + 1;
+  if (count === 1) return [{ ...base, target: target.from, published }];
+  const isChosen = published === CHOSEN_PORTS;
+  if (!isChosen && published.to - published.from + 1 !== count) {
+    reader.problem(node.at, path, `${published.from}-${published.to} and ${target.from}-${target.to} are ranges of different lengths`);
+    return [];
+  }
+  return Array.from({ length: count }, (_, at) => ({
+    ...base,
+    target: target.from + at,
+    published: isChosen ? CHOSEN_PORTS : { from: published.from + at, to: published.from + at },
+  }));
+}
