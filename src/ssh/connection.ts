@@ -18,8 +18,8 @@ export type Hop = {
 };
 
 export type KeepAlive = { readonly intervalMs: number; readonly misses: number };
-/** Control connections notice a dead peer within a lease. */
-export const CONTROL_KEEP_ALIVE: KeepAlive = { intervalMs: 2_000, misses: 3 };
+/** Control connections notice a dead peer within a lease: the fourth tick, at 6 s, finds three unanswered. */
+export const CONTROL_KEEP_ALIVE: KeepAlive = { intervalMs: 1_500, misses: 3 };
 /** Bulk connections share a slow link with their own uploads: an answer may wait behind megabytes. */
 export const BULK_KEEP_ALIVE: KeepAlive = { intervalMs: 5_000, misses: 6 };
 

@@ -137,11 +137,11 @@ export type Relay = {
 };
 
 /** A wire to a host that can be cut. */
-export async function startRelay(port: number): Promise<Relay> {
+export async function startRelay(port: number, host = "127.0.0.1"): Promise<Relay> {
   const sockets = new Set<Socket>();
   let isCut = false;
   const server = createServer((near) => {
-    const far = connectLocal(port, "127.0.0.1");
+    const far = connectLocal(port, host);
     for (const [from, to] of [
       [near, far],
       [far, near],
