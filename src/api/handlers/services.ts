@@ -1,0 +1,93 @@
+// Handlers: services.
+
+import { removeService, rollbackService, scaleService, updateService } from "../../core/commands/services.ts";
+import { resolveService } from "../../core/commands/resolve.ts";
+import type { Service, Task } from "../../core/model/records.ts";
+import type { ServiceView } from "../../core/model/views.ts";
+import type { World } from "../../core/model/world.ts";
+import { type Api, bind, bindRaw, mutate, requireStack } from "../bind.ts";
+import type { Actor } from "../context.ts";
+import { logStream } from "../log-stream.ts";
+import * as routes from "../routes/services.ts";
+import { countService, serviceDetailView, serviceView, serviceViews } from "../views/services.ts";
+import { compareTasks, isPresent, taskView } from "../views/tasks.ts";
+
+const etag = (view: ServiceView): number => view.index;
+
+export function bindServices(api: Api): void {
+  const { parts } = api;
+  const { backend } = parts;
+  const find = (ref: string): Service => resolveService(backend.world().state, ref);
+  const view = (service: Service): ServiceView => {
+    const world = backend.world();
+    return serviceView(world, countService(world, backend.nowMs(), service, tasksOf(world, service.id)));
+  };
+  /** The service's id, once it is known that the caller may change it. */
+  const allowed = (actor: Actor, action: string, ref: string): string => {
+    const service = find(ref);
+    requireStack(parts, actor, action, service.stack);
+    return service.id;
+  };
+
+  bind(api, routes.listServices, ({ query }) => serviceViews(backend.world(), backend.nowMs(), query.stack), { isCached: true });
+  bind(
+    api,
+    routes.getService,
+    ({ params }) => {
+      const service = find(params.ref);
+      return serviceDetailView(backend.world(), backend.nowMs(), service, tasksOf(backend.world(), service.id));
+    },
+    { isCached: true, etag },
+  );
+  bind(
+    api,
+    routes.listServiceTasks,
+    ({ params, query }) => {
+      const world = backend.world();
+      const tasks = tasksOf(world, find(params.ref).id).filter((task) => query.all === true || isPresent(world.state, task));
+      return tasks.map((task) => taskView(world, task)).sort(compareTasks);
+    },
+    { isCached: true },
+  );
+  bind(
+    api,
+    routes.scaleService,
+    async ({ params, body, actor, ifMatch }) => {
+      const ref = allowed(actor, "service.scale", params.ref);
+      return view((await mutate(parts, actor, "service.scale", scaleService({ ref, ifMatch, replicas: body.replicas }))).result);
+    },
+    { etag },
+  );
+  bind(
+    api,
+    routes.updateService,
+    async ({ params, body, actor, ifMatch }) => {
+      const ref = allowed(actor, "service.update", params.ref);
+      return view((await mutate(parts, actor, "service.update", updateService({ ref, ifMatch, patch: body }))).result);
+    },
+    { etag },
+  );
+  bind(
+    api,
+    routes.rollbackService,
+    async ({ params, body, actor, ifMatch }) => {
+      const ref = allowed(actor, "service.rollback", params.ref);
+      return view((await mutate(parts, actor, "service.rollback", rollbackService({ ref, ifMatch, to: body.to }))).result);
+    },
+    { etag },
+  );
+  bind(api, routes.removeService, async ({ params, actor, ifMatch }) => {
+    const ref = allowed(actor, "service.remove", params.ref);
+    const last = view(find(ref));
+    await mutate(parts, actor, "service.remove", removeService({ ref, ifMatch }));
+    return last;
+  });
+  bindRaw(api, routes.getServiceLogs, ({ params, query, actor }) => {
+    const { id } = find(params.ref);
+    return logStream(parts, actor, query, (task) => task.serviceId === id);
+  });
+}
+
+function tasksOf(world: World, serviceId: string): readonly Task[] {
+  return [...world.state.task.values()].filter((task) => task.serviceId === serviceId);
+}

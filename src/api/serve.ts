@@ -1,0 +1,77 @@
+// Where the API listens: the owner's unix socket (mode 0600, no token), and TCP on loopback (token needed). Nothing else unless asked.
+
+import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
+import { DavitError, reasonOf } from "../core/model/errors.ts";
+import type { ApiApp } from "./app.ts";
+import type { Transport } from "./context.ts";
+import { MAX_BODY_BYTES } from "./limits.ts";
+import { type SocketHandlers, webSocketHandler } from "./websocket.ts";
+
+/** Idle event streams send a comment every 15 s: a connection that is silent for this long is dead. */
+const IDLE_TIMEOUT_S = 120;
+
+export type Listening = {
+  /** The TCP port that was taken; undefined when TCP was not asked for. */
+  readonly port: number | undefined;
+  /** Ends all connections, streams included. */
+  readonly stop: () => Promise<void>;
+};
+
+export type ServeOptions = {
+  /** Absent: no socket. */
+  readonly socketPath?: string;
+  /** Absent: no TCP. Port 0 takes any free one. */
+  readonly tcp?: { readonly host: string; readonly port: number };
+};
+
+/** Listens. Throws `unavailable` when a socket or port cannot be taken. The caller holds the lock of the data directory: a socket file found is a dead one's. */
+export function serveApi(app: ApiApp, options: ServeOptions): Listening {
+  const { socketPath, tcp } = options;
+  const servers: { stop(force?: boolean): Promise<void> }[] = [];
+  if (socketPath !== undefined) servers.push(serveSocket(app, socketPath));
+  let port: number | undefined;
+  if (tcp !== undefined) {
+    const server = listen(`${tcp.host}:${tcp.port}`, () => Bun.serve({ ...handlers(app, "tcp"), hostname: tcp.host, port: tcp.port }));
+    servers.push(server);
+    port = server.port;
+  }
+  return {
+    port,
+    stop: async () => {
+      await Promise.all(servers.map((server) => server.stop(true)));
+      if (socketPath !== undefined && existsSync(socketPath)) unlinkSync(socketPath);
+    },
+  };
+}
+
+function serveSocket(app: ApiApp, path: string): { stop(force?: boolean): Promise<void> } {
+  if (existsSync(path) && lstatSync(path).isSocket()) unlinkSync(path);
+  // nobody else may connect in the moment before the mode is set
+  const mask = process.umask(0o177);
+  try {
+    const server = listen(path, () => Bun.serve({ ...handlers(app, "socket"), unix: path } as Bun.Serve.Options<SocketHandlers>));
+    chmodSync(path, 0o600);
+    return server;
+  } finally {
+    process.umask(mask);
+  }
+}
+
+function listen<Server>(where: string, start: () => Server): Server {
+  try {
+    return start();
+  } catch (cause) {
+    throw new DavitError("unavailable", `listen on ${where}: ${reasonOf(cause)}`, { wayOut: "see who has it (ss -lp), or choose another with --listen", cause });
+  }
+}
+
+function handlers(app: ApiApp, transport: Transport) {
+  return {
+    fetch: (request: Request, server: Bun.Server<SocketHandlers>) =>
+      app.fetch(request, { transport, upgrade: (raw, data) => server.upgrade(raw, { data }) }),
+    websocket: webSocketHandler,
+    maxRequestBodySize: MAX_BODY_BYTES + 1024,
+    idleTimeout: IDLE_TIMEOUT_S,
+    development: false,
+  } as const;
+}
