@@ -1,5 +1,6 @@
 // The HTTP API as one application: who asks, limits, then the endpoints. It listens nowhere by itself: see serve.ts.
 
+import packageJson from "../../package.json" with { type: "json" };
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { bodyLimit } from "hono/body-limit";
 import { scopesOfRole } from "../auth/roles.ts";
@@ -25,7 +26,9 @@ const OWNER: Actor = { name: "socket", scopes: ["api:read", "api:deploy", "api:a
 /** What anybody may read: nothing but that the coordinator answers. */
 const OPEN_PATHS: readonly string[] = ["/v1/health", "/v1/openapi.json"];
 
-export type ApiApp = { readonly fetch: (request: Request, bindings: ApiEnv["Bindings"]) => Response | Promise<Response> };
+export type ApiApp = {
+  readonly fetch: (request: Request, bindings: ApiEnv["Bindings"]) => Response | Promise<Response>;
+};
 
 /** The API over a backend. */
 export function createApi(backend: Backend, options: ApiOptions): ApiApp {
@@ -38,11 +41,18 @@ export function createApi(backend: Backend, options: ApiOptions): ApiApp {
   const cache = new ViewCache(() => backend.nowMs());
   backend.onChange(() => cache.clear());
   app.onError((error) => problemResponse(asDavitError(error, options.log)));
-  app.notFound((c) => problemResponse(new DavitError("not_found", `there is no ${c.req.method} ${c.req.path}`, { wayOut: "what there is: GET /v1/openapi.json" })));
+  app.notFound((c) =>
+    problemResponse(
+      new DavitError("not_found", `there is no ${c.req.method} ${c.req.path}`, {
+        wayOut: "what there is: GET /v1/openapi.json",
+      }),
+    ),
+  );
   guard(app, parts);
   const api: Api = { app, cache, parts };
-  for (const bindRoom of [bindSystem, bindNodes, bindServices, bindTasks, bindStacks, bindAccess, bindVolumes]) bindRoom(api);
-  serveDocument(app, options.version);
+  for (const bindRoom of [bindSystem, bindNodes, bindServices, bindTasks, bindStacks, bindAccess, bindVolumes])
+    bindRoom(api);
+  serveDocument(app, options.version ?? packageJson.version);
   return { fetch: (request, bindings) => app.fetch(request, bindings) };
 }
 
@@ -53,8 +63,11 @@ function guard(app: OpenAPIHono<ApiEnv>, parts: Parts): void {
   let keys = backend.world().state.issuerKey.size;
   let running = 0;
   app.use(async (c, next) => {
-    if (c.env.transport === "tcp") checkHost(c.req.header("host"), options.allowedHosts ?? []);
-    if (running >= MAX_CONCURRENT) throw new DavitError("too_many", `${MAX_CONCURRENT} requests are being answered already`, { wayOut: "try again in a moment" });
+    if (c.env.transport === "tcp" && options.anyHost !== true) checkHost(c.req.header("host"));
+    if (running >= MAX_CONCURRENT)
+      throw new DavitError("too_many", `${MAX_CONCURRENT} requests are being answered already`, {
+        wayOut: "try again in a moment",
+      });
     running += 1;
     try {
       const { size } = backend.world().state.issuerKey;
@@ -80,7 +93,12 @@ async function actorOf(c: ApiContext, { backend, options }: Parts, known: KnownT
   if (token === undefined) throw refusedToken();
   const { state } = backend.world();
   const [cluster] = state.cluster.values();
-  const record = await known.check(token, { verifier: options.verifier, issuer: cluster?.id ?? "", nowMs: backend.nowMs(), find: (id) => state.userToken.get(id) });
+  const record = await known.check(token, {
+    verifier: options.verifier,
+    issuer: cluster?.id ?? "",
+    nowMs: backend.nowMs(),
+    find: (id) => state.userToken.get(id),
+  });
   backend.tokenUsed(record.id);
   return { name: record.name, scopes: scopesOfRole(record.role, record.stack) };
 }
@@ -89,18 +107,36 @@ type Issue = { readonly path: readonly PropertyKey[]; readonly message: string }
 
 function invalidInput(target: string, issues: readonly Issue[]): DavitError {
   const place = { json: "body", param: "path", query: "query", header: "header" }[target] ?? target;
-  const details = issues.slice(0, 50).map((issue) => ({ where: [place, ...issue.path.map(String)].join("."), message: issue.message }));
+  const details = issues
+    .slice(0, 50)
+    .map((issue) => ({ where: [place, ...issue.path.map(String)].join("."), message: issue.message }));
   const [first] = details;
-  return new DavitError("invalid_input", `read request: ${first?.where ?? place}: ${first?.message ?? "not valid"}${issues.length > 1 ? `, and ${issues.length - 1} more` : ""}`, { details });
+  return new DavitError(
+    "invalid_input",
+    `read request: ${first?.where ?? place}: ${first?.message ?? "not valid"}${issues.length > 1 ? `, and ${issues.length - 1} more` : ""}`,
+    { details },
+  );
 }
 
 /** The OpenAPI document, made once: the contracts do not change while the coordinator runs. */
 function serveDocument(app: OpenAPIHono<ApiEnv>, version: string): void {
-  app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer", bearerFormat: "JWT" });
+  app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "JWT",
+  });
   let text: string | undefined;
   app.get("/v1/openapi.json", () => {
     text ??= JSON.stringify(
-      app.getOpenAPI31Document({ openapi: "3.1.0", info: { title: "davit", version, description: "Runs containers on a small fleet of hosts.", license: { name: "Apache-2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" } } }),
+      app.getOpenAPI31Document({
+        openapi: "3.1.0",
+        info: {
+          title: "davit",
+          version,
+          description: "Runs containers on a small fleet of hosts.",
+          license: { name: "Apache-2.0", url: "https://www.apache.org/licenses/LICENSE-2.0" },
+        },
+      }),
     );
     return new Response(text, { headers: { "content-type": "application/json" } });
   });

@@ -66,11 +66,7 @@ export interface Backend {
   /** Audit entries with seq greater than `sinceSeq`, oldest first. */
   audit(sinceSeq: number, limit: number): Promise<readonly AuditEntry[]>;
   /** Joins a host; resolves with its id once it is ready. Rejects with DavitError. Aborting stops at the next step. */
-  join(
-    request: JoinRequest,
-    onProgress: (progress: JoinProgress) => void,
-    signal: AbortSignal,
-  ): Promise<NodeId>;
+  join(request: JoinRequest, onProgress: (progress: JoinProgress) => void, signal: AbortSignal): Promise<NodeId>;
   /** Takes away what davit put on a node and removes its record (core/commands/nodes: removeNode). `force`: the record goes though the host cannot be reached. */
   removeNode(
     id: NodeId,

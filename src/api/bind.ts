@@ -46,7 +46,11 @@ export function bind<Params, Query, Body, Answer>(
 }
 
 /** An endpoint that makes its own response: a stream, a websocket. */
-export function bindRaw<Params, Query, Body, Answer>(api: Api, endpoint: Endpoint<Params, Query, Body, Answer>, handle: Handler<Params, Query, Body, Response>): void {
+export function bindRaw<Params, Query, Body, Answer>(
+  api: Api,
+  endpoint: Endpoint<Params, Query, Body, Answer>,
+  handle: Handler<Params, Query, Body, Response>,
+): void {
   const { access, id } = endpoint.shape;
   api.app.use(endpoint.route.getRoutingPath(), async (c, next) => {
     if (c.req.method.toLowerCase() === endpoint.shape.method) checkAccess(api, c, access, id);
@@ -70,7 +74,10 @@ export function bindRaw<Params, Query, Body, Answer>(api: Api, endpoint: Endpoin
 function checkAccess(api: Api, c: ApiContext, access: Access, id: string): void {
   if (access === "none") return;
   const actor = c.get("actor");
-  const allowed = access === "deploy" ? mayDeploySomething(actor.scopes) : isAllowed(actor.scopes, access === "read" ? "api:read" : "api:admin");
+  const allowed =
+    access === "deploy"
+      ? mayDeploySomething(actor.scopes)
+      : isAllowed(actor.scopes, access === "read" ? "api:read" : "api:admin");
   if (!allowed) throw forbidden(api.parts, actor, id, new URL(c.req.url).pathname);
 }
 
@@ -81,17 +88,36 @@ export function requireStack(parts: Parts, actor: Actor, action: string, stack: 
 }
 
 function forbidden(parts: Parts, actor: Actor, action: string, subject: string): DavitError {
-  parts.backend.refused({ actor: actor.name, action, subject, outcome: "refused", message: `the scopes of ${actor.name} are ${actor.scopes.join(" ")}` });
-  return new DavitError("forbidden", `${action}: the token '${actor.name}' may not do this`, { wayOut: "use a token with a role that may: `davit token create --role …`" });
+  parts.backend.refused({
+    actor: actor.name,
+    action,
+    subject,
+    outcome: "refused",
+    message: `the scopes of ${actor.name} are ${actor.scopes.join(" ")}`,
+  });
+  return new DavitError("forbidden", `${action}: the token '${actor.name}' may not do this`, {
+    wayOut: "use a token with a role that may: `davit token create --role …`",
+  });
 }
 
 /** Runs a command through the coordinator's door, with an entry in the audit trail. */
-export function mutate<Result>(parts: Parts, actor: Actor, action: string, command: Command<Result>): Promise<Mutated<Result>> {
+export function mutate<Result>(
+  parts: Parts,
+  actor: Actor,
+  action: string,
+  command: Command<Result>,
+): Promise<Mutated<Result>> {
   return parts.backend.mutate(withAudit(actor.name, action, command));
 }
 
 /** Notes in the audit trail what changed no record by itself. */
-export async function note(parts: Parts, actor: Actor, action: string, subject: string, message: string): Promise<void> {
+export async function note(
+  parts: Parts,
+  actor: Actor,
+  action: string,
+  subject: string,
+  message: string,
+): Promise<void> {
   const audit = [{ actor: actor.name, action, subject, outcome: "ok", message }] as const;
   await parts.backend.mutate(() => ({ changes: [], guards: [], events: [], audit, result: undefined }));
 }
@@ -110,6 +136,9 @@ function pathOf(url: string): string {
 function ifMatchOf(header: string | undefined): number | undefined {
   if (header === undefined || header === "*") return undefined;
   const match = /^(?:W\/)?"?(\d{1,15})"?$/.exec(header.trim());
-  if (match === null) throw new DavitError("invalid_input", `read If-Match: '${header}' is not an index`, { wayOut: "give the ETag of the last answer" });
+  if (match === null)
+    throw new DavitError("invalid_input", `read If-Match: '${header}' is not an index`, {
+      wayOut: "give the ETag of the last answer",
+    });
   return Number(match[1]);
 }

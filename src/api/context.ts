@@ -29,12 +29,13 @@ export type ApiEnv = {
 export type ApiContext = Context<ApiEnv>;
 
 export type ApiOptions = {
-  readonly version: string;
+  /** Default: the package's. */
+  readonly version?: string;
   readonly signer: Signer;
   readonly verifier: Verifier;
   readonly log: Log;
-  /** Host names, besides loopback, under which the TCP side may be addressed. */
-  readonly allowedHosts?: readonly string[];
+  /** The TCP side listens beyond loopback, so it may be addressed by any name. */
+  readonly anyHost?: boolean;
   /** How often an idle event stream shows that it is alive. Default 15 s. */
   readonly keepAliveMs?: number;
 };

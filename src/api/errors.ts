@@ -59,8 +59,15 @@ export function problemResponse(error: DavitError, status?: number): Response {
 export function asDavitError(thrown: unknown, log: Log): DavitError {
   if (thrown instanceof DavitError) return thrown;
   if (thrown instanceof HTTPException && thrown.status < 500) {
-    return new DavitError(thrown.status === 413 ? "too_large" : "invalid_input", `read request: ${thrown.message === "" ? "it is not well-formed" : thrown.message}`);
+    return new DavitError(
+      thrown.status === 413 ? "too_large" : "invalid_input",
+      `read request: ${thrown.message === "" ? "it is not well-formed" : thrown.message}`,
+    );
   }
-  log.error("request failed unexpectedly", { error: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown) });
-  return new DavitError("internal", "something went wrong inside the coordinator", { wayOut: "its log has the details; a restart of the coordinator does no harm to what runs" });
+  log.error("request failed unexpectedly", {
+    error: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown),
+  });
+  return new DavitError("internal", "something went wrong inside the coordinator", {
+    wayOut: "its log has the details; a restart of the coordinator does no harm to what runs",
+  });
 }

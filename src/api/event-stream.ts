@@ -16,7 +16,12 @@ export type EventSink = {
 };
 
 /** An event stream that `run` writes; it ends when `run` resolves. What `run` throws is sent as event `problem`. */
-export function eventStream(parts: Parts, actor: Actor, run: (sink: EventSink) => Promise<void>, maxWaitingBytes: number = MAX_WAITING_BYTES): Response {
+export function eventStream(
+  parts: Parts,
+  actor: Actor,
+  run: (sink: EventSink) => Promise<void>,
+  maxWaitingBytes: number = MAX_WAITING_BYTES,
+): Response {
   const release = parts.streams.take(actor.name);
   const gone = new AbortController();
   const encoder = new TextEncoder();
@@ -39,7 +44,8 @@ export function eventStream(parts: Parts, actor: Actor, run: (sink: EventSink) =
         keepAlive = setInterval(() => write(": alive\n\n"), parts.options.keepAliveMs ?? KEEP_ALIVE_MS);
         write(": open\n\n");
         const sink: EventSink = {
-          send: (event, data, id) => write(`${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`),
+          send: (event, data, id) =>
+            write(`${id === undefined ? "" : `id: ${id}\n`}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`),
           signal: gone.signal,
         };
         void run(sink)
@@ -54,7 +60,9 @@ export function eventStream(parts: Parts, actor: Actor, run: (sink: EventSink) =
     },
     new ByteLengthQueuingStrategy({ highWaterMark: maxWaitingBytes }),
   );
-  return new Response(body, { headers: { "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no" } });
+  return new Response(body, {
+    headers: { "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no" },
+  });
 }
 
 /** Resolves when the signal aborts. */

@@ -17,7 +17,12 @@ const CLOSE_NORMAL = 1000;
 const CLOSE_FAILED = 1011;
 
 /** Opens the exec stream first, so that its refusal is a plain HTTP error, then turns the request into a websocket. */
-export async function bridgeExec(parts: Parts, actor: Actor, c: ApiContext, open: () => Promise<Duplex>): Promise<Response> {
+export async function bridgeExec(
+  parts: Parts,
+  actor: Actor,
+  c: ApiContext,
+  open: () => Promise<Duplex>,
+): Promise<Response> {
   const release = parts.streams.take(actor.name);
   let stream: Duplex;
   try {
@@ -42,7 +47,8 @@ function handlersOf(stream: Duplex, release: () => void): SocketHandlers {
   const end = (socket: ServerWebSocket<SocketHandlers>, failure?: string): void => {
     if (isOver) return;
     isOver = true;
-    if (failure !== undefined) socket.send(encodeExecFrame(EXEC_FRAME.error, Buffer.from(JSON.stringify({ message: failure }))));
+    if (failure !== undefined)
+      socket.send(encodeExecFrame(EXEC_FRAME.error, Buffer.from(JSON.stringify({ message: failure }))));
     socket.close(failure === undefined ? CLOSE_NORMAL : CLOSE_FAILED);
     stream.destroy();
   };

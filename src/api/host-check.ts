@@ -5,9 +5,16 @@ import { DavitError } from "../core/model/errors.ts";
 
 const LOOPBACK: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
 
-/** Throws `forbidden` for a host that is neither loopback nor among `allowed`; ports do not count. */
-export function checkHost(header: string | undefined, allowed: readonly string[]): void {
+/** Whether a listening address is this machine's own only. */
+export function isLoopback(host: string): boolean {
+  return host === "::1" || LOOPBACK.includes(host) || /^127\.[\d.]+$/.test(host);
+}
+
+/** Throws `forbidden` for a Host header that is not loopback; ports do not count. */
+export function checkHost(header: string | undefined): void {
   const host = (header ?? "").toLowerCase().replace(/:\d+$/, "");
-  if (LOOPBACK.includes(host) || allowed.some((name) => name.toLowerCase() === host)) return;
-  throw new DavitError("forbidden", "this server does not go by the name in the Host header", { wayOut: "use 127.0.0.1, or allow the name where the coordinator is started" });
+  if (isLoopback(host)) return;
+  throw new DavitError("forbidden", "this server does not go by the name in the Host header", {
+    wayOut: "use 127.0.0.1",
+  });
 }

@@ -20,14 +20,21 @@ export function idempotency(nowMs: () => number): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const key = c.req.header("idempotency-key");
     if (key === undefined || (c.req.method !== "POST" && c.req.method !== "PUT")) return await next();
-    if (key === "" || key.length > MAX_KEY_LENGTH) throw new DavitError("invalid_input", `read Idempotency-Key: it must have 1–${MAX_KEY_LENGTH} characters`);
+    if (key === "" || key.length > MAX_KEY_LENGTH)
+      throw new DavitError("invalid_input", `read Idempotency-Key: it must have 1–${MAX_KEY_LENGTH} characters`);
     const { pathname, search } = new URL(c.req.url);
     const id = JSON.stringify([c.get("actor").name, c.req.method, pathname, search, key]);
-    const bodyHash = createHash("sha256").update(await c.req.text()).digest("hex");
+    const bodyHash = createHash("sha256")
+      .update(await c.req.text())
+      .digest("hex");
     forgetOld(entries, nowMs());
     const known = entries.get(id);
     if (known !== undefined && known.bodyHash !== bodyHash) {
-      return problemResponse(new DavitError("conflict", "repeat request: the Idempotency-Key was used with another body", { wayOut: "use a new key for a new request" }));
+      return problemResponse(
+        new DavitError("conflict", "repeat request: the Idempotency-Key was used with another body", {
+          wayOut: "use a new key for a new request",
+        }),
+      );
     }
     const kept = await known?.answer;
     if (kept !== undefined) return new Response(kept.body, { status: kept.status, headers: kept.headers });

@@ -22,7 +22,9 @@ export class StreamLimit {
   take(name: string): () => void {
     const open = this.#open.get(name) ?? 0;
     if (open >= this.#max) {
-      throw new DavitError("too_many", `open stream: ${name} has ${open} open already`, { wayOut: "close some of them" });
+      throw new DavitError("too_many", `open stream: ${name} has ${open} open already`, {
+        wayOut: "close some of them",
+      });
     }
     this.#open.set(name, open + 1);
     let isTaken = true;

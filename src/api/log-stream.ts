@@ -44,7 +44,8 @@ class LogReader {
     const first = chosen(this.#parts.backend.world(), this.#isMeant);
     if (first.length === 0) this.#sink.send("note", { message: "no task has run yet" });
     const tooMany = first.length - MAX_PARALLEL;
-    if (tooMany > 0) this.#sink.send("note", { message: `${tooMany} more tasks are left out: ask for one of them by name` });
+    if (tooMany > 0)
+      this.#sink.send("note", { message: `${tooMany} more tasks are left out: ask for one of them by name` });
     const readings = first.slice(0, MAX_PARALLEL).map((task) => this.#read(task));
     if (this.#query.follow !== true) {
       await Promise.all(readings);
@@ -79,11 +80,16 @@ class LogReader {
     };
     const { follow = false, tail, since } = this.#query;
     const from = this.#lastAt.get(task.id);
-    const options = from === undefined ? { follow, ...(tail === undefined ? {} : { tail }), ...(since === undefined ? {} : { since }) } : { follow, since: from };
+    const options =
+      from === undefined
+        ? { follow, ...(tail === undefined ? {} : { tail }), ...(since === undefined ? {} : { since }) }
+        : { follow, since: from };
     try {
       await backend.taskLogs(task.id, options, onLine, this.#sink.signal);
     } catch (error) {
-      this.#sink.send("note", { message: `${name} on ${node?.name ?? "a node that is gone"}: no log: ${reasonOf(error)}` });
+      this.#sink.send("note", {
+        message: `${name} on ${node?.name ?? "a node that is gone"}: no log: ${reasonOf(error)}`,
+      });
     } finally {
       this.#reading.delete(task.id);
     }
@@ -92,7 +98,9 @@ class LogReader {
 
 /** Present tasks that have a node; where there is none, the last one of each slot. */
 function chosen(world: World, isMeant: (task: Task) => boolean): readonly Task[] {
-  const placed = [...world.state.task.values()].filter((task) => isMeant(task) && task.nodeId !== undefined && world.state.taskStatus.has(task.id));
+  const placed = [...world.state.task.values()].filter(
+    (task) => isMeant(task) && task.nodeId !== undefined && world.state.taskStatus.has(task.id),
+  );
   const bySlot = Map.groupBy(placed, (task) => (task.slot === 0 ? `node ${task.nodeId}` : `slot ${task.slot}`));
   return [...bySlot.values()].flatMap((tasks) => {
     const present = tasks.filter((task) => isPresent(world.state, task));

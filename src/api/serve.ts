@@ -2,8 +2,10 @@
 
 import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
 import { DavitError, reasonOf } from "../core/model/errors.ts";
-import type { ApiApp } from "./app.ts";
-import type { Transport } from "./context.ts";
+import { type ApiApp, createApi } from "./app.ts";
+import type { Backend } from "./backend.ts";
+import type { ApiOptions, Transport } from "./context.ts";
+import { isLoopback } from "./host-check.ts";
 import { MAX_BODY_BYTES } from "./limits.ts";
 import { type SocketHandlers, webSocketHandler } from "./websocket.ts";
 
@@ -17,21 +19,25 @@ export type Listening = {
   readonly stop: () => Promise<void>;
 };
 
-export type ServeOptions = {
+export type ServeOptions = ApiOptions & {
+  readonly backend: Backend;
   /** Absent: no socket. */
   readonly socketPath?: string;
   /** Absent: no TCP. Port 0 takes any free one. */
-  readonly tcp?: { readonly host: string; readonly port: number };
+  readonly listen?: { readonly host: string; readonly port: number } | undefined;
 };
 
 /** Listens. Throws `unavailable` when a socket or port cannot be taken. The caller holds the lock of the data directory: a socket file found is a dead one's. */
-export function serveApi(app: ApiApp, options: ServeOptions): Listening {
-  const { socketPath, tcp } = options;
+export function serveApi(options: ServeOptions): Listening {
+  const { backend, socketPath, listen: tcp } = options;
+  const app = createApi(backend, { ...options, anyHost: tcp !== undefined && !isLoopback(tcp.host) });
   const servers: { stop(force?: boolean): Promise<void> }[] = [];
   if (socketPath !== undefined) servers.push(serveSocket(app, socketPath));
   let port: number | undefined;
   if (tcp !== undefined) {
-    const server = listen(`${tcp.host}:${tcp.port}`, () => Bun.serve({ ...handlers(app, "tcp"), hostname: tcp.host, port: tcp.port }));
+    const server = listen(`${tcp.host}:${tcp.port}`, () =>
+      Bun.serve({ ...handlers(app, "tcp"), hostname: tcp.host, port: tcp.port }),
+    );
     servers.push(server);
     port = server.port;
   }
@@ -49,7 +55,9 @@ function serveSocket(app: ApiApp, path: string): { stop(force?: boolean): Promis
   // nobody else may connect in the moment before the mode is set
   const mask = process.umask(0o177);
   try {
-    const server = listen(path, () => Bun.serve({ ...handlers(app, "socket"), unix: path } as Bun.Serve.Options<SocketHandlers>));
+    const server = listen(path, () =>
+      Bun.serve({ ...handlers(app, "socket"), unix: path } as Bun.Serve.Options<SocketHandlers>),
+    );
     chmodSync(path, 0o600);
     return server;
   } finally {
@@ -61,7 +69,10 @@ function listen<Server>(where: string, start: () => Server): Server {
   try {
     return start();
   } catch (cause) {
-    throw new DavitError("unavailable", `listen on ${where}: ${reasonOf(cause)}`, { wayOut: "see who has it (ss -lp), or choose another with --listen", cause });
+    throw new DavitError("unavailable", `listen on ${where}: ${reasonOf(cause)}`, {
+      wayOut: "see who has it (ss -lp), or choose another with --listen",
+      cause,
+    });
   }
 }
 

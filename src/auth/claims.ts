@@ -23,12 +23,8 @@ export type Expected = {
 /** Throws `unauthenticated`, or `forbidden` when only the scope is missing. */
 export function checkClaims(claims: Claims, expected: Expected): void {
   if (claims.aud !== expected.audience) throw refused("it is for another audience");
-  if (expected.issuer !== undefined && claims.iss !== expected.issuer)
-    throw refused("it is from another issuer");
-  if (
-    expected.nowSeconds !== undefined &&
-    claims.exp + (expected.leewaySeconds ?? 0) <= expected.nowSeconds
-  )
+  if (expected.issuer !== undefined && claims.iss !== expected.issuer) throw refused("it is from another issuer");
+  if (expected.nowSeconds !== undefined && claims.exp + (expected.leewaySeconds ?? 0) <= expected.nowSeconds)
     throw refused("it has expired");
   if (expected.challenge !== undefined && claims.challenge !== expected.challenge)
     throw refused("it answers another challenge");

@@ -14,10 +14,7 @@ export type IssuerKeyPair = {
 /** A new Ed25519 key pair. */
 export async function createIssuerKey(): Promise<IssuerKeyPair> {
   const pair = await generateKeyPair(ALGORITHM, { crv: "Ed25519", extractable: true });
-  const [publicKey, privateKey] = await Promise.all([
-    exportJWK(pair.publicKey),
-    exportJWK(pair.privateKey),
-  ]);
+  const [publicKey, privateKey] = await Promise.all([exportJWK(pair.publicKey), exportJWK(pair.privateKey)]);
   const kid = await calculateJwkThumbprint(publicKey);
   const text = (key: JWK): string => JSON.stringify({ ...key, kid, alg: ALGORITHM, use: "sig" });
   return { kid, publicJwk: text(publicKey), privateJwk: text(privateKey) };

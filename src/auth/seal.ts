@@ -22,24 +22,16 @@ export function unseal(key: Uint8Array, sealed: string): string {
   const [format, body = ""] = sealed.split(".");
   const bytes = Buffer.from(body, "base64url");
   try {
-    if (format !== FORMAT || bytes.length < NONCE_BYTES + TAG_BYTES)
-      throw new Error("unknown format");
+    if (format !== FORMAT || bytes.length < NONCE_BYTES + TAG_BYTES) throw new Error("unknown format");
     const decipher = createDecipheriv("aes-256-gcm", key, bytes.subarray(0, NONCE_BYTES), {
       authTagLength: TAG_BYTES,
     });
     decipher.setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
-    return Buffer.concat([
-      decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES)),
-      decipher.final(),
-    ]).toString("utf8");
+    return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]).toString("utf8");
   } catch (cause) {
-    throw new DavitError(
-      "storage_failed",
-      "open sealed text: it was sealed with another key, or altered",
-      {
-        wayOut: "put the secret.key back that belongs to this database",
-        cause,
-      },
-    );
+    throw new DavitError("storage_failed", "open sealed text: it was sealed with another key, or altered", {
+      wayOut: "put the secret.key back that belongs to this database",
+      cause,
+    });
   }
 }

@@ -17,8 +17,7 @@ export function createSigner(keys: () => readonly SigningKey[]): Signer {
   return {
     async sign(claims: Claims) {
       const newest = keys().toSorted((a, b) => b.createdAtMs - a.createdAtMs)[0];
-      if (newest === undefined)
-        throw new DavitError("unavailable", "sign token: there is no signing key");
+      if (newest === undefined) throw new DavitError("unavailable", "sign token: there is no signing key");
       let key = imported.get(newest.kid);
       if (key === undefined) {
         key = importJWK(JSON.parse(newest.privateJwk) as JWK, ALGORITHM);

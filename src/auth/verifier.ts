@@ -54,10 +54,7 @@ function candidates(token: string, known: readonly string[]): readonly string[] 
   }
 }
 
-async function payloadOf(
-  token: string,
-  key: ReturnType<typeof importJWK>,
-): Promise<Claims | undefined> {
+async function payloadOf(token: string, key: ReturnType<typeof importJWK>): Promise<Claims | undefined> {
   try {
     const { payload } = await compactVerify(token, await key, { algorithms: [ALGORITHM] });
     const claims: unknown = JSON.parse(new TextDecoder().decode(payload));

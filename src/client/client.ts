@@ -16,21 +16,35 @@ type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 /** A client of the coordinator at `target`. Nothing is opened before the first call. */
 export function createClient(target: ClientTarget, options: ClientOptions = {}): DavitClient {
   const transport = createTransport(target, options);
-  return { ...readers(transport), ...nodeCalls(transport), ...serviceCalls(transport), ...accessCalls(transport), ...streams(transport) };
+  return {
+    ...readers(transport),
+    ...nodeCalls(transport),
+    ...serviceCalls(transport),
+    ...accessCalls(transport),
+    ...streams(transport),
+  };
 }
 
 function get<Answer>(transport: Transport, path: string, query: Query = {}): Promise<Answer> {
   return transport.json({ method: "GET", path: withQuery(path, query) }) as Promise<Answer>;
 }
 
-function send<Answer>(transport: Transport, method: Call["method"], path: string, body?: unknown, options: IfMatch = {}): Promise<Answer> {
+function send<Answer>(
+  transport: Transport,
+  method: Call["method"],
+  path: string,
+  body?: unknown,
+  options: IfMatch = {},
+): Promise<Answer> {
   const headers = options.ifMatch === undefined ? {} : { "if-match": `"${options.ifMatch}"` };
   return transport.json({ method, path, headers, ...(body === undefined ? {} : { body }) }) as Promise<Answer>;
 }
 
 /** True is written as 1; false and undefined are left out. */
 function withQuery(path: string, query: Query): string {
-  const entries = Object.entries(query).flatMap(([name, value]): [string, string][] => (value === undefined || value === false ? [] : [[name, value === true ? "1" : String(value)]]));
+  const entries = Object.entries(query).flatMap(([name, value]): [string, string][] =>
+    value === undefined || value === false ? [] : [[name, value === true ? "1" : String(value)]],
+  );
   return entries.length === 0 ? path : `${path}?${new URLSearchParams(entries)}`;
 }
 
@@ -49,7 +63,8 @@ function readers(transport: Transport) {
     nodeState: (ref) => get<unknown>(transport, at("nodes", ref, "/state")),
     services: (filter = {}) => get<readonly views.ServiceView[]>(transport, "/v1/services", filter),
     service: (ref) => get<views.ServiceDetailView>(transport, at("services", ref)),
-    serviceTasks: (ref, options = {}) => get<readonly views.TaskView[]>(transport, at("services", ref, "/tasks"), options),
+    serviceTasks: (ref, options = {}) =>
+      get<readonly views.TaskView[]>(transport, at("services", ref, "/tasks"), options),
     tasks: (filter = {}) => get<readonly views.TaskView[]>(transport, "/v1/tasks", filter),
     task: (ref) => get<views.TaskView>(transport, at("tasks", ref)),
     stacks: () => get<readonly views.StackView[]>(transport, "/v1/stacks"),
@@ -64,7 +79,8 @@ function readers(transport: Transport) {
 
 function nodeCalls(transport: Transport) {
   return {
-    join: (request, onProgress, signal) => steps(transport, { method: "POST", path: "/v1/nodes", body: request, signal }, onProgress),
+    join: (request, onProgress, signal) =>
+      steps(transport, { method: "POST", path: "/v1/nodes", body: request, signal }, onProgress),
     updateNode: (ref, patch, options) => send<views.NodeView>(transport, "PATCH", at("nodes", ref), patch, options),
     confirmDead: (ref) => send<views.NodeView>(transport, "POST", at("nodes", ref, "/confirm-dead")),
     removeNode: async (ref, options, onProgress, signal) => {
@@ -75,13 +91,25 @@ function nodeCalls(transport: Transport) {
 
 function serviceCalls(transport: Transport) {
   return {
-    scale: (ref, replicas, options) => send<views.ServiceView>(transport, "POST", at("services", ref, "/scale"), { replicas }, options),
-    updateService: (ref, patch, options) => send<views.ServiceView>(transport, "POST", at("services", ref, "/update"), patch, options),
-    rollback: (ref, options = {}) => send<views.ServiceView>(transport, "POST", at("services", ref, "/rollback"), options.to === undefined ? {} : { to: options.to }, options),
-    removeService: (ref, options) => send<views.ServiceView>(transport, "DELETE", at("services", ref), undefined, options),
+    scale: (ref, replicas, options) =>
+      send<views.ServiceView>(transport, "POST", at("services", ref, "/scale"), { replicas }, options),
+    updateService: (ref, patch, options) =>
+      send<views.ServiceView>(transport, "POST", at("services", ref, "/update"), patch, options),
+    rollback: (ref, options = {}) =>
+      send<views.ServiceView>(
+        transport,
+        "POST",
+        at("services", ref, "/rollback"),
+        options.to === undefined ? {} : { to: options.to },
+        options,
+      ),
+    removeService: (ref, options) =>
+      send<views.ServiceView>(transport, "DELETE", at("services", ref), undefined, options),
     exec: (ref, query) => openExec(transport, ref, query),
-    deploy: (spec, options = {}) => send<views.DeployView>(transport, "PUT", withQuery(at("stacks", spec.name), options), spec),
-    removeStack: (name, options = {}) => send<views.DeployView>(transport, "DELETE", withQuery(at("stacks", name), options)),
+    deploy: (spec, options = {}) =>
+      send<views.DeployView>(transport, "PUT", withQuery(at("stacks", spec.name), options), spec),
+    removeStack: (name, options = {}) =>
+      send<views.DeployView>(transport, "DELETE", withQuery(at("stacks", name), options)),
     removeVolume: (ref) => send<void>(transport, "DELETE", at("volumes", ref)),
   } satisfies Partial<DavitClient>;
 }
@@ -99,7 +127,8 @@ function streams(transport: Transport) {
   return {
     serviceLogs: (ref, query = {}, signal) => logs(transport, at("services", ref, "/logs"), query, signal),
     taskLogs: (ref, query = {}, signal) => logs(transport, at("tasks", ref, "/logs"), query, signal),
-    progress: (serviceIds, options = {}, signal) => progress(transport, serviceIds, options.waitMonitor ?? false, signal),
+    progress: (serviceIds, options = {}, signal) =>
+      progress(transport, serviceIds, options.waitMonitor ?? false, signal),
     events: (options = {}, signal) => events(transport, options, signal),
   } satisfies Partial<DavitClient>;
 }
@@ -109,14 +138,24 @@ async function* listen(transport: Transport, call: Call): AsyncGenerator<ServerE
   yield* readEvents(message, call.signal);
 }
 
-async function* logs(transport: Transport, path: string, query: LogQuery, signal: AbortSignal | undefined): AsyncGenerator<views.LogMessage> {
+async function* logs(
+  transport: Transport,
+  path: string,
+  query: LogQuery,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<views.LogMessage> {
   for await (const { event, data } of listen(transport, { method: "GET", path: withQuery(path, query), signal })) {
     if (event === "log") yield { kind: "line", ...(data as views.LogLine) };
     else if (event === "note") yield { kind: "note", ...(data as views.LogNote) };
   }
 }
 
-async function* progress(transport: Transport, ids: readonly string[], waitMonitor: boolean, signal: AbortSignal | undefined): AsyncGenerator<readonly views.ProgressView[]> {
+async function* progress(
+  transport: Transport,
+  ids: readonly string[],
+  waitMonitor: boolean,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<readonly views.ProgressView[]> {
   if (ids.length === 0) return;
   const query = new URLSearchParams(ids.map((id): [string, string] => ["service", id]));
   if (waitMonitor) query.set("waitMonitor", "1");
@@ -124,17 +163,28 @@ async function* progress(transport: Transport, ids: readonly string[], waitMonit
     if (event === "progress") yield data as readonly views.ProgressView[];
     else if (event === "end") return;
   }
-  if (signal?.aborted !== true) throw new DavitError("unavailable", "the coordinator ended the stream early", { wayOut: "what was begun goes on without it; look again: davit service ls" });
+  if (signal?.aborted !== true)
+    throw new DavitError("unavailable", "the coordinator ended the stream early", {
+      wayOut: "what was begun goes on without it; look again: davit service ls",
+    });
 }
 
 type EventOptions = Parameters<DavitClient["events"]>[0] & object;
 
-async function* events(transport: Transport, options: EventOptions, signal: AbortSignal | undefined): AsyncGenerator<views.EventView> {
+async function* events(
+  transport: Transport,
+  options: EventOptions,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<views.EventView> {
   const { type, reconnect = false } = options;
   let { since } = options;
   for (let failures = 0; signal?.aborted !== true; failures++) {
     try {
-      for await (const { event, data } of listen(transport, { method: "GET", path: withQuery("/v1/events", { since, type }), signal })) {
+      for await (const { event, data } of listen(transport, {
+        method: "GET",
+        path: withQuery("/v1/events", { since, type }),
+        signal,
+      })) {
         if (event !== "event") continue;
         const view = data as views.EventView;
         failures = 0;
@@ -158,7 +208,11 @@ function pause(forMs: number, signal: AbortSignal | undefined): Promise<void> {
 }
 
 /** A long action on a host; gives the node of its result, or throws its problem. */
-async function steps(transport: Transport, call: Call, onProgress: (progress: views.JoinProgress) => void): Promise<views.NodeView> {
+async function steps(
+  transport: Transport,
+  call: Call,
+  onProgress: (progress: views.JoinProgress) => void,
+): Promise<views.NodeView> {
   for await (const { event, data } of listen(transport, call)) {
     if (event === "progress") onProgress(data as views.JoinProgress);
     if (event !== "result") continue;
@@ -166,5 +220,7 @@ async function steps(transport: Transport, call: Call, onProgress: (progress: vi
     if ("problem" in result) throw problemError(result.problem);
     return result.node;
   }
-  throw new DavitError("unavailable", "the coordinator ended the stream before the result", { wayOut: "run it again: steps that are done are skipped" });
+  throw new DavitError("unavailable", "the coordinator ended the stream before the result", {
+    wayOut: "run it again: steps that are done are skipped",
+  });
 }

@@ -12,8 +12,17 @@ const CHUNK_BYTES = 64 * 1024;
 /** Opens the stream; rejects with DavitError when the server refuses. */
 export async function openExec(transport: Transport, ref: string, query: ExecQuery): Promise<ExecStream> {
   const { argv, tty, cols, rows, user, workingDir } = query;
-  const entries = Object.entries({ argv: JSON.stringify(argv), tty: tty ? "1" : "0", cols, rows, user, workdir: workingDir });
-  const parameters = new URLSearchParams(entries.flatMap(([name, value]): [string, string][] => (value === undefined ? [] : [[name, String(value)]])));
+  const entries = Object.entries({
+    argv: JSON.stringify(argv),
+    tty: tty ? "1" : "0",
+    cols,
+    rows,
+    user,
+    workdir: workingDir,
+  });
+  const parameters = new URLSearchParams(
+    entries.flatMap(([name, value]): [string, string][] => (value === undefined ? [] : [[name, String(value)]])),
+  );
   const path = `/v1/tasks/${encodeURIComponent(ref)}/exec?${parameters}`;
   const { socket, head } = await transport.upgrade({ method: "GET", path, headers: upgradeHeaders() });
   const output = new Output();
@@ -26,10 +35,12 @@ export async function openExec(transport: Transport, ref: string, query: ExecQue
   });
   return {
     write: (bytes) => {
-      for (let at = 0; at < bytes.length; at += CHUNK_BYTES) websocket.send(encodeExecFrame(EXEC_FRAME.stdin, bytes.subarray(at, at + CHUNK_BYTES)));
+      for (let at = 0; at < bytes.length; at += CHUNK_BYTES)
+        websocket.send(encodeExecFrame(EXEC_FRAME.stdin, bytes.subarray(at, at + CHUNK_BYTES)));
     },
     end: () => websocket.send(encodeExecFrame(EXEC_FRAME.stdin, new Uint8Array())),
-    resize: (columns, lines) => websocket.send(encodeExecFrame(EXEC_FRAME.resize, encodeJson({ cols: columns, rows: lines }))),
+    resize: (columns, lines) =>
+      websocket.send(encodeExecFrame(EXEC_FRAME.resize, encodeJson({ cols: columns, rows: lines }))),
     onOutput: (receive) => output.onOutput(receive),
     exited: output.exited,
     close: () => websocket.close(),
@@ -72,12 +83,23 @@ class Output {
     } else if (type === EXEC_FRAME.exit) {
       this.#exit((JSON.parse(new TextDecoder().decode(payload)) as { readonly exitCode: number }).exitCode);
     } else if (type === EXEC_FRAME.error) {
-      this.#fail(new DavitError("engine_failed", `exec: ${(JSON.parse(new TextDecoder().decode(payload)) as { readonly message: string }).message}`));
+      this.#fail(
+        new DavitError(
+          "engine_failed",
+          `exec: ${(JSON.parse(new TextDecoder().decode(payload)) as { readonly message: string }).message}`,
+        ),
+      );
     }
   }
 
   /** After an exit or an error this changes nothing. */
   closed(reason: string): void {
-    this.#fail(new DavitError("unavailable", `exec: the connection broke before the command ended${reason === "" ? "" : `: ${reason}`}`, { wayOut: "the command may still run in the container" }));
+    this.#fail(
+      new DavitError(
+        "unavailable",
+        `exec: the connection broke before the command ended${reason === "" ? "" : `: ${reason}`}`,
+        { wayOut: "the command may still run in the container" },
+      ),
+    );
   }
 }

@@ -40,7 +40,10 @@ function parseBlock(block: string): ServerEvent[] {
 }
 
 /** The events of a response until it ends; an abort ends it quietly, an event `problem` and a broken connection throw. */
-export async function* readEvents(message: IncomingMessage, signal: AbortSignal | undefined): AsyncGenerator<ServerEvent> {
+export async function* readEvents(
+  message: IncomingMessage,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<ServerEvent> {
   const parser = new EventParser();
   message.setEncoding("utf8");
   let silence = watch(message);
@@ -56,7 +59,10 @@ export async function* readEvents(message: IncomingMessage, signal: AbortSignal 
   } catch (error) {
     if (signal?.aborted === true) return;
     if (error instanceof DavitError) throw error;
-    throw new DavitError("unavailable", `the connection to the coordinator broke: ${reasonOf(error)}`, { wayOut: "what was begun goes on without it; look again when it answers", cause: error });
+    throw new DavitError("unavailable", `the connection to the coordinator broke: ${reasonOf(error)}`, {
+      wayOut: "what was begun goes on without it; look again when it answers",
+      cause: error,
+    });
   } finally {
     clearTimeout(silence);
     message.destroy();

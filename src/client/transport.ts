@@ -60,12 +60,24 @@ export function createTransport(target: ClientTarget, options: ClientOptions): T
   };
 }
 
-type Answer = { readonly kind: "response"; readonly message: IncomingMessage } | { readonly kind: "upgraded"; readonly socket: Duplex; readonly head: Uint8Array };
+type Answer =
+  | { readonly kind: "response"; readonly message: IncomingMessage }
+  | { readonly kind: "upgraded"; readonly socket: Duplex; readonly head: Uint8Array };
 
-function exchange(target: ClientTarget, options: ClientOptions, call: Call, timeoutMs: number, dialled: Duplex | undefined): Promise<Answer> {
+function exchange(
+  target: ClientTarget,
+  options: ClientOptions,
+  call: Call,
+  timeoutMs: number,
+  dialled: Duplex | undefined,
+): Promise<Answer> {
   return new Promise<Answer>((resolve, reject) => {
     const payload = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
-    const sent = open(target, { method: call.method, path: call.path, headers: headersOf(target, options, call, payload) }, dialled);
+    const sent = open(
+      target,
+      { method: call.method, path: call.path, headers: headersOf(target, options, call, payload) },
+      dialled,
+    );
     let isDone = false;
     const fail = (error: DavitError): void => {
       if (isDone) return;
@@ -75,7 +87,10 @@ function exchange(target: ClientTarget, options: ClientOptions, call: Call, time
       dialled?.destroy();
       reject(error);
     };
-    const timer = setTimeout(() => fail(unreachable(target, `no answer within ${timeoutMs / 1_000} s`, "timeout")), timeoutMs);
+    const timer = setTimeout(
+      () => fail(unreachable(target, `no answer within ${timeoutMs / 1_000} s`, "timeout")),
+      timeoutMs,
+    );
     const succeed = (answer: Answer): void => {
       isDone = true;
       clearTimeout(timer);
@@ -88,7 +103,13 @@ function exchange(target: ClientTarget, options: ClientOptions, call: Call, time
       succeed({ kind: "response", message });
     });
     sent.on("upgrade", (_message, socket, head) => succeed({ kind: "upgraded", socket, head }));
-    sent.on("error", (error) => fail(call.signal?.aborted === true ? new DavitError("unavailable", "stopped by the caller") : unreachable(target, reasonOf(error), "unavailable")));
+    sent.on("error", (error) =>
+      fail(
+        call.signal?.aborted === true
+          ? new DavitError("unavailable", "stopped by the caller")
+          : unreachable(target, reasonOf(error), "unavailable"),
+      ),
+    );
     sent.end(payload);
   });
 }
@@ -101,7 +122,12 @@ function open(target: ClientTarget, options: RequestOptions, dialled: Duplex | u
       const base = new URL(target.url);
       const path = `${base.pathname.replace(/\/$/, "")}${options.path ?? ""}`;
       const send = base.protocol === "https:" ? httpsRequest : httpRequest;
-      return send({ ...options, path, hostname: base.hostname.replace(/^\[|\]$/g, ""), port: base.port === "" ? undefined : Number(base.port) });
+      return send({
+        ...options,
+        path,
+        hostname: base.hostname.replace(/^\[|\]$/g, ""),
+        port: base.port === "" ? undefined : Number(base.port),
+      });
     }
     case "dial":
       // each request has a stream of its own: nothing is kept alive on it
@@ -131,8 +157,17 @@ async function dial(target: ClientTarget & { readonly kind: "dial" }, timeoutMs:
   }
 }
 
-function headersOf(target: ClientTarget, options: ClientOptions, call: Call, payload: Buffer | undefined): Record<string, string> {
-  const headers: Record<string, string> = { accept: "application/json", "user-agent": options.userAgent ?? "davit", ...call.headers };
+function headersOf(
+  target: ClientTarget,
+  options: ClientOptions,
+  call: Call,
+  payload: Buffer | undefined,
+): Record<string, string> {
+  const headers: Record<string, string> = {
+    accept: "application/json",
+    "user-agent": options.userAgent ?? "davit",
+    ...call.headers,
+  };
   headers["host"] = target.kind === "url" ? new URL(target.url).host : "localhost";
   const token = target.kind === "socket" ? undefined : target.token;
   if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
@@ -157,7 +192,9 @@ function placeOf(target: ClientTarget): string {
 }
 
 function unreachable(target: ClientTarget, reason: string, code: "unavailable" | "timeout"): DavitError {
-  return new DavitError(code, `the coordinator does not answer at ${placeOf(target)}: ${reason}`, { wayOut: "is `davit up` running there?" });
+  return new DavitError(code, `the coordinator does not answer at ${placeOf(target)}: ${reason}`, {
+    wayOut: "is `davit up` running there?",
+  });
 }
 
 function errorOf(status: number, body: string): DavitError {
@@ -167,7 +204,9 @@ function errorOf(status: number, body: string): DavitError {
   } catch {
     // not from davit: a proxy in between, or another server on that port
   }
-  return new DavitError("unavailable", `the answer is not from davit (status ${status}): ${body.slice(0, 200)}`, { wayOut: "check the address: something else answers there" });
+  return new DavitError("unavailable", `the answer is not from davit (status ${status}): ${body.slice(0, 200)}`, {
+    wayOut: "check the address: something else answers there",
+  });
 }
 
 /** A problem as the error that the server had. */
@@ -185,11 +224,14 @@ async function readText(message: IncomingMessage): Promise<string> {
     for await (const chunk of message) {
       chunks.push(chunk as Buffer);
       size += (chunk as Buffer).length;
-      if (size > MAX_ANSWER_BYTES) throw new DavitError("too_large", `read answer: larger than ${MAX_ANSWER_BYTES / 1_048_576} MiB`);
+      if (size > MAX_ANSWER_BYTES)
+        throw new DavitError("too_large", `read answer: larger than ${MAX_ANSWER_BYTES / 1_048_576} MiB`);
     }
   } catch (error) {
     if (error instanceof DavitError) throw error;
-    throw new DavitError("unavailable", `the connection to the coordinator broke: ${reasonOf(error)}`, { cause: error });
+    throw new DavitError("unavailable", `the connection to the coordinator broke: ${reasonOf(error)}`, {
+      cause: error,
+    });
   }
   return Buffer.concat(chunks).toString("utf8");
 }

@@ -94,11 +94,7 @@ export interface DavitClient {
   nodeTasks(ref: string): Promise<readonly TaskView[]>;
   /** What the agent holds and sees. */
   nodeState(ref: string): Promise<unknown>;
-  join(
-    request: JoinRequest,
-    onProgress: (progress: JoinProgress) => void,
-    signal?: AbortSignal,
-  ): Promise<NodeView>;
+  join(request: JoinRequest, onProgress: (progress: JoinProgress) => void, signal?: AbortSignal): Promise<NodeView>;
   updateNode(ref: string, patch: NodePatch, options?: IfMatch): Promise<NodeView>;
   confirmDead(ref: string): Promise<NodeView>;
   removeNode(
@@ -140,10 +136,7 @@ export interface DavitClient {
     options?: { readonly since?: number; readonly type?: string; readonly reconnect?: boolean },
     signal?: AbortSignal,
   ): AsyncIterable<EventView>;
-  audit(options?: {
-    readonly since?: number;
-    readonly limit?: number;
-  }): Promise<readonly AuditView[]>;
+  audit(options?: { readonly since?: number; readonly limit?: number }): Promise<readonly AuditView[]>;
 
   registries(): Promise<readonly RegistryView[]>;
   login(host: string, credentials: RegistryRequest): Promise<RegistryView>;

@@ -21,7 +21,12 @@ export type WebSocketEvents = {
 
 /** The headers that ask for a websocket. */
 export function upgradeHeaders(): Readonly<Record<string, string>> {
-  return { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", "sec-websocket-key": randomBytes(16).toString("base64") };
+  return {
+    connection: "Upgrade",
+    upgrade: "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": randomBytes(16).toString("base64"),
+  };
 }
 
 /** Speaks on an upgraded stream; `head`: bytes that came with the headers. */

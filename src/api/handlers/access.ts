@@ -14,17 +14,27 @@ export function bindAccess(api: Api): void {
   const { backend, options } = parts;
   const view = (token: UserToken): TokenView => tokenView(token, backend.tokenLastUsedMs(token.id));
 
-  bind(api, routes.listTokens, () => [...backend.world().state.userToken.values()].map(view).sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1)));
+  bind(api, routes.listTokens, () =>
+    [...backend.world().state.userToken.values()].map(view).sort((a, b) => (a.createdAt < b.createdAt ? -1 : 1)),
+  );
   bind(api, routes.createToken, async ({ body, actor }) => {
     const { result } = await mutate(parts, actor, "token.create", createToken(body));
     const [cluster] = backend.world().state.cluster.values();
     return { ...view(result), token: await issueUserToken(options.signer, cluster?.id ?? "", result) };
   });
-  bind(api, routes.revokeToken, async ({ params, actor }) => view((await mutate(parts, actor, "token.revoke", revokeToken(params.ref))).result));
+  bind(api, routes.revokeToken, async ({ params, actor }) =>
+    view((await mutate(parts, actor, "token.revoke", revokeToken(params.ref))).result),
+  );
 
-  bind(api, routes.listRegistries, () => [...backend.world().state.registryLogin.values()].map(registryView).sort((a, b) => (a.host < b.host ? -1 : 1)));
+  bind(api, routes.listRegistries, () =>
+    [...backend.world().state.registryLogin.values()].map(registryView).sort((a, b) => (a.host < b.host ? -1 : 1)),
+  );
   bind(api, routes.putRegistry, async ({ params, body, actor }) => {
-    const login = { host: decodeURIComponent(params.host), username: body.username, sealedPassword: backend.seal(body.password) };
+    const login = {
+      host: decodeURIComponent(params.host),
+      username: body.username,
+      sealedPassword: backend.seal(body.password),
+    };
     return registryView((await mutate(parts, actor, "registry.login", putRegistryLogin(login))).result);
   });
   bind(api, routes.removeRegistry, async ({ params, actor }) => {

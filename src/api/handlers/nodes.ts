@@ -22,7 +22,9 @@ export function bindNodes(api: Api): void {
   const view = (node: Node): NodeView => nodeView(backend.world(), node, backend.nodeMessage(node.id));
   const byName = (a: NodeView, b: NodeView): number => (a.name < b.name ? -1 : 1);
 
-  bind(api, routes.listNodes, () => [...backend.world().state.node.values()].map(view).sort(byName), { isCached: true });
+  bind(api, routes.listNodes, () => [...backend.world().state.node.values()].map(view).sort(byName), {
+    isCached: true,
+  });
   bind(api, routes.getNode, ({ params }) => view(find(params.ref)), { isCached: true, etag });
   bind(
     api,
@@ -39,7 +41,8 @@ export function bindNodes(api: Api): void {
   bind(
     api,
     routes.updateNode,
-    async ({ params, body, actor, ifMatch }) => view((await mutate(parts, actor, "node.update", updateNode({ ref: params.ref, patch: body, ifMatch }))).result),
+    async ({ params, body, actor, ifMatch }) =>
+      view((await mutate(parts, actor, "node.update", updateNode({ ref: params.ref, patch: body, ifMatch }))).result),
     { etag },
   );
   bind(
@@ -65,7 +68,12 @@ export function bindNodes(api: Api): void {
     const node = find(params.ref);
     return stepsOf(parts, actor, async (onProgress, signal) => {
       const last = view(node);
-      await backend.removeNode(node.id, { force: query.force ?? false, volumes: query.volumes ?? false }, onProgress, signal);
+      await backend.removeNode(
+        node.id,
+        { force: query.force ?? false, volumes: query.volumes ?? false },
+        onProgress,
+        signal,
+      );
       await note(parts, actor, "node.remove", node.name, query.force === true ? "removed by force" : "removed");
       return { node: last };
     });
@@ -73,7 +81,11 @@ export function bindNodes(api: Api): void {
 }
 
 /** A long action on a host: its steps as `progress`, its end as `result`. */
-function stepsOf(parts: Parts, actor: Actor, act: (onProgress: (progress: JoinProgress) => void, signal: AbortSignal) => Promise<{ readonly node: NodeView }>): Response {
+function stepsOf(
+  parts: Parts,
+  actor: Actor,
+  act: (onProgress: (progress: JoinProgress) => void, signal: AbortSignal) => Promise<{ readonly node: NodeView }>,
+): Response {
   return eventStream(parts, actor, async (sink: EventSink) => {
     try {
       sink.send("result", await act((progress) => sink.send("progress", progress), sink.signal));

@@ -29,7 +29,9 @@ export function bindServices(api: Api): void {
     return service.id;
   };
 
-  bind(api, routes.listServices, ({ query }) => serviceViews(backend.world(), backend.nowMs(), query.stack), { isCached: true });
+  bind(api, routes.listServices, ({ query }) => serviceViews(backend.world(), backend.nowMs(), query.stack), {
+    isCached: true,
+  });
   bind(
     api,
     routes.getService,
@@ -44,7 +46,9 @@ export function bindServices(api: Api): void {
     routes.listServiceTasks,
     ({ params, query }) => {
       const world = backend.world();
-      const tasks = tasksOf(world, find(params.ref).id).filter((task) => query.all === true || isPresent(world.state, task));
+      const tasks = tasksOf(world, find(params.ref).id).filter(
+        (task) => query.all === true || isPresent(world.state, task),
+      );
       return tasks.map((task) => taskView(world, task)).sort(compareTasks);
     },
     { isCached: true },
@@ -54,7 +58,9 @@ export function bindServices(api: Api): void {
     routes.scaleService,
     async ({ params, body, actor, ifMatch }) => {
       const ref = allowed(actor, "service.scale", params.ref);
-      return view((await mutate(parts, actor, "service.scale", scaleService({ ref, ifMatch, replicas: body.replicas }))).result);
+      return view(
+        (await mutate(parts, actor, "service.scale", scaleService({ ref, ifMatch, replicas: body.replicas }))).result,
+      );
     },
     { etag },
   );
@@ -72,7 +78,9 @@ export function bindServices(api: Api): void {
     routes.rollbackService,
     async ({ params, body, actor, ifMatch }) => {
       const ref = allowed(actor, "service.rollback", params.ref);
-      return view((await mutate(parts, actor, "service.rollback", rollbackService({ ref, ifMatch, to: body.to }))).result);
+      return view(
+        (await mutate(parts, actor, "service.rollback", rollbackService({ ref, ifMatch, to: body.to }))).result,
+      );
     },
     { etag },
   );

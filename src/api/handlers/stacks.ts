@@ -19,15 +19,25 @@ export function bindStacks(api: Api): void {
     ({ params: { name } }) => {
       const world = backend.world();
       const services = serviceViews(world, backend.nowMs(), name);
-      if (services.length === 0) throw new DavitError("not_found", `find stack: there is no stack '${name}'`, { wayOut: "list what there is: davit stack ls" });
+      if (services.length === 0)
+        throw new DavitError("not_found", `find stack: there is no stack '${name}'`, {
+          wayOut: "list what there is: davit stack ls",
+        });
       const ids = new Set(services.map((service) => service.id));
-      const tasks = [...world.state.task.values()].filter((task) => ids.has(task.serviceId) && isPresent(world.state, task));
-      return { stack: stackView(name, services), services, tasks: tasks.map((task) => taskView(world, task)).sort(compareTasks) };
+      const tasks = [...world.state.task.values()].filter(
+        (task) => ids.has(task.serviceId) && isPresent(world.state, task),
+      );
+      return {
+        stack: stackView(name, services),
+        services,
+        tasks: tasks.map((task) => taskView(world, task)).sort(compareTasks),
+      };
     },
     { isCached: true },
   );
   bind(api, routes.deployStack, async ({ params, query, body, actor }) => {
-    if (body.name !== params.name) throw new DavitError("invalid_input", `deploy ${params.name}: the specification is of stack '${body.name}'`);
+    if (body.name !== params.name)
+      throw new DavitError("invalid_input", `deploy ${params.name}: the specification is of stack '${body.name}'`);
     requireStack(parts, actor, "stack.deploy", body.name);
     if (query.dryRun === true) return deployView(backend.dryRun(deployStack(body)), backend.revision(), true);
     const { result, revision } = await mutate(parts, actor, "stack.deploy", deployStack(body));
@@ -35,7 +45,12 @@ export function bindStacks(api: Api): void {
   });
   bind(api, routes.removeStack, async ({ params, query, actor }) => {
     requireStack(parts, actor, "stack.remove", params.name);
-    const { result, revision } = await mutate(parts, actor, "stack.remove", removeStack({ name: params.name, volumes: query.volumes ?? false }));
+    const { result, revision } = await mutate(
+      parts,
+      actor,
+      "stack.remove",
+      removeStack({ name: params.name, volumes: query.volumes ?? false }),
+    );
     return deployView(result, revision, false);
   });
 }

@@ -1,5 +1,6 @@
 // Handlers: the coordinator itself, events, audit trail, progress.
 
+import packageJson from "../../../package.json" with { type: "json" };
 import { DavitError } from "../../core/model/errors.ts";
 import type { DavitEvent } from "../../core/model/records.ts";
 import type { ProgressView } from "../../core/model/views.ts";
@@ -29,7 +30,7 @@ export function bindSystem(api: Api): void {
   bind(api, routes.getVersion, () => {
     const [cluster] = backend.world().state.cluster.values();
     return {
-      version: options.version,
+      version: options.version ?? packageJson.version,
       protocol: PROTOCOL_VERSION,
       clusterId: cluster?.id ?? "",
       epoch: backend.epoch(),
@@ -37,13 +38,22 @@ export function bindSystem(api: Api): void {
       addressPool: cluster?.addressPool ?? "",
     };
   });
-  bind(api, routes.getAudit, async ({ query }) => (await backend.audit(query.since ?? 0, Math.min(query.limit ?? MAX_AUDIT, MAX_AUDIT))).map(auditView));
+  bind(api, routes.getAudit, async ({ query }) =>
+    (await backend.audit(query.since ?? 0, Math.min(query.limit ?? MAX_AUDIT, MAX_AUDIT))).map(auditView),
+  );
   bindRaw(api, routes.getEvents, async ({ query, actor, c }) => {
     const resumed = Number(c.req.header("last-event-id") ?? Number.NaN);
     const since = Number.isSafeInteger(resumed) ? resumed : query.since;
     const page = since === undefined ? undefined : await backend.events(since, 1);
     if (since !== undefined && page !== undefined && (since + 1 < page.oldestSeq || since > page.newestSeq)) {
-      return problemResponse(new DavitError("out_of_sequence", `read events after ${since}: kept are ${page.oldestSeq} to ${page.newestSeq}`, { wayOut: "read the present state, then events from now on" }), 410);
+      return problemResponse(
+        new DavitError(
+          "out_of_sequence",
+          `read events after ${since}: kept are ${page.oldestSeq} to ${page.newestSeq}`,
+          { wayOut: "read the present state, then events from now on" },
+        ),
+        410,
+      );
     }
     return eventStream(parts, actor, (sink) => sendEvents(parts, sink, since, query.type));
   });
@@ -54,7 +64,12 @@ export function bindSystem(api: Api): void {
 }
 
 /** History first, then what comes, without a gap and without a repetition. */
-async function sendEvents({ backend }: Parts, sink: EventSink, since: number | undefined, type: string | undefined): Promise<void> {
+async function sendEvents(
+  { backend }: Parts,
+  sink: EventSink,
+  since: number | undefined,
+  type: string | undefined,
+): Promise<void> {
   let sent = since ?? -1;
   const send = (events: readonly DavitEvent[]): void => {
     for (const event of events) {
@@ -80,7 +95,12 @@ async function sendEvents({ backend }: Parts, sink: EventSink, since: number | u
 }
 
 /** Looks after each change, and now and then; ends when every service is done. */
-async function sendProgress({ backend }: Parts, sink: EventSink, ids: readonly string[], waitMonitor: boolean): Promise<void> {
+async function sendProgress(
+  { backend }: Parts,
+  sink: EventSink,
+  ids: readonly string[],
+  waitMonitor: boolean,
+): Promise<void> {
   const stuckSince = new Map<string, number>();
   let last = "";
   const look = (): boolean => {

@@ -27,7 +27,11 @@ export function bindTasks(api: Api): void {
       const nodeId = query.node === undefined ? undefined : resolveRef("node", state.node.values(), query.node).id;
       const serviceId = query.service === undefined ? undefined : resolveService(state, query.service).id;
       return [...state.task.values()]
-        .filter((task) => (nodeId === undefined || task.nodeId === nodeId) && (serviceId === undefined || task.serviceId === serviceId))
+        .filter(
+          (task) =>
+            (nodeId === undefined || task.nodeId === nodeId) &&
+            (serviceId === undefined || task.serviceId === serviceId),
+        )
         .filter((task) => query.all === true || isPresent(state, task))
         .map((task) => taskView(world, task))
         .filter((view) => query.stack === undefined || view.stack === query.stack)
@@ -44,10 +48,16 @@ export function bindTasks(api: Api): void {
     const task = find(params.ref);
     const view = taskView(backend.world(), task);
     requireStack(parts, actor, "task.exec", view.stack);
-    if (c.req.header("upgrade")?.toLowerCase() !== "websocket") throw new DavitError("invalid_input", "exec: this needs a websocket");
+    if (c.req.header("upgrade")?.toLowerCase() !== "websocket")
+      throw new DavitError("invalid_input", "exec: this needs a websocket");
     const { argv: _argv, workdir, ...rest } = query;
     const argv = argumentsOf(query.argv);
-    const options: TaskExecOptions = { ...rest, argv, tty: query.tty ?? false, ...(workdir === undefined ? {} : { workingDir: workdir }) };
+    const options: TaskExecOptions = {
+      ...rest,
+      argv,
+      tty: query.tty ?? false,
+      ...(workdir === undefined ? {} : { workingDir: workdir }),
+    };
     await note(parts, actor, "task.exec", view.name, `runs ${argv[0] ?? ""} on ${view.node ?? "no node"}`);
     return await bridgeExec(parts, actor, c, () => backend.openExec(task.id, options));
   });
@@ -60,6 +70,12 @@ function argumentsOf(text: string): readonly string[] {
   } catch {
     value = undefined;
   }
-  if (Array.isArray(value) && value.length > 0 && value.length <= MAX_ARGUMENTS && value.every((item) => typeof item === "string")) return value;
+  if (
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.length <= MAX_ARGUMENTS &&
+    value.every((item) => typeof item === "string")
+  )
+    return value;
   throw new DavitError("invalid_input", `exec: argv must be a JSON list of 1 to ${MAX_ARGUMENTS} texts`);
 }

@@ -7,7 +7,14 @@ import { endpoint, refParams } from "./endpoint.ts";
 
 const host = z.object({ host: z.string().min(1).max(260) });
 
-export const listTokens = endpoint({ method: "get", path: "/v1/tokens", id: "listTokens", summary: "All tokens with their last use", access: "admin", answer: z.array(tokenSchema) });
+export const listTokens = endpoint({
+  method: "get",
+  path: "/v1/tokens",
+  id: "listTokens",
+  summary: "All tokens with their last use",
+  access: "admin",
+  answer: z.array(tokenSchema),
+});
 
 export const createToken = endpoint({
   method: "post",
@@ -20,9 +27,24 @@ export const createToken = endpoint({
   answer: tokenCreatedSchema,
 });
 
-export const revokeToken = endpoint({ params: refParams, method: "delete", path: "/v1/tokens/{ref}", id: "revokeToken", summary: "Ends a token at once", access: "admin", answer: tokenSchema });
+export const revokeToken = endpoint({
+  params: refParams,
+  method: "delete",
+  path: "/v1/tokens/{ref}",
+  id: "revokeToken",
+  summary: "Ends a token at once",
+  access: "admin",
+  answer: tokenSchema,
+});
 
-export const listRegistries = endpoint({ method: "get", path: "/v1/registries", id: "listRegistries", summary: "Registries with a login", access: "read", answer: z.array(registrySchema) });
+export const listRegistries = endpoint({
+  method: "get",
+  path: "/v1/registries",
+  id: "listRegistries",
+  summary: "Registries with a login",
+  access: "read",
+  answer: z.array(registrySchema),
+});
 
 export const putRegistry = endpoint({
   params: host,
@@ -35,4 +57,13 @@ export const putRegistry = endpoint({
   answer: registrySchema,
 });
 
-export const removeRegistry = endpoint({ params: host, method: "delete", path: "/v1/registries/{host}", id: "removeRegistry", summary: "Forgets the login of a registry", access: "admin", status: 204, answer: z.undefined() });
+export const removeRegistry = endpoint({
+  params: host,
+  method: "delete",
+  path: "/v1/registries/{host}",
+  id: "removeRegistry",
+  summary: "Forgets the login of a registry",
+  access: "admin",
+  status: 204,
+  answer: z.undefined(),
+});

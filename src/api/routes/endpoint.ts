@@ -29,11 +29,21 @@ export type Endpoint<Params, Query, Body, Answer> = {
 };
 
 export const nothing = z.strictObject({});
-export const refParams = z.object({ ref: z.string().min(1).max(255).openapi({ description: "name, id, or unique beginning of the id (4 characters or more)" }) });
+export const refParams = z.object({
+  ref: z
+    .string()
+    .min(1)
+    .max(255)
+    .openapi({ description: "name, id, or unique beginning of the id (4 characters or more)" }),
+});
 
 /** A switch in a query: 1, 0, true, false. */
 export function flag(description: string) {
-  return z.exactOptional(z.stringbool({ truthy: ["1", "true"], falsy: ["0", "false"] }).openapi({ type: "string", enum: ["0", "1"], description }));
+  return z.exactOptional(
+    z
+      .stringbool({ truthy: ["1", "true"], falsy: ["0", "false"] })
+      .openapi({ type: "string", enum: ["0", "1"], description }),
+  );
 }
 
 /** A whole number in a query. */
@@ -57,7 +67,8 @@ export function endpoint<Answer, Params = Record<never, never>, Query = Record<n
   const query = input.query ?? (nothing as unknown as z.ZodType<Query>);
   const status = input.status ?? 200;
   const stream = input.stream ?? false;
-  const content = status === 204 ? {} : { content: { [stream ? "text/event-stream" : "application/json"]: { schema: answer } } };
+  const content =
+    status === 204 ? {} : { content: { [stream ? "text/event-stream" : "application/json"]: { schema: answer } } };
   const route = createRoute({
     method,
     path,
@@ -68,12 +79,17 @@ export function endpoint<Answer, Params = Record<never, never>, Query = Record<n
     request: {
       params: params as never,
       query: query as never,
-      ...(method === "get" ? {} : { headers: z.object({ "idempotency-key": z.string().optional(), "if-match": z.string().optional() }) }),
+      ...(method === "get"
+        ? {}
+        : { headers: z.object({ "idempotency-key": z.string().optional(), "if-match": z.string().optional() }) }),
       ...(body === undefined ? {} : { body: { content: { "application/json": { schema: body } }, required: true } }),
     },
     responses: {
       [status]: { description: stream ? "a stream of events" : "done", ...content },
-      default: { description: "what went wrong, and the way out", content: { "application/problem+json": { schema: problemSchema } } },
+      default: {
+        description: "what went wrong, and the way out",
+        content: { "application/problem+json": { schema: problemSchema } },
+      },
     },
   });
   return { shape: { method, path, id, summary, access }, status, params, query, body, answer, stream, route };

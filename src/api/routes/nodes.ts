@@ -7,7 +7,14 @@ import { endpoint, flag, refParams } from "./endpoint.ts";
 
 const ref = { params: refParams } as const;
 
-export const listNodes = endpoint({ method: "get", path: "/v1/nodes", id: "listNodes", summary: "All nodes, by name", access: "read", answer: z.array(nodeSchema) });
+export const listNodes = endpoint({
+  method: "get",
+  path: "/v1/nodes",
+  id: "listNodes",
+  summary: "All nodes, by name",
+  access: "read",
+  answer: z.array(nodeSchema),
+});
 
 export const joinNode = endpoint({
   method: "post",
@@ -20,7 +27,15 @@ export const joinNode = endpoint({
   answer: z.string(),
 });
 
-export const getNode = endpoint({ ...ref, method: "get", path: "/v1/nodes/{ref}", id: "getNode", summary: "One node", access: "read", answer: nodeSchema });
+export const getNode = endpoint({
+  ...ref,
+  method: "get",
+  path: "/v1/nodes/{ref}",
+  id: "getNode",
+  summary: "One node",
+  access: "read",
+  answer: nodeSchema,
+});
 
 export const updateNode = endpoint({
   ...ref,
@@ -40,7 +55,10 @@ export const removeNode = endpoint({
   id: "removeNode",
   summary: "Takes away what davit put on a node, and the node from the cluster: events as in joinNode",
   access: "admin",
-  query: z.strictObject({ force: flag("remove the node though it cannot be reached"), volumes: flag("delete its volumes and their data too") }),
+  query: z.strictObject({
+    force: flag("remove the node though it cannot be reached"),
+    volumes: flag("delete its volumes and their data too"),
+  }),
   stream: true,
   answer: z.string(),
 });
@@ -55,7 +73,15 @@ export const confirmDead = endpoint({
   answer: nodeSchema,
 });
 
-export const listNodeTasks = endpoint({ ...ref, method: "get", path: "/v1/nodes/{ref}/tasks", id: "listNodeTasks", summary: "The present tasks of a node", access: "read", answer: z.array(taskSchema) });
+export const listNodeTasks = endpoint({
+  ...ref,
+  method: "get",
+  path: "/v1/nodes/{ref}/tasks",
+  id: "listNodeTasks",
+  summary: "The present tasks of a node",
+  access: "read",
+  answer: z.array(taskSchema),
+});
 
 export const getNodeState = endpoint({
   ...ref,

@@ -24,7 +24,15 @@ export const listServices = endpoint({
   answer: z.array(serviceSchema),
 });
 
-export const getService = endpoint({ ...ref, method: "get", path: "/v1/services/{ref}", id: "getService", summary: "One service with its specification, versions and tasks", access: "read", answer: serviceDetailSchema });
+export const getService = endpoint({
+  ...ref,
+  method: "get",
+  path: "/v1/services/{ref}",
+  id: "getService",
+  summary: "One service with its specification, versions and tasks",
+  access: "read",
+  answer: serviceDetailSchema,
+});
 
 export const scaleService = endpoint({
   ...ref,
@@ -59,7 +67,15 @@ export const rollbackService = endpoint({
   answer: serviceSchema,
 });
 
-export const removeService = endpoint({ ...ref, method: "delete", path: "/v1/services/{ref}", id: "removeService", summary: "Removes a service; answers with what it was", access: "deploy", answer: serviceSchema });
+export const removeService = endpoint({
+  ...ref,
+  method: "delete",
+  path: "/v1/services/{ref}",
+  id: "removeService",
+  summary: "Removes a service; answers with what it was",
+  access: "deploy",
+  answer: serviceSchema,
+});
 
 export const listServiceTasks = endpoint({
   ...ref,

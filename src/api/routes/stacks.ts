@@ -7,9 +7,24 @@ import { endpoint, flag } from "./endpoint.ts";
 
 const params = z.object({ name: z.string().min(1).max(255) });
 
-export const listStacks = endpoint({ method: "get", path: "/v1/stacks", id: "listStacks", summary: "All stacks, by name", access: "read", answer: z.array(stackSchema) });
+export const listStacks = endpoint({
+  method: "get",
+  path: "/v1/stacks",
+  id: "listStacks",
+  summary: "All stacks, by name",
+  access: "read",
+  answer: z.array(stackSchema),
+});
 
-export const getStack = endpoint({ params, method: "get", path: "/v1/stacks/{name}", id: "getStack", summary: "A stack with its services and present tasks", access: "read", answer: stackDetailSchema });
+export const getStack = endpoint({
+  params,
+  method: "get",
+  path: "/v1/stacks/{name}",
+  id: "getStack",
+  summary: "A stack with its services and present tasks",
+  access: "read",
+  answer: stackDetailSchema,
+});
 
 export const deployStack = endpoint({
   params,

@@ -4,9 +4,23 @@ import { z } from "@hono/zod-openapi";
 import { auditSchema, eventSchema, healthSchema, progressSchema, versionSchema } from "../schemas/views.ts";
 import { endpoint, flag, number } from "./endpoint.ts";
 
-export const getHealth = endpoint({ method: "get", path: "/v1/health", id: "getHealth", summary: "Whether the coordinator answers", access: "none", answer: healthSchema });
+export const getHealth = endpoint({
+  method: "get",
+  path: "/v1/health",
+  id: "getHealth",
+  summary: "Whether the coordinator answers",
+  access: "none",
+  answer: healthSchema,
+});
 
-export const getVersion = endpoint({ method: "get", path: "/v1/version", id: "getVersion", summary: "Version, cluster, epoch and revision", access: "read", answer: versionSchema });
+export const getVersion = endpoint({
+  method: "get",
+  path: "/v1/version",
+  id: "getVersion",
+  summary: "Version, cluster, epoch and revision",
+  access: "read",
+  answer: versionSchema,
+});
 
 export const getEvents = endpoint({
   method: "get",
@@ -28,12 +42,17 @@ export const getAudit = endpoint({
   id: "getAudit",
   summary: "Who changed what, oldest first",
   access: "admin",
-  query: z.strictObject({ since: number("sequence number after which to begin"), limit: number("at most so many, up to 1000") }),
+  query: z.strictObject({
+    since: number("sequence number after which to begin"),
+    limit: number("at most so many, up to 1000"),
+  }),
   answer: z.array(auditSchema),
 });
 
 /** A query's parameter may be given once or several times. */
-const ids = z.union([z.string(), z.array(z.string()).max(500)]).openapi({ type: "array", items: { type: "string" }, description: "ids of services" });
+const ids = z
+  .union([z.string(), z.array(z.string()).max(500)])
+  .openapi({ type: "array", items: { type: "string" }, description: "ids of services" });
 
 export const getProgress = endpoint({
   method: "get",

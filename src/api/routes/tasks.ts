@@ -18,7 +18,15 @@ export const listTasks = endpoint({
   answer: z.array(taskSchema),
 });
 
-export const getTask = endpoint({ ...ref, method: "get", path: "/v1/tasks/{ref}", id: "getTask", summary: "One task", access: "read", answer: taskSchema });
+export const getTask = endpoint({
+  ...ref,
+  method: "get",
+  path: "/v1/tasks/{ref}",
+  id: "getTask",
+  summary: "One task",
+  access: "read",
+  answer: taskSchema,
+});
 
 export const getTaskLogs = endpoint({
   ...ref,
@@ -37,7 +45,8 @@ export const execInTask = endpoint({
   method: "get",
   path: "/v1/tasks/{ref}/exec",
   id: "execInTask",
-  summary: "Runs a command in a task's container, over a websocket: each binary message is one frame of 1 byte type, 4 bytes length, payload",
+  summary:
+    "Runs a command in a task's container, over a websocket: each binary message is one frame of 1 byte type, 4 bytes length, payload",
   access: "deploy",
   query: z.strictObject({
     argv: z.string().max(65_536).openapi({ description: "JSON list of texts" }),

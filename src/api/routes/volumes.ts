@@ -4,7 +4,14 @@ import { z } from "@hono/zod-openapi";
 import { networkSchema, volumeSchema } from "../schemas/views.ts";
 import { endpoint, refParams } from "./endpoint.ts";
 
-export const listVolumes = endpoint({ method: "get", path: "/v1/volumes", id: "listVolumes", summary: "All volumes, by name", access: "read", answer: z.array(volumeSchema) });
+export const listVolumes = endpoint({
+  method: "get",
+  path: "/v1/volumes",
+  id: "listVolumes",
+  summary: "All volumes, by name",
+  access: "read",
+  answer: z.array(volumeSchema),
+});
 
 export const removeVolume = endpoint({
   params: refParams,
@@ -17,4 +24,11 @@ export const removeVolume = endpoint({
   answer: z.undefined(),
 });
 
-export const listNetworks = endpoint({ method: "get", path: "/v1/networks", id: "listNetworks", summary: "All networks, by name", access: "read", answer: z.array(networkSchema) });
+export const listNetworks = endpoint({
+  method: "get",
+  path: "/v1/networks",
+  id: "listNetworks",
+  summary: "All networks, by name",
+  access: "read",
+  answer: z.array(networkSchema),
+});

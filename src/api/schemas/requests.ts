@@ -37,7 +37,9 @@ export const nodePatchSchema: z.ZodType<NodePatch> = z
   })
   .openapi("NodePatch");
 
-export const scaleSchema: z.ZodType<{ readonly replicas: number }> = z.strictObject({ replicas: z.number() }).openapi("Scale");
+export const scaleSchema: z.ZodType<{ readonly replicas: number }> = z
+  .strictObject({ replicas: z.number() })
+  .openapi("Scale");
 
 export const servicePatchSchema: z.ZodType<ServicePatch> = z
   .strictObject({
@@ -52,10 +54,19 @@ export const servicePatchSchema: z.ZodType<ServicePatch> = z
   })
   .openapi("ServicePatch");
 
-export const rollbackSchema: z.ZodType<{ readonly to?: number }> = z.strictObject({ to: optional(z.int().min(1)) }).openapi("Rollback");
+export const rollbackSchema: z.ZodType<{ readonly to?: number }> = z
+  .strictObject({ to: optional(z.int().min(1)) })
+  .openapi("Rollback");
 
 export const tokenRequestSchema: z.ZodType<TokenRequest> = z
-  .strictObject({ name: z.string(), role: z.enum(["admin", "deployer", "viewer"]), stack: optional(z.string()), expiresInSeconds: optional(z.number()) })
+  .strictObject({
+    name: z.string(),
+    role: z.enum(["admin", "deployer", "viewer"]),
+    stack: optional(z.string()),
+    expiresInSeconds: optional(z.number()),
+  })
   .openapi("TokenRequest");
 
-export const registryRequestSchema: z.ZodType<RegistryRequest> = z.strictObject({ username: short, password: z.string().min(1).max(65_536) }).openapi("RegistryRequest");
+export const registryRequestSchema: z.ZodType<RegistryRequest> = z
+  .strictObject({ username: short, password: z.string().min(1).max(65_536) })
+  .openapi("RegistryRequest");

@@ -2,7 +2,20 @@
 // refused by name, never dropped. What values mean is checked in core/commands.
 
 import { z } from "@hono/zod-openapi";
-import type { Labels, Mount, NetworkSpec, PortSpec, Probe, ResourceAmounts, ServiceMode, ServiceSpec, StackSpec, TaskTemplate, UpdatePolicy, VolumeSpec } from "../../core/model/service-spec.ts";
+import type {
+  Labels,
+  Mount,
+  NetworkSpec,
+  PortSpec,
+  Probe,
+  ResourceAmounts,
+  ServiceMode,
+  ServiceSpec,
+  StackSpec,
+  TaskTemplate,
+  UpdatePolicy,
+  VolumeSpec,
+} from "../../core/model/service-spec.ts";
 
 /** Longest text of one field: an argument or a variable may hold a small file, not a large one. */
 const MAX_TEXT = 131_072;
@@ -51,7 +64,11 @@ export const portSchema: z.ZodType<PortSpec> = z.strictObject({
   hostIp: optional(text),
 });
 
-export const amountsSchema: z.ZodType<ResourceAmounts> = z.strictObject({ cpus: z.number().min(0), memoryBytes: bytes, generic: z.record(z.string(), z.number().min(0)) });
+export const amountsSchema: z.ZodType<ResourceAmounts> = z.strictObject({
+  cpus: z.number().min(0),
+  memoryBytes: bytes,
+  generic: z.record(z.string(), z.number().min(0)),
+});
 
 const runtimeSchema = z.strictObject({
   capAdd: optional(texts),
@@ -96,15 +113,32 @@ const containerSchema = z.strictObject({
 
 const templateSchema: z.ZodType<TaskTemplate> = z.strictObject({
   container: containerSchema,
-  resources: z.strictObject({ limits: z.strictObject({ cpus: z.number().min(0), memoryBytes: bytes, pids: count }), reservations: amountsSchema }),
+  resources: z.strictObject({
+    limits: z.strictObject({ cpus: z.number().min(0), memoryBytes: bytes, pids: count }),
+    reservations: amountsSchema,
+  }),
   placement: z.strictObject({
-    constraints: z.array(z.strictObject({ attribute: text, operator: z.enum(["==", "!="]), value: text })).max(MAX_ITEMS),
+    constraints: z
+      .array(z.strictObject({ attribute: text, operator: z.enum(["==", "!="]), value: text }))
+      .max(MAX_ITEMS),
     spreadOver: texts,
     maxPerNode: count,
     platforms: texts,
   }),
-  restart: z.strictObject({ condition: z.enum(["any", "on-failure", "none"]), delayMs: durationMs, maxAttempts: count, windowMs: durationMs }),
-  health: z.strictObject({ probe: probeSchema, intervalMs: durationMs, timeoutMs: durationMs, retries: count, startPeriodMs: durationMs, startIntervalMs: durationMs }),
+  restart: z.strictObject({
+    condition: z.enum(["any", "on-failure", "none"]),
+    delayMs: durationMs,
+    maxAttempts: count,
+    windowMs: durationMs,
+  }),
+  health: z.strictObject({
+    probe: probeSchema,
+    intervalMs: durationMs,
+    timeoutMs: durationMs,
+    retries: count,
+    startPeriodMs: durationMs,
+    startIntervalMs: durationMs,
+  }),
   ports: z.array(portSchema).max(MAX_ITEMS),
   networks: z.array(z.strictObject({ network: text, aliases: texts })).max(MAX_ITEMS),
   settleMs: durationMs,
@@ -143,9 +177,23 @@ export const serviceSpecSchema: z.ZodType<ServiceSpec> = z
   })
   .openapi("ServiceSpec");
 
-const volumeSpecSchema: z.ZodType<VolumeSpec> = z.strictObject({ name: text, stack: optional(text), driver: text, driverOpts: textMap, labels: labelsSchema, external: z.boolean() });
+const volumeSpecSchema: z.ZodType<VolumeSpec> = z.strictObject({
+  name: text,
+  stack: optional(text),
+  driver: text,
+  driverOpts: textMap,
+  labels: labelsSchema,
+  external: z.boolean(),
+});
 
-const networkSpecSchema: z.ZodType<NetworkSpec> = z.strictObject({ name: text, stack: optional(text), driver: text, internal: z.boolean(), labels: labelsSchema, external: z.boolean() });
+const networkSpecSchema: z.ZodType<NetworkSpec> = z.strictObject({
+  name: text,
+  stack: optional(text),
+  driver: text,
+  internal: z.boolean(),
+  labels: labelsSchema,
+  external: z.boolean(),
+});
 
 export const stackSpecSchema: z.ZodType<StackSpec> = z
   .strictObject({

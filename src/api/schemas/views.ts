@@ -15,7 +15,9 @@ export const versionSchema: z.ZodType<views.VersionView> = z
   .object({ version: text, protocol: whole, clusterId: text, epoch: whole, revision: whole, addressPool: text })
   .openapi("Version");
 
-export const healthSchema: z.ZodType<views.HealthView> = z.object({ status: z.literal("ok"), revision: whole }).openapi("Health");
+export const healthSchema: z.ZodType<views.HealthView> = z
+  .object({ status: z.literal("ok"), revision: whole })
+  .openapi("Health");
 
 export const problemSchema: z.ZodType<views.Problem> = z
   .object({
@@ -53,13 +55,25 @@ export const nodeSchema: z.ZodType<views.NodeView> = z
     agentKey: text,
     resources: amountsSchema,
     reservedByTasks: amountsSchema,
-    measured: optional(z.object({ cpuFraction: z.number(), memoryUsedBytes: z.number(), diskFreeBytes: z.number(), diskTotalBytes: z.number() })),
+    measured: optional(
+      z.object({
+        cpuFraction: z.number(),
+        memoryUsedBytes: z.number(),
+        diskFreeBytes: z.number(),
+        diskTotalBytes: z.number(),
+      }),
+    ),
     tasks: whole,
     joinedAt: time,
   })
   .openapi("Node");
 
-const hostPort = z.object({ hostIp: optional(text), published: whole, target: whole, protocol: z.enum(["tcp", "udp"]) });
+const hostPort = z.object({
+  hostIp: optional(text),
+  published: whole,
+  target: whole,
+  protocol: z.enum(["tcp", "udp"]),
+});
 
 export const taskSchema: z.ZodType<views.TaskView> = z
   .object({
@@ -114,7 +128,18 @@ const serviceFields = {
   healthy: whole,
   ports: z.array(portSchema),
   updateStatus: optional(updateStatus),
-  rolloutState: optional(z.enum(["updating", "watching", "paused", "completed", "rolling_back", "rollback_paused", "rolled_back", "superseded"])),
+  rolloutState: optional(
+    z.enum([
+      "updating",
+      "watching",
+      "paused",
+      "completed",
+      "rolling_back",
+      "rollback_paused",
+      "rolled_back",
+      "superseded",
+    ]),
+  ),
   waiting: z.array(text),
   createdAt: time,
   updatedAt: time,
@@ -122,17 +147,37 @@ const serviceFields = {
 
 export const serviceSchema: z.ZodType<views.ServiceView> = z.object(serviceFields).openapi("Service");
 
-const versionOfService = z.object({ version: whole, hash: text, templateHash: text, stable: z.boolean(), createdAt: time, spec: serviceSpecSchema });
+const versionOfService = z.object({
+  version: whole,
+  hash: text,
+  templateHash: text,
+  stable: z.boolean(),
+  createdAt: time,
+  spec: serviceSpecSchema,
+});
 
 export const serviceDetailSchema: z.ZodType<views.ServiceDetailView> = z
-  .object({ ...serviceFields, spec: serviceSpecSchema, versions: z.array(versionOfService), tasks: z.array(taskSchema) })
+  .object({
+    ...serviceFields,
+    spec: serviceSpecSchema,
+    versions: z.array(versionOfService),
+    tasks: z.array(taskSchema),
+  })
   .openapi("ServiceDetail");
 
 export const stackSchema: z.ZodType<views.StackView> = z
-  .object({ name: text, services: whole, desired: whole, healthy: whole, state: z.enum(["healthy", "converging", "waiting"]) })
+  .object({
+    name: text,
+    services: whole,
+    desired: whole,
+    healthy: whole,
+    state: z.enum(["healthy", "converging", "waiting"]),
+  })
   .openapi("Stack");
 
-export const stackDetailSchema: z.ZodType<views.StackDetailView> = z.object({ stack: stackSchema, services: z.array(serviceSchema), tasks: z.array(taskSchema) }).openapi("StackDetail");
+export const stackDetailSchema: z.ZodType<views.StackDetailView> = z
+  .object({ stack: stackSchema, services: z.array(serviceSchema), tasks: z.array(taskSchema) })
+  .openapi("StackDetail");
 
 export const deploySchema: z.ZodType<views.DeployView> = z
   .object({
@@ -163,30 +208,63 @@ const tokenFields = {
   lastUsedAt: optional(time),
 };
 export const tokenSchema: z.ZodType<views.TokenView> = z.object(tokenFields).openapi("Token");
-export const tokenCreatedSchema: z.ZodType<views.TokenCreated> = z.object({ ...tokenFields, token: text }).openapi("TokenCreated");
+export const tokenCreatedSchema: z.ZodType<views.TokenCreated> = z
+  .object({ ...tokenFields, token: text })
+  .openapi("TokenCreated");
 
-export const registrySchema: z.ZodType<views.RegistryView> = z.object({ host: text, username: text }).openapi("Registry");
+export const registrySchema: z.ZodType<views.RegistryView> = z
+  .object({ host: text, username: text })
+  .openapi("Registry");
 
 export const volumeSchema: z.ZodType<views.VolumeView> = z
   .object({ id: text, name: text, stack: optional(text), driver: text, external: z.boolean(), nodes: z.array(text) })
   .openapi("Volume");
 
-export const networkSchema: z.ZodType<views.NetworkView> = z.object({ id: text, name: text, stack: optional(text), driver: text, external: z.boolean() }).openapi("Network");
+export const networkSchema: z.ZodType<views.NetworkView> = z
+  .object({ id: text, name: text, stack: optional(text), driver: text, external: z.boolean() })
+  .openapi("Network");
 
 const subject = z.object({ kind: text, id: text, name: text });
 export const eventSchema: z.ZodType<views.EventView> = z
-  .object({ seq: whole, revision: whole, at: time, type: text, subject, message: text, data: optional(z.record(text, z.union([text, z.number(), z.boolean()]))) })
+  .object({
+    seq: whole,
+    revision: whole,
+    at: time,
+    type: text,
+    subject,
+    message: text,
+    data: optional(z.record(text, z.union([text, z.number(), z.boolean()]))),
+  })
   .openapi("Event");
 
 export const auditSchema: z.ZodType<views.AuditView> = z
-  .object({ seq: whole, revision: whole, at: time, actor: text, action: text, subject: text, outcome: z.enum(["ok", "refused"]), message: text })
+  .object({
+    seq: whole,
+    revision: whole,
+    at: time,
+    actor: text,
+    action: text,
+    subject: text,
+    outcome: z.enum(["ok", "refused"]),
+    message: text,
+  })
   .openapi("AuditEntry");
 
 export const progressSchema: z.ZodType<views.ProgressView> = z
   .object({
     service: text,
     serviceId: text,
-    state: z.enum(["converging", "converged", "watching", "paused", "rolling_back", "rolled_back", "unplaceable", "removed", "removing"]),
+    state: z.enum([
+      "converging",
+      "converged",
+      "watching",
+      "paused",
+      "rolling_back",
+      "rolled_back",
+      "unplaceable",
+      "removed",
+      "removing",
+    ]),
     done: z.boolean(),
     ok: z.boolean(),
     message: text,

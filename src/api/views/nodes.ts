@@ -13,7 +13,11 @@ const NOTHING: ResourceAmounts = { cpus: 0, memoryBytes: 0, generic: {} };
 export function nodeView(world: World, node: Node, message: string): NodeView {
   const status = world.state.nodeStatus.get(node.id);
   const tasks = [...world.state.task.values()].filter((task) => task.nodeId === node.id && task.desired === "running");
-  const reservations = tasks.map((task) => world.state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec.template.resources.reservations ?? NOTHING);
+  const reservations = tasks.map(
+    (task) =>
+      world.state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec.template.resources
+        .reservations ?? NOTHING,
+  );
   return {
     id: node.id,
     index: node.index,

@@ -23,12 +23,28 @@ export function progressView(world: World, nowMs: number, serviceId: string, wai
   const service = state.service.get(serviceId);
   if (service === undefined) {
     const verdict = removal(world, tasks);
-    return { service: views[0]?.service ?? nameOfRemoved(state, serviceId), serviceId, ...verdict, desired: 0, healthy: 0, updated: 0, tasks: views };
+    return {
+      service: views[0]?.service ?? nameOfRemoved(state, serviceId),
+      serviceId,
+      ...verdict,
+      desired: 0,
+      healthy: 0,
+      updated: 0,
+      tasks: views,
+    };
   }
   const counted = countService(world, nowMs, service, tasks);
   const updated = counted.healthy.filter((task) => isCurrent(state, counted, task));
   const verdict = judge(world, counted, updated.length, tasks, waitMonitor);
-  return { service: service.name, serviceId, ...verdict, desired: counted.desired, healthy: counted.healthy.length, updated: updated.length, tasks: views };
+  return {
+    service: service.name,
+    serviceId,
+    ...verdict,
+    desired: counted.desired,
+    healthy: counted.healthy.length,
+    updated: updated.length,
+    tasks: views,
+  };
 }
 
 function nameOfRemoved(state: State, serviceId: string): string {
@@ -40,10 +56,18 @@ function removal(world: World, tasks: readonly Task[]): Verdict {
   const left = tasks.filter((task) => isHeld(world, task));
   const unreachable = left.filter((task) => isOnLostNode(world, task));
   if (left.length === unreachable.length) {
-    const rest = unreachable.length === 0 ? "" : `; ${unreachable.length} on nodes that cannot be reached are removed when these are back`;
+    const rest =
+      unreachable.length === 0
+        ? ""
+        : `; ${unreachable.length} on nodes that cannot be reached are removed when these are back`;
     return { state: "removed", done: true, ok: true, message: `removed${rest}` };
   }
-  return { state: "removing", done: false, ok: true, message: `${left.length - unreachable.length} tasks are stopping` };
+  return {
+    state: "removing",
+    done: false,
+    ok: true,
+    message: `${left.length - unreachable.length} tasks are stopping`,
+  };
 }
 
 /** Its container may still be there. */
@@ -55,7 +79,10 @@ function isHeld(world: World, task: Task): boolean {
 
 function isCurrent(state: State, { service, version }: Counted, task: Task): boolean {
   if (task.force < service.force) return false;
-  return task.specVersion === service.version || state.serviceVersion.get(versionKey(service.id, task.specVersion))?.templateHash === version.templateHash;
+  return (
+    task.specVersion === service.version ||
+    state.serviceVersion.get(versionKey(service.id, task.specVersion))?.templateHash === version.templateHash
+  );
 }
 
 function judge(world: World, counted: Counted, updated: number, tasks: readonly Task[], waitMonitor: boolean): Verdict {
@@ -64,13 +91,22 @@ function judge(world: World, counted: Counted, updated: number, tasks: readonly 
   const isOurs = rollout !== undefined && rollout.toVersion === service.version && rollout.force === service.force;
   const stuck = isOurs ? stuckVerdict(rollout) : undefined;
   if (stuck !== undefined) return stuck;
-  const isFilled = updated >= desired && live.length === desired && !tasks.some((task) => task.desired !== "running" && isHeld(world, task) && !isOnLostNode(world, task));
+  const isFilled =
+    updated >= desired &&
+    live.length === desired &&
+    !tasks.some((task) => task.desired !== "running" && isHeld(world, task) && !isOnLostNode(world, task));
   const isOver = isOurs && ["watching", "completed", "rolled_back"].includes(rollout.state);
   if (isFilled && isOver) return settled(counted, rollout, waitMonitor);
   const waiting = unplaceable(world, live);
-  if (waiting !== undefined) return { state: "unplaceable", done: !isMoving(world, counted), ok: false, message: waiting };
+  if (waiting !== undefined)
+    return { state: "unplaceable", done: !isMoving(world, counted), ok: false, message: waiting };
   const isRollingBack = service.isRollback && !isOver;
-  return { state: isRollingBack ? "rolling_back" : "converging", done: false, ok: !isRollingBack || wasAskedToRollBack(service), message: whatIsAwaited(world, counted, updated) };
+  return {
+    state: isRollingBack ? "rolling_back" : "converging",
+    done: false,
+    ok: !isRollingBack || wasAskedToRollBack(service),
+    message: whatIsAwaited(world, counted, updated),
+  };
 }
 
 function stuckVerdict(rollout: Rollout): Verdict | undefined {
@@ -80,15 +116,26 @@ function stuckVerdict(rollout: Rollout): Verdict | undefined {
 
 /** All that is desired is there. A rollback that nobody asked for is a failed change. */
 function settled({ service, desired }: Counted, rollout: Rollout, waitMonitor: boolean): Verdict {
-  if (rollout.state === "rolled_back") return { state: "rolled_back", done: true, ok: wasAskedToRollBack(service), message: rollout.message };
-  if (rollout.state === "watching") return { state: "watching", done: !waitMonitor, ok: true, message: rollout.message };
-  return { state: "converged", done: true, ok: true, message: desired === 0 ? "no task is wanted" : "every task is healthy" };
+  if (rollout.state === "rolled_back")
+    return { state: "rolled_back", done: true, ok: wasAskedToRollBack(service), message: rollout.message };
+  if (rollout.state === "watching")
+    return { state: "watching", done: !waitMonitor, ok: true, message: rollout.message };
+  return {
+    state: "converged",
+    done: true,
+    ok: true,
+    message: desired === 0 ? "no task is wanted" : "every task is healthy",
+  };
 }
 
 /** Why a task finds no node; waiting for the one before it to stop is no such reason. */
 function unplaceable(world: World, live: readonly Task[]): string | undefined {
-  const task = live.find((candidate) => candidate.nodeId === undefined && candidate.waiting !== undefined && !isBehind(world, candidate));
-  const lost = live.find((candidate) => candidate.nodeId !== undefined && candidate.waiting !== undefined && isOnLostNode(world, candidate));
+  const task = live.find(
+    (candidate) => candidate.nodeId === undefined && candidate.waiting !== undefined && !isBehind(world, candidate),
+  );
+  const lost = live.find(
+    (candidate) => candidate.nodeId !== undefined && candidate.waiting !== undefined && isOnLostNode(world, candidate),
+  );
   const found = task ?? lost;
   return found === undefined ? undefined : `${taskName(found, world.state)}: ${found.waiting}`;
 }
@@ -100,13 +147,20 @@ function isBehind(world: World, task: Task): boolean {
 
 /** Some task is still on its way to healthy, so room may yet come of it. */
 function isMoving(world: World, { live, healthy }: Counted): boolean {
-  return live.some((task) => task.nodeId !== undefined && !healthy.includes(task) && !isOnLostNode(world, task) && !hasFailed(world.state.taskStatus.get(task.id)));
+  return live.some(
+    (task) =>
+      task.nodeId !== undefined &&
+      !healthy.includes(task) &&
+      !isOnLostNode(world, task) &&
+      !hasFailed(world.state.taskStatus.get(task.id)),
+  );
 }
 
 function whatIsAwaited(world: World, { live, desired }: Counted, updated: number): string {
   for (const task of live) {
     const status = world.state.taskStatus.get(task.id);
-    if (hasFailed(status) && status !== undefined && status.reason !== "") return `${taskName(task, world.state)}: ${status.reason}`;
+    if (hasFailed(status) && status !== undefined && status.reason !== "")
+      return `${taskName(task, world.state)}: ${status.reason}`;
   }
   return `${updated} of ${desired} tasks are healthy`;
 }

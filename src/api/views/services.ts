@@ -2,7 +2,13 @@
 
 import { versionsOf, currentVersion, specOf } from "../../core/commands/versions.ts";
 import type { Service, ServiceVersion, Task } from "../../core/model/records.ts";
-import type { ServiceDetailView, ServiceVersionView, ServiceView, StackView, UpdateStatusView } from "../../core/model/views.ts";
+import type {
+  ServiceDetailView,
+  ServiceVersionView,
+  ServiceView,
+  StackView,
+  UpdateStatusView,
+} from "../../core/model/views.ts";
 import type { World } from "../../core/model/world.ts";
 import { isHealthy } from "../../core/reconcile/health.ts";
 import { updateStatusOf } from "../../core/rollout/rollout.ts";
@@ -53,8 +59,18 @@ function globalNodes(world: World, version: ServiceVersion, live: readonly Task[
   for (const node of world.state.node.values()) {
     const status = world.state.nodeStatus.get(node.id);
     const presence = world.presence.get(node.id);
-    if (node.confirmedDeadAtMs !== undefined || node.availability === "drain" || presence === "lost" || status === undefined) continue;
-    if (!placement.constraints.every((constraint) => meets(constraint, node, status)) || !runsPlatform(placement.platforms, status)) continue;
+    if (
+      node.confirmedDeadAtMs !== undefined ||
+      node.availability === "drain" ||
+      presence === "lost" ||
+      status === undefined
+    )
+      continue;
+    if (
+      !placement.constraints.every((constraint) => meets(constraint, node, status)) ||
+      !runsPlatform(placement.platforms, status)
+    )
+      continue;
     if (has.has(node.id) || (node.availability === "active" && presence === "ready")) count += 1;
   }
   return count;
@@ -102,7 +118,12 @@ function byFrequency(reasons: readonly string[]): readonly string[] {
 }
 
 /** A service with all that there is to it. */
-export function serviceDetailView(world: World, nowMs: number, service: Service, tasks: readonly Task[]): ServiceDetailView {
+export function serviceDetailView(
+  world: World,
+  nowMs: number,
+  service: Service,
+  tasks: readonly Task[],
+): ServiceDetailView {
   const counted = countService(world, nowMs, service, tasks);
   return {
     ...serviceView(world, counted),
@@ -140,8 +161,22 @@ export function stackViews(services: readonly ServiceView[]): readonly StackView
 
 /** One stack from the views of its services. */
 export function stackView(name: string, services: readonly ServiceView[]): StackView {
-  const isSettled = (service: ServiceView): boolean => service.healthy === service.desired && service.rolloutState !== "updating" && service.rolloutState !== "rolling_back";
-  const sum = (of: (service: ServiceView) => number): number => services.reduce((total, service) => total + of(service), 0);
-  const state = services.some((service) => service.waiting.length > 0) ? "waiting" : services.every(isSettled) ? "healthy" : "converging";
-  return { name, services: services.length, desired: sum((service) => service.desired), healthy: sum((service) => service.healthy), state };
+  const isSettled = (service: ServiceView): boolean =>
+    service.healthy === service.desired &&
+    service.rolloutState !== "updating" &&
+    service.rolloutState !== "rolling_back";
+  const sum = (of: (service: ServiceView) => number): number =>
+    services.reduce((total, service) => total + of(service), 0);
+  const state = services.some((service) => service.waiting.length > 0)
+    ? "waiting"
+    : services.every(isSettled)
+      ? "healthy"
+      : "converging";
+  return {
+    name,
+    services: services.length,
+    desired: sum((service) => service.desired),
+    healthy: sum((service) => service.healthy),
+    state,
+  };
 }

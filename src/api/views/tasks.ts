@@ -72,7 +72,13 @@ export function isPresent(state: State, task: Task): boolean {
 
 /** By service, then slot or node, the newest first within a slot. */
 export function compareTasks(a: TaskView, b: TaskView): number {
-  return compare(a.service, b.service) || a.slot - b.slot || compare(a.node ?? "", b.node ?? "") || compare(b.createdAt, a.createdAt) || compare(a.id, b.id);
+  return (
+    compare(a.service, b.service) ||
+    a.slot - b.slot ||
+    compare(a.node ?? "", b.node ?? "") ||
+    compare(b.createdAt, a.createdAt) ||
+    compare(a.id, b.id)
+  );
 }
 
 function compare(a: string, b: string): number {

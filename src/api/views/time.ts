@@ -6,6 +6,9 @@ export function iso(atMs: number): string {
 }
 
 /** `{ [name]: … }`, or nothing where the value is absent: views have no empty fields. */
-export function maybe<Name extends string, Value>(name: Name, value: Value | undefined): { readonly [Key in Name]?: Value } {
+export function maybe<Name extends string, Value>(
+  name: Name,
+  value: Value | undefined,
+): { readonly [Key in Name]?: Value } {
   return (value === undefined ? {} : { [name]: value }) as { readonly [Key in Name]?: Value };
 }

@@ -18,14 +18,24 @@ type Fault = ErrorDetail & { readonly code: ErrorCode };
 /** Throws one DavitError that lists every fault; its code is that of the gravest. */
 export function checkStack(spec: StackSpec): void {
   const faults: Fault[] = [];
-  if (!STACK_NAME.test(spec.name)) faults.push(invalid("name", `'${spec.name}' is not a stack name: 1–63 characters of [a-z0-9_-], the first a letter or digit`));
-  if (spec.services.length > MAX_SERVICES) faults.push({ code: "too_large", where: "services", message: `${spec.services.length} services are more than ${MAX_SERVICES}` });
+  if (!STACK_NAME.test(spec.name))
+    faults.push(
+      invalid("name", `'${spec.name}' is not a stack name: 1–63 characters of [a-z0-9_-], the first a letter or digit`),
+    );
+  if (spec.services.length > MAX_SERVICES)
+    faults.push({
+      code: "too_large",
+      where: "services",
+      message: `${spec.services.length} services are more than ${MAX_SERVICES}`,
+    });
   faults.push(...checkUnique(spec));
   for (const service of spec.services) {
-    if (service.stack !== spec.name) faults.push(invalid(service.name, `belongs to stack '${service.stack ?? ""}', not to '${spec.name}'`));
+    if (service.stack !== spec.name)
+      faults.push(invalid(service.name, `belongs to stack '${service.stack ?? ""}', not to '${spec.name}'`));
     faults.push(...serviceFaults(service), ...referenceFaults(service, spec));
   }
-  for (const volume of spec.volumes) if (!VOLUME_NAME.test(volume.name)) faults.push(invalid(`volumes.${volume.name}`, "is not a volume name"));
+  for (const volume of spec.volumes)
+    if (!VOLUME_NAME.test(volume.name)) faults.push(invalid(`volumes.${volume.name}`, "is not a volume name"));
   refuse(`deploy ${spec.name}`, faults);
 }
 
@@ -43,7 +53,10 @@ function refuse(what: string, faults: readonly Fault[]): void {
   const [first] = faults;
   if (first === undefined) return;
   const gravest = faults.find((fault) => fault.code === "invalid_input") ?? first;
-  const message = faults.length === 1 ? `${what}: ${first.where === undefined ? "" : `${first.where}: `}${first.message}` : `${what}: ${faults.length} things are wrong with it`;
+  const message =
+    faults.length === 1
+      ? `${what}: ${first.where === undefined ? "" : `${first.where}: `}${first.message}`
+      : `${what}: ${faults.length} things are wrong with it`;
   const wayOut = faults.length === 1 ? first.wayOut : "correct each of them; nothing was changed";
   throw new DavitError(gravest.code, message, {
     ...(wayOut === undefined ? {} : { wayOut }),
@@ -70,9 +83,15 @@ function checkUnique(spec: StackSpec): readonly Fault[] {
 function serviceFaults(spec: ServiceSpec): readonly Fault[] {
   const where = spec.name;
   const faults: Fault[] = [];
-  if (!SERVICE_NAME.test(spec.name)) faults.push(invalid(where, "is not a service name: 1–63 characters of [a-z0-9_.-], the first a letter or digit"));
+  if (!SERVICE_NAME.test(spec.name))
+    faults.push(invalid(where, "is not a service name: 1–63 characters of [a-z0-9_.-], the first a letter or digit"));
   if (spec.template.container.image.trim() === "") faults.push(invalid(where, "has no image"));
-  faults.push(...modeFaults(where, spec.mode), ...portFaults(where, spec.template.ports), ...policyFaults(where, "update", spec.update), ...policyFaults(where, "rollback", spec.rollback));
+  faults.push(
+    ...modeFaults(where, spec.mode),
+    ...portFaults(where, spec.template.ports),
+    ...policyFaults(where, "update", spec.update),
+    ...policyFaults(where, "rollback", spec.rollback),
+  );
   if (spec.template.onLeaseLost === "stop") {
     faults.push({
       code: "not_supported",
@@ -92,7 +111,14 @@ function modeFaults(where: string, mode: ServiceMode): readonly Fault[] {
       return [];
     case "replicated-job":
     case "global-job":
-      return [{ code: "not_yet", where, message: `mode ${mode.kind} is not there yet`, wayOut: "run it as a replicated service with restart condition 'none' or 'on-failure'" }];
+      return [
+        {
+          code: "not_yet",
+          where,
+          message: `mode ${mode.kind} is not there yet`,
+          wayOut: "run it as a replicated service with restart condition 'none' or 'on-failure'",
+        },
+      ];
   }
 }
 
@@ -103,9 +129,12 @@ function replicaFaults(where: string, replicas: number): readonly Fault[] {
 
 function policyFaults(where: string, name: string, policy: UpdatePolicy): readonly Fault[] {
   const faults: Fault[] = [];
-  if (!Number.isSafeInteger(policy.parallelism) || policy.parallelism < 0) faults.push(invalid(where, `${name}: parallelism must be a whole number, 0 or more`));
-  if (!(policy.maxFailureRatio >= 0 && policy.maxFailureRatio <= 1)) faults.push(invalid(where, `${name}: the failure ratio must be from 0 to 1`));
-  if (!(policy.delayMs >= 0) || !(policy.monitorMs >= 0)) faults.push(invalid(where, `${name}: delay and monitor must not be negative`));
+  if (!Number.isSafeInteger(policy.parallelism) || policy.parallelism < 0)
+    faults.push(invalid(where, `${name}: parallelism must be a whole number, 0 or more`));
+  if (!(policy.maxFailureRatio >= 0 && policy.maxFailureRatio <= 1))
+    faults.push(invalid(where, `${name}: the failure ratio must be from 0 to 1`));
+  if (!(policy.delayMs >= 0) || !(policy.monitorMs >= 0))
+    faults.push(invalid(where, `${name}: delay and monitor must not be negative`));
   return faults;
 }
 
@@ -114,9 +143,16 @@ function portFaults(where: string, ports: readonly PortSpec[]): readonly Fault[]
   const isPort = (port: number): boolean => Number.isSafeInteger(port) && port >= 1 && port <= 65_535;
   ports.forEach((port, at) => {
     const { from, to } = port.published;
-    if (![port.target, from, to].every(isPort) || from > to) faults.push(invalid(where, `port ${from}-${to}:${port.target}: ports are from 1 to 65535, a range's first not above its last`));
+    if (![port.target, from, to].every(isPort) || from > to)
+      faults.push(
+        invalid(
+          where,
+          `port ${from}-${to}:${port.target}: ports are from 1 to 65535, a range's first not above its last`,
+        ),
+      );
     const twin = ports.slice(0, at).find((other) => isFixed(other) && isFixed(port) && collides(other, port));
-    if (twin !== undefined) faults.push({ code: "conflict", where, message: `publishes ${port.protocol} port ${from} twice` });
+    if (twin !== undefined)
+      faults.push({ code: "conflict", where, message: `publishes ${port.protocol} port ${from} twice` });
   });
   return faults;
 }
@@ -126,8 +162,12 @@ function referenceFaults(service: ServiceSpec, stack: StackSpec): readonly Fault
   const networks = new Set(stack.networks.map((network) => network.name));
   const mounted = service.template.container.mounts.flatMap((mount) => (mount.kind === "volume" ? [mount.volume] : []));
   return [
-    ...mounted.filter((name) => !volumes.has(name)).map((name) => invalid(service.name, `mounts volume '${name}', which the stack does not have`)),
-    ...service.template.networks.filter(({ network }) => !networks.has(network)).map(({ network }) => invalid(service.name, `is on network '${network}', which the stack does not have`)),
+    ...mounted
+      .filter((name) => !volumes.has(name))
+      .map((name) => invalid(service.name, `mounts volume '${name}', which the stack does not have`)),
+    ...service.template.networks
+      .filter(({ network }) => !networks.has(network))
+      .map(({ network }) => invalid(service.name, `is on network '${network}', which the stack does not have`)),
   ];
 }
 
@@ -138,16 +178,24 @@ function isFixed(port: PortSpec): boolean {
 /** Whether two fixed ports cannot both be bound on one node. */
 function collides(a: PortSpec, b: PortSpec): boolean {
   const isAny = (ip: string | undefined): boolean => ip === undefined || ip === "0.0.0.0" || ip === "::";
-  return a.protocol === b.protocol && a.published.from === b.published.from && (isAny(a.hostIp) || isAny(b.hostIp) || a.hostIp === b.hostIp);
+  return (
+    a.protocol === b.protocol &&
+    a.published.from === b.published.from &&
+    (isAny(a.hostIp) || isAny(b.hostIp) || a.hostIp === b.hostIp)
+  );
 }
 
 /** Two services that can never share a node, one of which is on every node: the other would wait for ever. In words, or undefined. */
 export function certainPortConflict(a: ServiceSpec, b: ServiceSpec): string | undefined {
-  const isEverywhere = (spec: ServiceSpec): boolean => spec.mode.kind === "global" && spec.template.placement.constraints.length === 0 && spec.template.placement.platforms.length === 0;
+  const isEverywhere = (spec: ServiceSpec): boolean =>
+    spec.mode.kind === "global" &&
+    spec.template.placement.constraints.length === 0 &&
+    spec.template.placement.platforms.length === 0;
   if (!isEverywhere(a) && !isEverywhere(b)) return undefined;
   for (const port of a.template.ports.filter(isFixed)) {
     const other = b.template.ports.filter(isFixed).find((candidate) => collides(port, candidate));
-    if (other !== undefined) return `${port.protocol} port ${port.published.from} is published by both ${a.name} and ${b.name}, and one of them runs on every node`;
+    if (other !== undefined)
+      return `${port.protocol} port ${port.published.from} is published by both ${a.name} and ${b.name}, and one of them runs on every node`;
   }
   return undefined;
 }

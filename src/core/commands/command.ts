@@ -37,11 +37,7 @@ export type Command<Result> = (state: State, context: CommandContext) => Command
 const MAX_AUDIT_MESSAGE = 500;
 
 /** The command with an audit entry for what it does; one that changes nothing leaves no entry. */
-export function withAudit<Result>(
-  actor: string,
-  action: string,
-  command: Command<Result>,
-): Command<Result> {
+export function withAudit<Result>(actor: string, action: string, command: Command<Result>): Command<Result> {
   return (state, context) => {
     const outcome = command(state, context);
     if (outcome.changes.length === 0) return outcome;

@@ -16,9 +16,19 @@ import { isSame } from "./same.ts";
 import { applySpec, checkPorts, serviceEvent } from "./services.ts";
 import { currentVersion, specOf, versionRecord } from "./versions.ts";
 
-export type DeployResult = { readonly stack: string; readonly steps: readonly DeployStepView[]; readonly warnings: readonly string[] };
+export type DeployResult = {
+  readonly stack: string;
+  readonly steps: readonly DeployStepView[];
+  readonly warnings: readonly string[];
+};
 
-type Deploy = { readonly state: State; readonly context: CommandContext; readonly draft: Draft; readonly steps: DeployStepView[]; readonly stack: string };
+type Deploy = {
+  readonly state: State;
+  readonly context: CommandContext;
+  readonly draft: Draft;
+  readonly steps: DeployStepView[];
+  readonly stack: string;
+};
 
 /** Makes the stack what `spec` says. Throws `invalid_input` with every fault, `conflict`, `already_exists`, `not_yet`, `not_supported`. */
 export function deployStack(spec: StackSpec): Command<DeployResult> {
@@ -44,10 +54,15 @@ export function removeStack(input: { readonly name: string; readonly volumes: bo
     const hasTraces = deploy.steps.length > 0 || (input.volumes && volumes.length > 0);
     if (!hasTraces) {
       const kept = volumes.length > 0 ? ` (only its volumes are left)` : "";
-      throw new DavitError("not_found", `remove stack: there is no stack '${input.name}'${kept}`, { wayOut: "list what there is: davit stack ls" });
+      throw new DavitError("not_found", `remove stack: there is no stack '${input.name}'${kept}`, {
+        wayOut: "list what there is: davit stack ls",
+      });
     }
     if (input.volumes) for (const volume of volumes) removeStackVolume(deploy, volume);
-    const warnings = volumes.length > 0 && !input.volumes ? [`volumes are kept: ${volumes.map((volume) => volume.name).join(", ")}`] : [];
+    const warnings =
+      volumes.length > 0 && !input.volumes
+        ? [`volumes are kept: ${volumes.map((volume) => volume.name).join(", ")}`]
+        : [];
     return deploy.draft.finish({ stack: input.name, steps: deploy.steps, warnings });
   };
 }
@@ -91,15 +106,22 @@ function updateExisting(deploy: Deploy, service: Service, spec: ServiceSpec): bo
   const { state, context, draft } = deploy;
   const before = currentVersion(state, service);
   if (service.mode.kind !== spec.mode.kind) {
-    throw new DavitError("not_supported", `deploy ${spec.name}: its mode cannot change from ${service.mode.kind} to ${spec.mode.kind}`, {
-      wayOut: `remove the service first (davit service rm ${spec.name}), or give it another name`,
-    });
+    throw new DavitError(
+      "not_supported",
+      `deploy ${spec.name}: its mode cannot change from ${service.mode.kind} to ${spec.mode.kind}`,
+      {
+        wayOut: `remove the service first (davit service rm ${spec.name}), or give it another name`,
+      },
+    );
   }
   const hashes = specHashes(spec, context.hash);
   const isNew = hashes.hash !== before.hash;
   const mode = describeMode(service.mode, spec.mode);
   if (!isNew && mode === undefined) return false;
-  const description = joinDifferences([...(isNew ? describeSpecChange(before.spec, spec) : []), ...(mode === undefined ? [] : [mode])]);
+  const description = joinDifferences([
+    ...(isNew ? describeSpecChange(before.spec, spec) : []),
+    ...(mode === undefined ? [] : [mode]),
+  ]);
   const next = applySpec(state, draft, service, spec, { isNew, force: false, reason: description }, context);
   draft.event(serviceEvent("service.updated", next, description));
   const replaces = hashes.templateHash !== before.templateHash;
@@ -108,7 +130,9 @@ function updateExisting(deploy: Deploy, service: Service, spec: ServiceSpec): bo
 }
 
 function removeServices(deploy: Deploy, wanted: ReadonlySet<string>): void {
-  const gone = [...deploy.state.service.values()].filter((service) => service.stack === deploy.stack && !wanted.has(service.name));
+  const gone = [...deploy.state.service.values()].filter(
+    (service) => service.stack === deploy.stack && !wanted.has(service.name),
+  );
   for (const service of gone.sort(byName)) {
     deploy.draft.remove("service", service);
     deploy.draft.event(serviceEvent("service.removed", service, "its tasks stop"));
@@ -135,7 +159,9 @@ function deployNetwork(deploy: Deploy, spec: NetworkSpec): void {
 }
 
 function removeNetworks(deploy: Deploy, wanted: ReadonlySet<string>): void {
-  const gone = [...deploy.state.network.values()].filter((network) => network.stack === deploy.stack && !wanted.has(network.name));
+  const gone = [...deploy.state.network.values()].filter(
+    (network) => network.stack === deploy.stack && !wanted.has(network.name),
+  );
   for (const network of gone.sort(byName)) {
     deploy.draft.remove("network", network);
     note(deploy, "remove", "network", network, "");
@@ -157,18 +183,26 @@ function deployVolume(deploy: Deploy, spec: VolumeSpec): void {
     return;
   }
   if (existing.driver !== spec.driver || !isSame(existing.driverOpts, spec.driverOpts)) {
-    throw new DavitError("conflict", `deploy ${deploy.stack}: volume ${spec.name} exists, and a volume's driver and options cannot change`, {
-      wayOut: "give the new one another name and copy the data, or remove the old one first: davit volume rm",
-    });
+    throw new DavitError(
+      "conflict",
+      `deploy ${deploy.stack}: volume ${spec.name} exists, and a volume's driver and options cannot change`,
+      {
+        wayOut: "give the new one another name and copy the data, or remove the old one first: davit volume rm",
+      },
+    );
   }
   deploy.draft.replace("volume", existing, { ...spec, id: existing.id, createdAtMs: existing.createdAtMs });
   note(deploy, "update", "volume", existing, "its labels changed");
 }
 
 function removeStackVolume(deploy: Deploy, volume: Volume): void {
-  const user = [...deploy.state.service.values()].find((service) => service.stack !== deploy.stack && mounts(deploy.state, service, volume));
+  const user = [...deploy.state.service.values()].find(
+    (service) => service.stack !== deploy.stack && mounts(deploy.state, service, volume),
+  );
   if (user !== undefined) {
-    throw new DavitError("in_use", `remove volume ${volume.name}: service ${user.name} mounts it`, { wayOut: "keep the volumes, or remove that service first" });
+    throw new DavitError("in_use", `remove volume ${volume.name}: service ${user.name} mounts it`, {
+      wayOut: "keep the volumes, or remove that service first",
+    });
   }
   deploy.draft.remove("volume", volume);
   deploy.draft.change({ op: "delete", kind: "volumePin", id: volume.id });
@@ -177,7 +211,9 @@ function removeStackVolume(deploy: Deploy, volume: Volume): void {
 
 /** Whether the version that a service should run mounts a volume. */
 export function mounts(state: State, service: Service, volume: Volume): boolean {
-  return specOf(state, service).template.container.mounts.some((mount) => mount.kind === "volume" && mount.volume === volume.name);
+  return specOf(state, service).template.container.mounts.some(
+    (mount) => mount.kind === "volume" && mount.volume === volume.name,
+  );
 }
 
 /** An external name may be anybody's; one that a stack makes is its own. */
@@ -187,18 +223,25 @@ function isOwnedByAnother(existing: Network | Volume, spec: NetworkSpec | Volume
 
 function taken(noun: string, name: string, owner: string | undefined): DavitError {
   const whose = owner === undefined ? "belongs to no stack" : `belongs to stack ${owner}`;
-  return new DavitError("already_exists", `deploy ${noun} ${name}: the name is taken and ${whose}`, { wayOut: "give the stack or the name another one" });
+  return new DavitError("already_exists", `deploy ${noun} ${name}: the name is taken and ${whose}`, {
+    wayOut: "give the stack or the name another one",
+  });
 }
 
 /** What runs beside the stack. */
 function specsOutside(state: State, stack: string): readonly ServiceSpec[] {
-  return [...state.service.values()].filter((service) => service.stack !== stack).map((service) => specOf(state, service));
+  return [...state.service.values()]
+    .filter((service) => service.stack !== stack)
+    .map((service) => specOf(state, service));
 }
 
 function warningsOf(state: State, spec: StackSpec): readonly string[] {
   const names = new Set(spec.volumes.map((volume) => volume.name));
   const left = [...state.volume.values()].filter((volume) => volume.stack === spec.name && !names.has(volume.name));
-  return left.map((volume) => `volume ${volume.name} is not in the stack any more; it is kept until it is removed: davit volume rm ${volume.name}`);
+  return left.map(
+    (volume) =>
+      `volume ${volume.name} is not in the stack any more; it is kept until it is removed: davit volume rm ${volume.name}`,
+  );
 }
 
 function byName(a: { readonly name: string }, b: { readonly name: string }): number {
@@ -206,7 +249,13 @@ function byName(a: { readonly name: string }, b: { readonly name: string }): num
 }
 
 /** A step on a volume or network, with its event. */
-function note(deploy: Deploy, kind: "create" | "update" | "remove", noun: "volume" | "network", subject: { readonly id: string; readonly name: string }, description: string): void {
+function note(
+  deploy: Deploy,
+  kind: "create" | "update" | "remove",
+  noun: "volume" | "network",
+  subject: { readonly id: string; readonly name: string },
+  description: string,
+): void {
   const done = { create: "created", update: "updated", remove: "removed" }[kind];
   const message = `${noun} ${subject.name} ${done}${description === "" ? "" : `: ${description}`}`;
   deploy.draft.event({ type: `${noun}.${done}`, subject: { kind: noun, id: subject.id, name: subject.name }, message });
@@ -222,5 +271,11 @@ function step(
   eventType?: string,
   replacesTasks = false,
 ): void {
-  deploy.steps.push({ kind, subject: { kind: noun, name }, description, replacesTasks, ...(eventType === undefined ? {} : { eventType }) });
+  deploy.steps.push({
+    kind,
+    subject: { kind: noun, name },
+    description,
+    replacesTasks,
+    ...(eventType === undefined ? {} : { eventType }),
+  });
 }

@@ -35,7 +35,8 @@ export function describeSpecChange(before: ServiceSpec, after: ServiceSpec): rea
 /** "replicas 2 → 3", or undefined when the modes are the same. */
 export function describeMode(before: ServiceMode, after: ServiceMode): string | undefined {
   if (isSame(before, after)) return undefined;
-  if (before.kind === "replicated" && after.kind === "replicated") return `replicas ${before.replicas} → ${after.replicas}`;
+  if (before.kind === "replicated" && after.kind === "replicated")
+    return `replicas ${before.replicas} → ${after.replicas}`;
   return `mode ${before.kind} → ${after.kind}`;
 }
 
@@ -102,5 +103,10 @@ function keys(before: unknown, after: unknown): string {
 function ports(value: unknown): string {
   const list = Array.isArray(value) ? (value as readonly PortSpec[]) : [];
   if (list.length === 0) return "none";
-  return list.map(({ published: { from, to }, target, protocol }) => `${from === to ? from : `${from}-${to}`}:${target}/${protocol}`).join(" ");
+  return list
+    .map(
+      ({ published: { from, to }, target, protocol }) =>
+        `${from === to ? from : `${from}-${to}`}:${target}/${protocol}`,
+    )
+    .join(" ");
 }

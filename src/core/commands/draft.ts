@@ -52,7 +52,11 @@ export class Draft {
 /** Throws `out_of_sequence` when the caller saw another index than the record has. */
 export function checkIndex(what: string, record: { readonly index: number }, ifMatch: number | undefined): void {
   if (ifMatch === undefined || ifMatch === record.index) return;
-  throw new DavitError("out_of_sequence", `change ${what}: it is at index ${record.index}, not ${ifMatch}: somebody changed it in between`, {
-    wayOut: "read it again, look at what changed, and repeat the change with the new index",
-  });
+  throw new DavitError(
+    "out_of_sequence",
+    `change ${what}: it is at index ${record.index}, not ${ifMatch}: somebody changed it in between`,
+    {
+      wayOut: "read it again, look at what changed, and repeat the change with the new index",
+    },
+  );
 }

@@ -18,7 +18,11 @@ const LABEL_KEY = /^[a-zA-Z0-9][a-zA-Z0-9_./-]{0,127}$/;
 const MAX_LABEL_VALUE = 1_024;
 
 /** Changes name, availability, labels or address; availability `active` also takes back `confirm-dead`. */
-export function updateNode(input: { readonly ref: string; readonly patch: NodePatch; readonly ifMatch?: number | undefined }): Command<Node> {
+export function updateNode(input: {
+  readonly ref: string;
+  readonly patch: NodePatch;
+  readonly ifMatch?: number | undefined;
+}): Command<Node> {
   return (state) => {
     const node = resolveRef("node", state.node.values(), input.ref);
     checkIndex(node.name, node, input.ifMatch);
@@ -49,7 +53,9 @@ export function confirmDead(input: { readonly ref: string; readonly isInContact:
     const node = resolveRef("node", state.node.values(), input.ref);
     if (node.confirmedDeadAtMs !== undefined) return unchanged(node);
     if (input.isInContact) {
-      throw new DavitError("conflict", `confirm ${node.name} dead: it is in contact`, { wayOut: `to empty it: davit node drain ${node.name}` });
+      throw new DavitError("conflict", `confirm ${node.name} dead: it is in contact`, {
+        wayOut: `to empty it: davit node drain ${node.name}`,
+      });
     }
     const draft = new Draft();
     const record = draft.replace("node", node, { ...node, confirmedDeadAtMs: nowMs });
@@ -69,7 +75,11 @@ export function removeNode(id: NodeId): Command<Node> {
       if (!pin.nodeIds.includes(node.id)) continue;
       const nodeIds = pin.nodeIds.filter((other) => other !== node.id);
       const madeOn = (pin.madeOn ?? []).filter((other) => other !== node.id);
-      draft.change(nodeIds.length === 0 ? { op: "delete", kind: "volumePin", id: pin.id } : { op: "put", kind: "volumePin", record: { ...pin, nodeIds, madeOn } });
+      draft.change(
+        nodeIds.length === 0
+          ? { op: "delete", kind: "volumePin", id: pin.id }
+          : { op: "put", kind: "volumePin", record: { ...pin, nodeIds, madeOn } },
+      );
     }
     draft.event(nodeEvent("node.removed", node, ""));
     return draft.finish(node);
@@ -79,34 +89,67 @@ export function removeNode(id: NodeId): Command<Node> {
 function checkPatch(node: Node, patch: NodePatch, all: readonly Node[]): void {
   const what = `update ${node.name}`;
   if (patch.name !== undefined && patch.name !== node.name) {
-    if (!NODE_NAME.test(patch.name)) throw new DavitError("invalid_input", `${what}: '${patch.name}' is not a node name: 1–63 characters of [a-zA-Z0-9.-]`);
-    if (all.some((other) => other.name === patch.name)) throw new DavitError("already_exists", `${what}: there is a node named ${patch.name} already`);
+    if (!NODE_NAME.test(patch.name))
+      throw new DavitError(
+        "invalid_input",
+        `${what}: '${patch.name}' is not a node name: 1–63 characters of [a-zA-Z0-9.-]`,
+      );
+    if (all.some((other) => other.name === patch.name))
+      throw new DavitError("already_exists", `${what}: there is a node named ${patch.name} already`);
   }
   for (const [key, value] of Object.entries(patch.labels ?? {})) {
     if (!LABEL_KEY.test(key) || (value ?? "").length > MAX_LABEL_VALUE) {
-      throw new DavitError("invalid_input", `${what}: label '${key}': keys are 1–128 characters of [a-zA-Z0-9_./-], values at most ${MAX_LABEL_VALUE}`);
+      throw new DavitError(
+        "invalid_input",
+        `${what}: label '${key}': keys are 1–128 characters of [a-zA-Z0-9_./-], values at most ${MAX_LABEL_VALUE}`,
+      );
     }
   }
   const { address } = patch;
   if (address === undefined) return;
-  if (address.host.trim() === "" || !(address.port >= 1 && address.port <= 65_535)) throw new DavitError("invalid_input", `${what}: '${address.host}:${address.port}' is not an address`);
-  const neighbour = all.find((other) => other.id !== node.id && other.address.host === address.host && other.address.port === address.port);
-  if (neighbour !== undefined) throw new DavitError("already_exists", `${what}: ${address.host}:${address.port} is the address of ${neighbour.name}`);
+  if (address.host.trim() === "" || !(address.port >= 1 && address.port <= 65_535))
+    throw new DavitError("invalid_input", `${what}: '${address.host}:${address.port}' is not an address`);
+  const neighbour = all.find(
+    (other) => other.id !== node.id && other.address.host === address.host && other.address.port === address.port,
+  );
+  if (neighbour !== undefined)
+    throw new DavitError(
+      "already_exists",
+      `${what}: ${address.host}:${address.port} is the address of ${neighbour.name}`,
+    );
 }
 
 function describe(before: Node, after: Node): string {
-  const labels = [...new Set([...Object.keys(before.labels), ...Object.keys(after.labels)])].sort().filter((key) => before.labels[key] !== after.labels[key]);
+  const labels = [...new Set([...Object.keys(before.labels), ...Object.keys(after.labels)])]
+    .sort()
+    .filter((key) => before.labels[key] !== after.labels[key]);
   const differing = [
     before.name === after.name ? "" : `renamed from ${before.name}`,
     before.availability === after.availability ? "" : `availability ${before.availability} → ${after.availability}`,
-    ...labels.map((key) => (after.labels[key] === undefined ? `label ${key} removed` : `label ${key}=${after.labels[key]}`)),
-    isSame(before.address, after.address) ? "" : `address ${before.address.host}:${before.address.port} → ${after.address.host}:${after.address.port}`,
+    ...labels.map((key) =>
+      after.labels[key] === undefined ? `label ${key} removed` : `label ${key}=${after.labels[key]}`,
+    ),
+    isSame(before.address, after.address)
+      ? ""
+      : `address ${before.address.host}:${before.address.port} → ${after.address.host}:${after.address.port}`,
     before.confirmedDeadAtMs !== undefined && after.confirmedDeadAtMs === undefined ? "no longer counts as dead" : "",
   ];
   return differing.filter((text) => text !== "").join(", ");
 }
 
-function nodeEvent(type: string, node: Node, what: string): { readonly type: string; readonly subject: { readonly kind: "node"; readonly id: string; readonly name: string }; readonly message: string } {
+function nodeEvent(
+  type: string,
+  node: Node,
+  what: string,
+): {
+  readonly type: string;
+  readonly subject: { readonly kind: "node"; readonly id: string; readonly name: string };
+  readonly message: string;
+} {
   const verb = type.slice(type.indexOf(".") + 1).replaceAll("_", " ");
-  return { type, subject: { kind: "node", id: node.id, name: node.name }, message: `node ${node.name} ${verb}${what === "" ? "" : `: ${what}`}` };
+  return {
+    type,
+    subject: { kind: "node", id: node.id, name: node.name },
+    message: `node ${node.name} ${verb}${what === "" ? "" : `: ${what}`}`,
+  };
 }

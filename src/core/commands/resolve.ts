@@ -25,7 +25,9 @@ export function resolveRef<Found extends Named>(noun: string, records: Iterable<
   const candidates = byName.length > 0 ? byName : byPrefix;
   const [first] = candidates;
   if (first === undefined) {
-    throw new DavitError("not_found", `find ${noun}: there is no ${noun} '${ref}'`, { wayOut: `list what there is: davit ${verbOf(noun)}` });
+    throw new DavitError("not_found", `find ${noun}: there is no ${noun} '${ref}'`, {
+      wayOut: `list what there is: davit ${verbOf(noun)}`,
+    });
   }
   if (candidates.length > 1) throw ambiguous(noun, ref, candidates);
   return first;
@@ -38,10 +40,14 @@ function verbOf(noun: string): string {
 function ambiguous(noun: string, ref: string, candidates: readonly Named[]): DavitError {
   const shown = candidates.slice(0, SHOWN_CANDIDATES).map((record) => ({ where: record.id, message: record.name }));
   const rest = candidates.length - shown.length;
-  return new DavitError("ambiguous", `find ${noun}: '${ref}' can mean ${candidates.length} of them${rest > 0 ? `, ${shown.length} are shown` : ""}`, {
-    wayOut: "write more of the id",
-    details: shown,
-  });
+  return new DavitError(
+    "ambiguous",
+    `find ${noun}: '${ref}' can mean ${candidates.length} of them${rest > 0 ? `, ${shown.length} are shown` : ""}`,
+    {
+      wayOut: "write more of the id",
+      details: shown,
+    },
+  );
 }
 
 /** A service by `<stack>_<service>`, id or beginning of the id. */
@@ -54,11 +60,18 @@ export function resolveTask(state: State, ref: string): Task {
   const exact = state.task.get(ref);
   if (exact !== undefined) return exact;
   const named = [...state.task.values()].filter((task) => taskName(task, state) === ref);
-  const [best] = named.sort((a, b) => Number(b.desired === "running") - Number(a.desired === "running") || b.createdAtMs - a.createdAtMs || (a.id < b.id ? -1 : 1));
+  const [best] = named.sort(
+    (a, b) =>
+      Number(b.desired === "running") - Number(a.desired === "running") ||
+      b.createdAtMs - a.createdAtMs ||
+      (a.id < b.id ? -1 : 1),
+  );
   if (best !== undefined) return best;
   const found = resolveRef(
     "task",
-    [...state.task.values()].filter((task) => task.id.startsWith(ref)).map((task) => ({ id: task.id, name: taskName(task, state), task })),
+    [...state.task.values()]
+      .filter((task) => task.id.startsWith(ref))
+      .map((task) => ({ id: task.id, name: taskName(task, state), task })),
     ref,
   );
   return found.task;

@@ -30,14 +30,22 @@ export function scaleService(input: ServiceRef & { readonly replicas: number }):
     const service = find(state, "scale", input);
     checkReplicas(`scale ${service.name}`, input.replicas);
     if (service.mode.kind !== "replicated") {
-      throw new DavitError("conflict", `scale ${service.name}: it is ${service.mode.kind}, so its nodes decide how many tasks it has`, {
-        wayOut: "label nodes and use a placement constraint, or deploy it as replicated",
-      });
+      throw new DavitError(
+        "conflict",
+        `scale ${service.name}: it is ${service.mode.kind}, so its nodes decide how many tasks it has`,
+        {
+          wayOut: "label nodes and use a placement constraint, or deploy it as replicated",
+        },
+      );
     }
     if (service.mode.replicas === input.replicas) return unchanged(service);
     const change = `replicas ${service.mode.replicas} → ${input.replicas}`;
     const draft = new Draft();
-    const next = draft.replace("service", service, { ...service, mode: { kind: "replicated", replicas: input.replicas }, updatedAtMs: nowMs });
+    const next = draft.replace("service", service, {
+      ...service,
+      mode: { kind: "replicated", replicas: input.replicas },
+      updatedAtMs: nowMs,
+    });
     draft.event(serviceEvent("service.scaled", next, change));
     return draft.finish(next);
   };
@@ -53,10 +61,21 @@ export function updateService(input: ServiceRef & { readonly patch: ServicePatch
     checkService(`update ${service.name}`, spec);
     const mode = describeMode(service.mode, spec.mode);
     const isNew = specHashes(spec, context.hash).hash !== before.hash;
-    const differing = [...(isNew ? describeSpecChange(before.spec, spec) : []), ...(mode === undefined ? [] : [mode]), ...(patch.force === true ? ["all tasks replaced by force"] : [])];
+    const differing = [
+      ...(isNew ? describeSpecChange(before.spec, spec) : []),
+      ...(mode === undefined ? [] : [mode]),
+      ...(patch.force === true ? ["all tasks replaced by force"] : []),
+    ];
     if (differing.length === 0) return unchanged(service);
     const draft = new Draft();
-    const next = applySpec(state, draft, service, spec, { isNew, force: patch.force === true, reason: joinDifferences(differing) }, context);
+    const next = applySpec(
+      state,
+      draft,
+      service,
+      spec,
+      { isNew, force: patch.force === true, reason: joinDifferences(differing) },
+      context,
+    );
     draft.event(serviceEvent("service.updated", next, joinDifferences(differing)));
     return draft.finish(next);
   };
@@ -69,17 +88,30 @@ export function rollbackService(input: ServiceRef & { readonly to?: number | und
     const kept = versionsOf(state, service.id).map((version) => version.version);
     const to = input.to ?? service.previousVersion;
     if (to === undefined) {
-      throw new DavitError("conflict", `roll back ${service.name}: there is no version before ${service.version}`, { wayOut: "deploy what it should run" });
+      throw new DavitError("conflict", `roll back ${service.name}: there is no version before ${service.version}`, {
+        wayOut: "deploy what it should run",
+      });
     }
     if (!kept.includes(to)) {
-      throw new DavitError("not_found", `roll back ${service.name}: version ${to} is not kept`, { wayOut: `kept are ${kept.join(", ")}` });
+      throw new DavitError("not_found", `roll back ${service.name}: version ${to} is not kept`, {
+        wayOut: `kept are ${kept.join(", ")}`,
+      });
     }
     if (to === service.version) {
-      throw new DavitError("conflict", `roll back ${service.name}: it is at version ${to} already`, { wayOut: `kept are ${kept.join(", ")}: choose one with --to` });
+      throw new DavitError("conflict", `roll back ${service.name}: it is at version ${to} already`, {
+        wayOut: `kept are ${kept.join(", ")}: choose one with --to`,
+      });
     }
     const change = `version ${service.version} → ${to}`;
     const draft = new Draft();
-    const next = draft.replace("service", service, { ...service, version: to, previousVersion: service.version, isRollback: true, changeReason: `${ASKED}${change}`, updatedAtMs: nowMs });
+    const next = draft.replace("service", service, {
+      ...service,
+      version: to,
+      previousVersion: service.version,
+      isRollback: true,
+      changeReason: `${ASKED}${change}`,
+      updatedAtMs: nowMs,
+    });
     draft.event(serviceEvent("service.rolled_back", next, change));
     return draft.finish(next);
   };
@@ -114,25 +146,38 @@ export function applySpec(
   const next: Unindexed<"service"> = { ...service, mode: spec.mode, updatedAtMs: context.nowMs };
   const begins = change.isNew || change.force ? { isRollback: false, changeReason: change.reason } : {};
   const force = change.force ? { force: service.force + 1 } : {};
-  const version = change.isNew ? { version: addVersion(state, draft, service, spec, context).version, previousVersion: service.version } : {};
+  const version = change.isNew
+    ? { version: addVersion(state, draft, service, spec, context).version, previousVersion: service.version }
+    : {};
   return draft.replace("service", service, { ...next, ...begins, ...force, ...version });
 }
 
 /** An event about a service: "service shop_web updated: image web:v1 → web:v2". */
-export function serviceEvent(type: string, service: { readonly id: string; readonly name: string }, what: string): {
+export function serviceEvent(
+  type: string,
+  service: { readonly id: string; readonly name: string },
+  what: string,
+): {
   readonly type: string;
   readonly subject: { readonly kind: "service"; readonly id: string; readonly name: string };
   readonly message: string;
 } {
   const verb = type.slice(type.indexOf(".") + 1).replaceAll("_", " ");
-  return { type, subject: { kind: "service", id: service.id, name: service.name }, message: `service ${service.name} ${verb}${what === "" ? "" : `: ${what}`}` };
+  return {
+    type,
+    subject: { kind: "service", id: service.id, name: service.name },
+    message: `service ${service.name} ${verb}${what === "" ? "" : `: ${what}`}`,
+  };
 }
 
 /** Throws `conflict` when a service could never run beside one of the others because that one is on every node. */
 export function checkPorts(spec: ServiceSpec, others: readonly ServiceSpec[]): void {
   for (const other of others) {
     const conflict = certainPortConflict(spec, other);
-    if (conflict !== undefined) throw new DavitError("conflict", `publish ports of ${spec.name}: ${conflict}`, { wayOut: "publish another port, or a range" });
+    if (conflict !== undefined)
+      throw new DavitError("conflict", `publish ports of ${spec.name}: ${conflict}`, {
+        wayOut: "publish another port, or a range",
+      });
   }
 }
 
@@ -158,7 +203,10 @@ function patched(spec: ServiceSpec, patch: ServicePatch): ServiceSpec {
 }
 
 /** A map with entries put and, where the value is null, removed. */
-export function merged(base: Readonly<Record<string, string>>, patch: Readonly<Record<string, string | null>> | undefined): Readonly<Record<string, string>> {
+export function merged(
+  base: Readonly<Record<string, string>>,
+  patch: Readonly<Record<string, string | null>> | undefined,
+): Readonly<Record<string, string>> {
   const next: Record<string, string> = { ...base };
   for (const [key, value] of Object.entries(patch ?? {})) {
     if (value === null) delete next[key];

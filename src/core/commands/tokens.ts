@@ -23,10 +23,14 @@ export function createToken(request: TokenRequest): Command<UserToken> {
   return (state, { nowMs, newId }) => {
     const what = `create token '${request.name}'`;
     const lifeS = request.expiresInSeconds ?? DEFAULT_LIFE_S;
-    if (!NAME.test(request.name)) throw new DavitError("invalid_input", `${what}: names are 1–63 characters of [a-zA-Z0-9 ._@-]`);
-    if (!Number.isSafeInteger(lifeS) || lifeS < 1 || lifeS > MAX_LIFE_S) throw new DavitError("invalid_input", `${what}: it must expire within ten years`);
+    if (!NAME.test(request.name))
+      throw new DavitError("invalid_input", `${what}: names are 1–63 characters of [a-zA-Z0-9 ._@-]`);
+    if (!Number.isSafeInteger(lifeS) || lifeS < 1 || lifeS > MAX_LIFE_S)
+      throw new DavitError("invalid_input", `${what}: it must expire within ten years`);
     if (request.stack !== undefined && request.role !== "deployer") {
-      throw new DavitError("invalid_input", `${what}: only a deployer can be bound to a stack`, { wayOut: "use the role deployer, or leave the stack out" });
+      throw new DavitError("invalid_input", `${what}: only a deployer can be bound to a stack`, {
+        wayOut: "use the role deployer, or leave the stack out",
+      });
     }
     const draft = new Draft();
     const active: UserToken[] = [];
@@ -36,11 +40,23 @@ export function createToken(request: TokenRequest): Command<UserToken> {
       else if (endedAtMs + KEPT_ENDED_MS < nowMs) draft.remove("userToken", token);
     }
     if (active.some((token) => token.name === request.name)) {
-      throw new DavitError("already_exists", `${what}: there is one with this name`, { wayOut: `revoke it first (davit token revoke '${request.name}'), or choose another name` });
+      throw new DavitError("already_exists", `${what}: there is one with this name`, {
+        wayOut: `revoke it first (davit token revoke '${request.name}'), or choose another name`,
+      });
     }
-    if (active.length >= MAX_TOKENS) throw new DavitError("too_many", `${what}: there are ${active.length} tokens already`, { wayOut: "revoke those that nobody uses: davit token ls" });
+    if (active.length >= MAX_TOKENS)
+      throw new DavitError("too_many", `${what}: there are ${active.length} tokens already`, {
+        wayOut: "revoke those that nobody uses: davit token ls",
+      });
     const { name, role, stack } = request;
-    const record = { id: newId<"token">(), name, role, createdAtMs: nowMs, expiresAtMs: nowMs + lifeS * 1_000, ...(stack === undefined ? {} : { stack }) };
+    const record = {
+      id: newId<"token">(),
+      name,
+      role,
+      createdAtMs: nowMs,
+      expiresAtMs: nowMs + lifeS * 1_000,
+      ...(stack === undefined ? {} : { stack }),
+    };
     draft.create("userToken", record);
     draft.event(tokenEvent("token.created", record, `for a ${role}${stack === undefined ? "" : ` of stack ${stack}`}`));
     return draft.finish({ ...record, index: 1 });
@@ -53,7 +69,8 @@ export function revokeToken(ref: string): Command<UserToken> {
     const tokens = [...state.userToken.values()];
     const isActive = (token: UserToken): boolean => token.revokedAtMs === undefined && token.expiresAtMs > nowMs;
     // names may be given again once a token has ended: the one that still counts is meant
-    const token = tokens.find((candidate) => candidate.name === ref && isActive(candidate)) ?? resolveRef("token", tokens, ref);
+    const token =
+      tokens.find((candidate) => candidate.name === ref && isActive(candidate)) ?? resolveRef("token", tokens, ref);
     if (token.revokedAtMs !== undefined) return unchanged(token);
     const draft = new Draft();
     const record = draft.replace("userToken", token, { ...token, revokedAtMs: nowMs });
@@ -62,7 +79,19 @@ export function revokeToken(ref: string): Command<UserToken> {
   };
 }
 
-function tokenEvent(type: string, token: { readonly id: string; readonly name: string }, what: string): { readonly type: string; readonly subject: { readonly kind: "token"; readonly id: string; readonly name: string }; readonly message: string } {
+function tokenEvent(
+  type: string,
+  token: { readonly id: string; readonly name: string },
+  what: string,
+): {
+  readonly type: string;
+  readonly subject: { readonly kind: "token"; readonly id: string; readonly name: string };
+  readonly message: string;
+} {
   const verb = type.slice(type.indexOf(".") + 1);
-  return { type, subject: { kind: "token", id: token.id, name: token.name }, message: `token ${token.name} ${verb}${what === "" ? "" : ` ${what}`}` };
+  return {
+    type,
+    subject: { kind: "token", id: token.id, name: token.name },
+    message: `token ${token.name} ${verb}${what === "" ? "" : ` ${what}`}`,
+  };
 }

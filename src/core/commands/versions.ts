@@ -29,7 +29,12 @@ export function specOf(state: State, service: Service): ServiceSpec {
 }
 
 /** The record of a specification as a version of a service. */
-export function versionRecord(serviceId: Service["id"], version: number, spec: ServiceSpec, context: CommandContext): ServiceVersion {
+export function versionRecord(
+  serviceId: Service["id"],
+  version: number,
+  spec: ServiceSpec,
+  context: CommandContext,
+): ServiceVersion {
   return {
     id: versionKey(serviceId, version),
     serviceId,
@@ -42,7 +47,13 @@ export function versionRecord(serviceId: Service["id"], version: number, spec: S
 }
 
 /** Adds a version with the next number, and drops what is too old. The caller's `Service` must point to it in the same commit. */
-export function addVersion(state: State, draft: Draft, service: Service, spec: ServiceSpec, context: CommandContext): ServiceVersion {
+export function addVersion(
+  state: State,
+  draft: Draft,
+  service: Service,
+  spec: ServiceSpec,
+  context: CommandContext,
+): ServiceVersion {
   const kept = versionsOf(state, service.id);
   const record = versionRecord(service.id, (kept.at(-1)?.version ?? service.version) + 1, spec, context);
   draft.change({ op: "put", kind: "serviceVersion", record });
@@ -54,7 +65,11 @@ export function addVersion(state: State, draft: Draft, service: Service, spec: S
 function superfluous(state: State, service: Service, kept: readonly ServiceVersion[]): readonly string[] {
   const excess = kept.length + 1 - KEPT_VERSIONS;
   if (excess <= 0) return [];
-  const needed = new Set<number | undefined>([service.version, service.previousVersion, kept.findLast((version) => version.stable)?.version]);
+  const needed = new Set<number | undefined>([
+    service.version,
+    service.previousVersion,
+    kept.findLast((version) => version.stable)?.version,
+  ]);
   const rollout = state.rollout.get(service.id);
   if (rollout !== undefined) needed.add(rollout.toVersion).add(rollout.fromVersion);
   for (const task of state.task.values()) if (task.serviceId === service.id) needed.add(task.specVersion);

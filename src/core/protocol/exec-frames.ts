@@ -32,7 +32,11 @@ export class ExecFrameDecoder {
     let at = 0;
     while (bytes.length - at >= HEADER_BYTES) {
       const length = view.getUint32(at + 1);
-      if (length > MAX_PAYLOAD_BYTES) throw new DavitError("too_large", `read exec stream: a frame of ${length} bytes is larger than ${MAX_PAYLOAD_BYTES}`);
+      if (length > MAX_PAYLOAD_BYTES)
+        throw new DavitError(
+          "too_large",
+          `read exec stream: a frame of ${length} bytes is larger than ${MAX_PAYLOAD_BYTES}`,
+        );
       const end = at + HEADER_BYTES + length;
       if (end > bytes.length) break;
       frames.push({ type: bytes[at] ?? 0, payload: bytes.subarray(at + HEADER_BYTES, end) });
