@@ -100,17 +100,19 @@ function runCommand(
   options: ExecOptions,
 ): Promise<ExecResult> {
   return new Promise((resolve, reject) => {
-    const failed = async (error: unknown): Promise<void> =>
-      reject(
-        new DavitError("ssh_failed", `${what}: ${await lostReason(connection, reasonOf(error))}`, { cause: error }),
+    const failed = (error: unknown): void => {
+      void lostReason(connection, reasonOf(error)).then((reason) =>
+        reject(new DavitError("ssh_failed", `${what}: ${reason}`, { cause: error })),
       );
+    };
     try {
       // listeners are set in the callback itself: all of a quick command's answer may come in one packet
-      connection.client.exec(command, (error, channel) =>
-        error ? void failed(error) : collect(channel, stdin, what, connection, options).then(resolve, reject),
-      );
+      connection.client.exec(command, (error, channel) => {
+        if (error) failed(error);
+        else collect(channel, stdin, what, connection, options).then(resolve, reject);
+      });
     } catch (error) {
-      void failed(error);
+      failed(error);
     }
   });
 }

@@ -7,12 +7,15 @@ import { hostKeyLine } from "../../src/ssh/host-keys.ts";
 import { NodeLinks, type NodeTarget } from "../../src/ssh/node-links.ts";
 import { asId } from "../../src/core/model/ids.ts";
 import { makeKey, startRelay } from "../ssh/fake-host.ts";
-import { clusterKey, gates, join, lab, newHost, onHost, outcomesOf, userKey } from "./ssh-lab.ts";
+import { clusterKey, gates, join, lab, newHost, outcomesOf, userKey } from "./ssh-lab.ts";
 
 const MINUTES = 60_000;
 const links = new NodeLinks({ privateKey: clusterKey, gates });
 
-afterAll(() => links.close());
+afterAll(async () => {
+  links.close();
+  await lab.destroy("join", "login");
+});
 
 async function failureOf(work: Promise<unknown>): Promise<DavitError> {
   const result = await work.then(
@@ -29,8 +32,8 @@ function nodeAt(address: string, hostKey: string): NodeTarget {
 
 describe("a bare host", () => {
   let address = "";
-  beforeAll(() => {
-    address = newHost("join").address;
+  beforeAll(async () => {
+    address = await newHost("join");
   }, MINUTES);
 
   test(
@@ -48,7 +51,7 @@ describe("a bare host", () => {
       expect(outcome.nodeName).toBe("join");
       expect(JSON.parse(outcome.agentKey)).toMatchObject({ kty: "OKP", crv: "Ed25519" });
       expect(
-        onHost(
+        await lab.on(
           "join",
           "systemctl is-active docker davit-agent; dpkg --audit; docker info --format '{{.LiveRestoreEnabled}}'",
         ),
@@ -91,7 +94,7 @@ describe("a bare host", () => {
     "where sshd forbids forwarding the agent is still reached",
     async () => {
       const { hostKey } = await join({ host: address });
-      onHost(
+      await lab.on(
         "join",
         "printf 'AllowStreamLocalForwarding no\\nAllowTcpForwarding no\\n' > /etc/ssh/sshd_config.d/no.conf; systemctl reload ssh; sleep 1",
       );
@@ -104,7 +107,7 @@ describe("a bare host", () => {
       expect(frame).toMatchObject({ type: "challenge" });
       expect(await own.isReachableVia(nodeAt(address, hostKey), nodeAt(address, hostKey))).toBe(false);
       own.close();
-      onHost("join", "rm /etc/ssh/sshd_config.d/no.conf; systemctl reload ssh; sleep 1");
+      await lab.on("join", "rm /etc/ssh/sshd_config.d/no.conf; systemctl reload ssh; sleep 1");
     },
     MINUTES,
   );
@@ -117,7 +120,7 @@ describe("a bare host", () => {
       const shell = await own.shell(nodeAt(address, hostKey));
       await removeHost({ shell, mode: "keep-volumes", nowMs: () => performance.now(), report: () => undefined });
       own.close();
-      const left = onHost(
+      const left = await lab.on(
         "join",
         "ls -d /etc/davit /var/lib/davit* /usr/local/lib/davit /run/davit /etc/systemd/system/davit* 2>/dev/null; getent passwd davit; systemctl is-active docker",
       );
@@ -131,9 +134,9 @@ describe("a bare host", () => {
 describe("who is let in", () => {
   let address = "";
   let hostKey = "";
-  beforeAll(() => {
-    address = newHost("login").address;
-    hostKey = onHost("login", "cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub");
+  beforeAll(async () => {
+    address = await newHost("login");
+    hostKey = await lab.on("login", "cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub");
   }, MINUTES);
 
   test("a wrong key is refused in words", async () => {
@@ -171,7 +174,7 @@ describe("who is let in", () => {
   test(
     "sudo with a password joins, and says what is missing without it",
     async () => {
-      onHost(
+      await lab.on(
         "login",
         "useradd -m -s /bin/bash admin; echo admin:geheim | chpasswd; mkdir -p /home/admin/.ssh; cp /root/.ssh/authorized_keys /home/admin/.ssh/; chown -R admin /home/admin/.ssh; echo 'admin ALL=(ALL) ALL' > /etc/sudoers.d/admin",
       );
@@ -182,7 +185,7 @@ describe("who is let in", () => {
       expect(wrong.message).toContain("sudo did not accept admin's password");
       await join({ host: address, user: "admin", sudoPassword: "geheim" });
       expect(
-        onHost(
+        await lab.on(
           "login",
           "systemctl is-active davit-agent; grep -c geheim /var/log/auth.log 2>/dev/null || journalctl | grep -c 'COMMAND.*geheim' || true",
         ),
@@ -194,13 +197,13 @@ describe("who is let in", () => {
   test(
     "an sshd that lets in other users only is a fault of the preflight",
     async () => {
-      onHost(
+      await lab.on(
         "login",
         "echo 'AllowUsers root admin' > /etc/ssh/sshd_config.d/users.conf; systemctl reload ssh; sleep 1",
       );
       const failure = await failureOf(join({ host: address }));
       expect(failure.message).toContain("sshd lets in only root, admin (AllowUsers)");
-      onHost("login", "rm /etc/ssh/sshd_config.d/users.conf; systemctl reload ssh; sleep 1");
+      await lab.on("login", "rm /etc/ssh/sshd_config.d/users.conf; systemctl reload ssh; sleep 1");
     },
     MINUTES,
   );
@@ -209,16 +212,16 @@ describe("who is let in", () => {
 test(
   "an interrupted dpkg is finished first",
   async () => {
-    const { address } = newHost("dpkg");
-    onHost(
+    const address = await newHost("dpkg");
+    await lab.on(
       "dpkg",
       "apt-get -q update >/dev/null; cd /tmp; apt-get -q download iptables libip6tc2 libnetfilter-conntrack3 libnfnetlink0 libnftnl11 >/dev/null; dpkg --unpack ./*.deb >/dev/null 2>&1; dpkg --audit | grep -q iptables",
     );
     const notes: string[] = [];
     await join({ host: address }, ({ message }) => notes.push(message));
     expect(notes.some((note) => note.startsWith("an installation of packages was interrupted"))).toBe(true);
-    expect(onHost("dpkg", "dpkg --audit; systemctl is-active docker")).toBe("active");
-    lab("destroy", "dpkg");
+    expect(await lab.on("dpkg", "dpkg --audit; systemctl is-active docker")).toBe("active");
+    await lab.destroy("dpkg");
   },
   2 * MINUTES,
 );

@@ -1,56 +1,30 @@
-// What the SSH tests need of the lab: hosts of their own, commands on them, and a join with everything filled in.
+// What the SSH tests need of the lab: bare hosts of their own, and a join with everything filled in.
 
-import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join as joinPath } from "node:path";
 import { gzipSync } from "node:zlib";
+import { publicKeyLine } from "../../src/ssh/authentication.ts";
 import { joinHost, type JoinInput, type JoinOutcome } from "../../src/ssh/bootstrap/join-host.ts";
 import type { StepProgress } from "../../src/ssh/bootstrap/steps.ts";
-import { publicKeyLine } from "../../src/ssh/authentication.ts";
 import { HandshakeGates } from "../../src/ssh/gate.ts";
-import { makeKey } from "../ssh/fake-host.ts";
+import { createKeyPair } from "../../src/ssh/key-pair.ts";
+import { Lab, placeFrom, TEST_PLACE } from "./lab.ts";
 
-const LAB_SCRIPT = process.env["LAB_SCRIPT"] ?? new URL("lab", import.meta.url).pathname;
-const ENVIRONMENT = {
-  BRIDGE: "davitlabs0",
-  SUBNET: "10.81.0.0/24",
-  LAB: "/var/lib/davit-lab-ssh",
-  CACHE: "/var/lib/davit-lab/cache",
-  ...process.env,
-};
+export const lab = new Lab(placeFrom(process.env, TEST_PLACE));
 
-/** Runs a verb of the lab script; throws with its output if it fails. */
-export function lab(...argv: readonly string[]): string {
-  const result = spawnSync(LAB_SCRIPT, argv, { env: ENVIRONMENT, encoding: "utf8" });
-  if (result.status !== 0)
-    throw new Error(`lab ${argv.join(" ")}: ${result.stderr || result.stdout || String(result.error)}`);
-  return result.stdout.trim();
-}
-
-/** Runs a shell script on a host as root, over the lab's own key. */
-export function onHost(host: string, script: string): string {
-  return lab("ssh", host, script);
-}
-
-/** A bare host, new: whatever an earlier test left is gone. */
-export function newHost(name: string): { readonly name: string; readonly address: string } {
-  lab("prepare");
-  lab("up", "0");
-  if (
-    lab("ls")
-      .split("\n")
-      .some((line) => line.startsWith(`${name} `))
-  )
-    lab("destroy", name);
-  lab("create", "bare", name);
-  lab("start", name);
-  lab("wait", name);
-  lab("local-apt", name);
-  return { name, address: lab("ip", name) };
+/** A bare host, new: whatever an earlier test left is gone. Gives its address. */
+export async function newHost(name: string): Promise<string> {
+  await lab.prepare();
+  await lab.run("up", "0");
+  if (existsSync(joinPath(lab.directory, "hosts", name))) await lab.destroy(name);
+  await lab.add(name, "bare");
+  await lab.localApt(name);
+  return lab.ip(name);
 }
 
 export function userKey(): string {
-  return readFileSync(`${ENVIRONMENT.LAB}/ssh/id_ed25519`, "utf8");
+  return readFileSync(lab.identityPath, "utf8");
 }
 
 let binary: { readonly gz: Uint8Array; readonly sha256: string } | undefined;
@@ -65,7 +39,7 @@ export function agentBinary(): { readonly gz: Uint8Array; readonly sha256: strin
   return binary;
 }
 
-export const clusterKey = makeKey().privateKey;
+export const clusterKey = createKeyPair("cluster").privateKey;
 export const gates = new HandshakeGates();
 const CLUSTER_ID = "c".repeat(25);
 

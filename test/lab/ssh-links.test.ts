@@ -5,7 +5,7 @@ import { asId } from "../../src/core/model/ids.ts";
 import { BULK_KEEP_ALIVE, connect, CONTROL_KEEP_ALIVE, type KeepAlive } from "../../src/ssh/connection.ts";
 import { SshHostShell } from "../../src/ssh/host-shell.ts";
 import { NodeLinks, type NodeTarget } from "../../src/ssh/node-links.ts";
-import { clusterKey, gates, join, lab, newHost, onHost, userKey } from "./ssh-lab.ts";
+import { clusterKey, gates, join, lab, newHost, userKey } from "./ssh-lab.ts";
 
 const MINUTE = 60_000;
 /** A beat every 2 s and a lease of 6 s leave this much for one round trip. */
@@ -15,15 +15,15 @@ const nodes: NodeTarget[] = [];
 
 beforeAll(async () => {
   for (const name of ["linka", "linkb"]) {
-    const { address } = newHost(name);
+    const address = await newHost(name);
     const { hostKey } = await join({ host: address });
     nodes.push({ id: asId(name), name, address: { host: address, port: 22 }, hostKey, jump: [] });
   }
 }, 3 * MINUTE);
 
-afterAll(() => {
+afterAll(async () => {
   links.close();
-  lab("destroy", "linka", "linkb");
+  await lab.destroy("linka", "linkb");
 }, MINUTE);
 
 function nodeAt(index: number): NodeTarget {
@@ -47,26 +47,26 @@ test(
   "four uploads at once on a slow line leave the control connection responsive",
   async () => {
     const node = nodeAt(0);
-    lab("shape", node.name, "40", "5", "1");
+    await lab.shape(node.name, 40, 5, 1);
     const bulk = await shellOn(node, BULK_KEEP_ALIVE);
     const control = await shellOn(node, CONTROL_KEEP_ALIVE);
     const content = new Uint8Array(4_000_000).fill(7);
-    let uploading = true;
+    const state = { isUploading: true };
     const uploads = Promise.all(
       [1, 2, 3, 4].map((count) => bulk.upload(`/root/up-${count}`, content, { mode: 0o600 })),
     );
-    void uploads.finally(() => (uploading = false));
+    const ended = uploads.finally(() => (state.isUploading = false));
     const roundTripsMs: number[] = [];
-    while (uploading) {
+    while (state.isUploading) {
       const startMs = performance.now();
       await control.exec(["true"]);
       roundTripsMs.push(performance.now() - startMs);
     }
-    await uploads;
+    await ended;
     expect(roundTripsMs.length).toBeGreaterThan(3);
     expect(Math.max(...roundTripsMs)).toBeLessThan(MAX_ROUND_TRIP_MS);
-    expect(onHost(node.name, "sha256sum /root/up-* | cut -c1-64 | sort -u | wc -l")).toBe("1");
-    lab("unshape", node.name);
+    expect(await lab.on(node.name, "sha256sum /root/up-* | cut -c1-64 | sort -u | wc -l")).toBe("1");
+    await lab.unshape(node.name);
     await Promise.all([bulk.close(), control.close()]);
   },
   2 * MINUTE,
@@ -87,9 +87,9 @@ test(
 test(
   "a node that is cut from the others is not reachable through them",
   async () => {
-    lab("cut", "linkb");
+    await lab.cut("linkb");
     expect(await links.isReachableVia(nodeAt(1), nodeAt(0))).toBe(false);
-    lab("heal");
+    await lab.heal();
     expect(await links.isReachableVia(nodeAt(1), nodeAt(0))).toBe(true);
   },
   MINUTE,
@@ -102,10 +102,10 @@ test(
     stream.onFrame(() => undefined);
     const ended = new Promise<string>((resolve) => stream.onClose(resolve));
     const startMs = performance.now();
-    lab("cut", "linkb", "all");
+    await lab.cut("linkb", "all");
     expect(await ended).toBe("the host stopped answering");
     expect(performance.now() - startMs).toBeLessThan(7_500);
-    lab("heal");
+    await lab.heal();
   },
   MINUTE,
 );

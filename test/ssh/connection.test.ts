@@ -10,17 +10,10 @@ import { BULK_KEEP_ALIVE, connect, type Connection, type Hop, type KeepAlive } f
 import { dialSocket } from "../../src/ssh/dial.ts";
 import { HandshakeGates } from "../../src/ssh/gate.ts";
 import { SshHostShell } from "../../src/ssh/host-shell.ts";
+import type { SshKeyPair } from "../../src/ssh/key-pair.ts";
 import { CONTROL_SOCKET } from "../../src/ssh/paths.ts";
 import type { HostKeyRule } from "../../src/ssh/target.ts";
-import {
-  closeFakeHosts,
-  credentialsOf,
-  type FakeHost,
-  type KeyPair,
-  makeKey,
-  startFakeHost,
-  startRelay,
-} from "./fake-host.ts";
+import { closeFakeHosts, credentialsOf, type FakeHost, makeKey, startFakeHost, startRelay } from "./fake-host.ts";
 
 const key = makeKey();
 const gates = new HandshakeGates();
@@ -37,7 +30,7 @@ const anyKey: HostKeyRule = { kind: "known", knownHosts: [], acceptNew: true };
 
 function hopTo(
   host: FakeHost,
-  keys: readonly KeyPair[] = [key],
+  keys: readonly SshKeyPair[] = [key],
   hostKeyRule: HostKeyRule = { kind: "pinned", hostKey: host.hostKey },
 ): Hop {
   return { target: host.target, credentials: credentialsOf(...keys), hostKeyRule };

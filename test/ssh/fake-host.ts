@@ -2,15 +2,13 @@
 
 import { spawn } from "node:child_process";
 import { type AddressInfo, connect as connectLocal, createServer, type Socket } from "node:net";
-import { type Connection as ServerConnection, Server, type ServerConnectionListener, utils } from "ssh2";
-import { hostKeyLine } from "../../src/ssh/host-keys.ts";
+import { type Connection as ServerConnection, Server, type ServerConnectionListener } from "ssh2";
+import { publicKeyLine } from "../../src/ssh/authentication.ts";
+import { createKeyPair, type SshKeyPair } from "../../src/ssh/key-pair.ts";
 import type { Credentials, SshTarget } from "../../src/ssh/target.ts";
 
-export type KeyPair = { readonly privateKey: string; readonly publicKey: string };
-
-export function makeKey(): KeyPair {
-  const { private: privateKey, public: publicKey } = utils.generateKeyPairSync("ed25519");
-  return { privateKey, publicKey };
+export function makeKey(): SshKeyPair {
+  return createKeyPair("");
 }
 
 export type FakeHostOptions = {
@@ -52,11 +50,9 @@ export async function startFakeHost(options: FakeHostOptions): Promise<FakeHost>
   servers.add(server);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address() as AddressInfo;
-  const parsed = utils.parseKey(key.publicKey);
-  if (parsed instanceof Error) throw parsed;
   return {
     target: { user: "root", host: "127.0.0.1", port: address.port },
-    hostKey: hostKeyLine(parsed.getPublicSSH()),
+    hostKey: publicKeyLine(key.privateKey),
     commands,
     keysTried,
     close: async () => {
@@ -72,7 +68,7 @@ export function closeFakeHosts(): void {
   servers.clear();
 }
 
-export function credentialsOf(...keys: readonly KeyPair[]): Credentials {
+export function credentialsOf(...keys: readonly SshKeyPair[]): Credentials {
   return { identities: keys.map((key) => key.privateKey) };
 }
 

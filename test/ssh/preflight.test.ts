@@ -115,20 +115,21 @@ describe("judging a host", () => {
       context,
     );
     expect(findings.map((finding) => finding.where)).toEqual([
-      ...[
-        "architecture",
-        "systemd",
-        "kernel",
-        "kernel",
-        "kernel",
-        "cgroups",
-        "disk",
-        "disk",
-        "memory",
-        "clock",
-        "addresses",
-      ],
-      ...["sshd", "sshd", "sshd", "sshd"],
+      "architecture",
+      "systemd",
+      "kernel",
+      "kernel",
+      "kernel",
+      "cgroups",
+      "disk",
+      "disk",
+      "memory",
+      "clock",
+      "addresses",
+      "sshd",
+      "sshd",
+      "sshd",
+      "sshd",
     ]);
     for (const finding of findings) {
       expect(finding.stops).toBe(true);

@@ -33,8 +33,8 @@ mkdir -p ${AGENT_DIR}
 new=${AGENT_BINARY}.$$.part
 trap 'rm -f "$new"' EXIT
 rm -f ${AGENT_BINARY}.*.part
-gzip -dc > "$new"
-[ "$(sha256sum "$new" | cut -c1-64)" = "$1" ] || { echo "the hash differs after the upload" >&2; exit 1; }
+nice gzip -dc > "$new"
+[ "$(nice sha256sum "$new" | cut -c1-64)" = "$1" ] || { echo "the hash differs after the upload" >&2; exit 1; }
 chmod 0755 "$new"
 sync "$new"
 mv -f "$new" ${AGENT_BINARY}
@@ -158,7 +158,7 @@ export async function ensureRunning(shell: HostShell, facts: HostFacts, changed:
   if (!changed && facts.installed.unitActive && !facts.installed.unitStale)
     return { value: undefined, message: "the agent runs", skipped: true };
   const verb = facts.installed.unitActive ? "restart" : "start";
-  const script = `systemctl daemon-reload && systemctl enable --quiet ${UNIT} && systemctl enable --quiet davit-remove.socket && systemctl restart davit-remove.socket && systemctl ${verb} ${UNIT}`;
+  const script = `systemctl daemon-reload && systemctl enable --quiet --no-reload ${UNIT} davit-remove.socket && systemctl ${verb} davit-remove.socket ${UNIT}`;
   const result = await shell.exec(["sh", "-c", script], {
     root: true,
     timeoutMs: START_TIMEOUT_MS,

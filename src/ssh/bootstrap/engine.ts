@@ -113,7 +113,7 @@ export function installScript(plan: Extract<EnginePlan, { kind: "install" }>): s
     ...(plan.with === "apt" ? [WAIT_FOR_DPKG, "dpkg --configure -a"] : []),
     ...(refresh !== undefined && plan.refresh ? [quoteArgv(refresh)] : []),
     tries,
-    "systemctl enable --now docker",
+    "systemctl is-active --quiet docker || systemctl enable --now docker",
   ].join("\n");
 }
 

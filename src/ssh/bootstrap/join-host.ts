@@ -72,37 +72,52 @@ export async function joinHost(input: JoinInput): Promise<JoinOutcome> {
     upload = await connectAsUser(input.request, input.gates, BULK_KEEP_ALIVE, connection);
     const uploadShell = new SshHostShell(upload, root.options);
     const nodeName = input.nameOf(facts.hostName);
-    const [, , binaryChanged] = await allOrFirstFailure([
+    const [, prepared] = await allOrFirstFailure([
       steps.run("engine", "make sure that Docker runs", (note) => ensureEngine(root.shell, facts, note)),
-      steps.run("access", `let the cluster's key in as ${USER}`, () =>
-        ensureAccess(root.shell, facts, input.clusterKey.publicKey),
-      ),
-      steps.run("agent", "upload the agent", async () =>
-        ensureBinary(uploadShell, facts.installed.binarySha256, await input.binaryFor(architectureOf(facts))),
-      ),
+      prepareAgent(steps, input, { shell: root.shell, uploadShell, facts, nodeName }),
     ]);
-    const { clusterId, nodeId, issuerKeys } = input;
-    const files = await steps.run("files", "write the agent's files", () =>
-      ensureFiles(root.shell, { clusterId, nodeId, nodeName, issuerKeys }),
-    );
-    await steps.run("start", "start the agent", () =>
-      ensureRunning(root.shell, facts, binaryChanged || files.changed.length > 0),
-    );
+    await steps.run("start", "start the agent", () => ensureRunning(root.shell, facts, prepared.changed));
     const jump = await authorizeOnHops(steps, connection.jump, input.clusterKey.publicKey);
     await steps.run("answer", "wait for the agent's answer to the cluster's key", () =>
       awaitAgent(input, connection.hostKey, jump),
     );
-    return { nodeName, hostKey: connection.hostKey, agentKey: files.agentKey, jump, facts };
+    return { nodeName, hostKey: connection.hostKey, agentKey: prepared.agentKey, jump, facts };
   } finally {
     upload?.close();
     connection.close();
   }
 }
 
-/** Waits for all, so that nothing goes on behind a failure's back, then gives all values or the first failure. */
-async function allOrFirstFailure<A, B, C>(work: readonly [Promise<A>, Promise<B>, Promise<C>]): Promise<[A, B, C]> {
+/** Waits for both, so that nothing goes on behind a failure's back, then gives both values or the first failure. */
+async function allOrFirstFailure<A, B>(work: readonly [Promise<A>, Promise<B>]): Promise<[A, B]> {
   await Promise.allSettled(work);
   return await Promise.all(work);
+}
+
+type Preparation = {
+  readonly shell: SshHostShell;
+  readonly uploadShell: SshHostShell;
+  readonly facts: HostFacts;
+  readonly nodeName: string;
+};
+
+/** All that the agent needs but a running engine: done while packages are installed. */
+async function prepareAgent(
+  steps: Steps,
+  input: JoinInput,
+  { shell, uploadShell, facts, nodeName }: Preparation,
+): Promise<{ readonly agentKey: string; readonly changed: boolean }> {
+  const { clusterId, nodeId, issuerKeys, clusterKey } = input;
+  const [, uploaded] = await allOrFirstFailure([
+    steps.run("access", `let the cluster's key in as ${USER}`, () => ensureAccess(shell, facts, clusterKey.publicKey)),
+    steps.run("agent", "upload the agent", async () =>
+      ensureBinary(uploadShell, facts.installed.binarySha256, await input.binaryFor(architectureOf(facts))),
+    ),
+  ]);
+  const files = await steps.run("files", "write the agent's files", () =>
+    ensureFiles(shell, { clusterId, nodeId, nodeName, issuerKeys }),
+  );
+  return { agentKey: files.agentKey, changed: uploaded || files.changed.length > 0 };
 }
 
 function preflightStep(

@@ -69,7 +69,7 @@ section dpkg-audit; command -v dpkg >/dev/null && { dpkg --audit | head -c 2000;
 section dpkg-lock; for lock in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock; do lock_holder $lock; done | sort -u
 section candidates
 if command -v docker >/dev/null || command -v dockerd >/dev/null; then :
-elif command -v apt-get >/dev/null; then for name in docker.io docker-cli iptables; do apt-cache policy $name | grep -q 'Candidate: [0-9]' && echo $name; done
+elif command -v apt-get >/dev/null; then apt-cache policy docker.io | grep -q 'Candidate: [0-9]' && echo docker.io
 elif command -v dnf >/dev/null; then dnf -q repoquery --available --qf '%{name}\\n' docker-ce moby-engine docker-cli | sort -u; fi
 section docker
 command -v dockerd
