@@ -1,0 +1,77 @@
+// davit service logs: lines of all its tasks, or of one task. A node that cannot be reached is named; the other lines still come.
+
+import { buildCommand } from "@stricli/core";
+import { DavitError } from "../../core/model/errors.ts";
+import type { LogMessage } from "../../core/model/views.ts";
+import type { DavitClient, LogQuery } from "../../client/types.ts";
+import { type CliContext, note, sayJson } from "../context.ts";
+import { oneRef } from "../refs.ts";
+
+type Flags = { readonly follow: boolean; readonly tail?: number; readonly since?: string; readonly timestamps: boolean; readonly json: boolean };
+
+export const serviceLogs = buildCommand<Flags, [string], CliContext>({
+  docs: { brief: "show the output of a service's tasks, or of one task" },
+  parameters: {
+    aliases: { f: "follow", n: "tail", t: "timestamps" },
+    positional: oneRef("SERVICE|TASK", "name, id or unique prefix"),
+    flags: {
+      follow: { kind: "boolean", brief: "go on with new lines until Ctrl-C", default: false },
+      tail: { kind: "parsed", parse: parseCount, optional: true, brief: "only the last N lines of each task", placeholder: "N" },
+      since: { kind: "parsed", parse: String, optional: true, brief: "only lines since an ISO time, or 10m ago", placeholder: "TIME" },
+      timestamps: { kind: "boolean", brief: "show when each line was written", default: false },
+      json: { kind: "boolean", brief: "a JSON text per line", default: false },
+    },
+  },
+  func: showLogs,
+});
+
+async function showLogs(this: CliContext, flags: Flags, ref: string): Promise<void> {
+  const client = await this.client();
+  const abort = new AbortController();
+  const release = this.onInterrupt(() => abort.abort());
+  const query: LogQuery = {
+    follow: flags.follow,
+    ...(flags.tail === undefined ? {} : { tail: flags.tail }),
+    ...(flags.since === undefined ? {} : { since: sinceOf(flags.since, this.nowMs()) }),
+  };
+  try {
+    for await (const message of await open(client, ref, query, abort.signal)) print(this, message, flags);
+  } catch (error) {
+    if (!abort.signal.aborted) throw error;
+  } finally {
+    release();
+  }
+}
+
+/** A service by that name, else a task. */
+async function open(client: DavitClient, ref: string, query: LogQuery, signal: AbortSignal): Promise<AsyncIterable<LogMessage>> {
+  try {
+    await client.service(ref);
+    return client.serviceLogs(ref, query, signal);
+  } catch (error) {
+    if (!(error instanceof DavitError) || error.code !== "not_found") throw error;
+    const task = await client.task(ref).catch(() => undefined);
+    if (task === undefined) throw error;
+    return client.taskLogs(task.id, query, signal);
+  }
+}
+
+function print(context: CliContext, message: LogMessage, flags: Flags): void {
+  if (flags.json) return sayJson(context, message);
+  if (message.kind === "note") return note(context, `davit: ${message.message}`);
+  const line = `${message.task}@${message.node} | ${flags.timestamps ? `${message.at} ` : ""}${message.text}\n`;
+  (message.stream === "stderr" ? context.process.stderr : context.process.stdout).write(line);
+}
+
+function parseCount(text: string): number {
+  if (!/^\d{1,7}$/.test(text)) throw new DavitError("invalid_input", `'${text}' is not a number of lines`);
+  return Number(text);
+}
+
+/** An ISO time as it is; "10m" as that long ago. Throws `invalid_input`. */
+function sinceOf(text: string, nowMs: number): string {
+  const match = /^(\d+)(s|m|h|d)$/.exec(text);
+  const atMs = match === null ? Date.parse(text) : nowMs - Number(match[1]) * ({ s: 1e3, m: 6e4, h: 36e5, d: 864e5 }[match[2] ?? "s"] ?? 0);
+  if (Number.isNaN(atMs)) throw new DavitError("invalid_input", `'${text}' is not a time: write 2026-01-31T12:00:00Z, or 10m`);
+  return new Date(atMs).toISOString();
+}

@@ -1,0 +1,23 @@
+// davit service rm SERVICE…
+
+import { buildCommand } from "@stricli/core";
+import { type CliContext, say } from "../context.ts";
+import { manyRefs } from "../refs.ts";
+import { WAIT_FLAGS, type WaitFlags, waitUnlessDetached } from "../wait.ts";
+
+type Flags = Omit<WaitFlags, "waitMonitor">;
+
+export const serviceRm = buildCommand<Flags, string[], CliContext>({
+  docs: { brief: "remove services; volumes keep their data" },
+  parameters: { positional: manyRefs("SERVICE", "names, ids or unique prefixes"), flags: { detach: WAIT_FLAGS.detach, timeout: WAIT_FLAGS.timeout } },
+  async func(flags, ...refs) {
+    const client = await this.client();
+    const ids: string[] = [];
+    for (const ref of refs) {
+      const service = await client.removeService(ref);
+      say(this, `${service.name} is removed`);
+      ids.push(service.id);
+    }
+    await waitUnlessDetached(this, ids, { ...flags, waitMonitor: false });
+  },
+});

@@ -1,0 +1,26 @@
+// davit service scale web=6 api=2
+
+import { buildCommand } from "@stricli/core";
+import { DavitError } from "../../core/model/errors.ts";
+import { type CliContext, say } from "../context.ts";
+import { manyRefs } from "../refs.ts";
+import { WAIT_FLAGS, type WaitFlags, waitUnlessDetached } from "../wait.ts";
+
+export const serviceScale = buildCommand<WaitFlags, string[], CliContext>({
+  docs: { brief: "change the number of replicas: SERVICE=N" },
+  parameters: { positional: manyRefs("SERVICE=N", "a service and how many"), flags: WAIT_FLAGS },
+  async func(flags, ...wishes) {
+    const parsed = wishes.map(parseWish);
+    const client = await this.client();
+    const services = [];
+    for (const { ref, replicas } of parsed) services.push(await client.scale(ref, replicas));
+    for (const [at, service] of services.entries()) say(this, `${service.name} scaled to ${parsed[at]?.replicas}`);
+    await waitUnlessDetached(this, services.map((service) => service.id), flags);
+  },
+});
+
+function parseWish(text: string): { readonly ref: string; readonly replicas: number } {
+  const match = /^([^=]+)=(\d{1,6})$/.exec(text);
+  if (match?.[1] === undefined) throw new DavitError("invalid_input", `'${text}' is not SERVICE=N: write web=6`);
+  return { ref: match[1], replicas: Number(match[2]) };
+}

@@ -1,0 +1,178 @@
+// The coordinator's composition root: `davit up`. Reads its options, opens the store, begins its epoch, makes the adapters, starts the
+// loops and the API, and ends in order on a signal. What went wrong is said in two lines, never as a stack.
+
+import { existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { serveApi } from "../api/serve.ts";
+import { createSigner } from "../auth/signer.ts";
+import { seal, unseal } from "../auth/seal.ts";
+import { createVerifier } from "../auth/verifier.ts";
+import { DavitError, reasonOf } from "../core/model/errors.ts";
+import { invariant } from "../core/model/invariant.ts";
+import { applyChanges, type MutableState } from "../core/model/world.ts";
+import type { Log } from "../ports/log.ts";
+import type { Store } from "../ports/store.ts";
+import { HandshakeGates } from "../ssh/gate.ts";
+import { NodeLinks } from "../ssh/node-links.ts";
+import { nextReconnectMs } from "../ssh/reconnect.ts";
+import { openStore } from "../store/open.ts";
+import { createSystemClock } from "../system/clock.ts";
+import { createHasher } from "../system/hasher.ts";
+import { configureLog, createLog } from "../system/log.ts";
+import { createSystemRandom } from "../system/random.ts";
+import { createAgentBinaries } from "./agent-binary.ts";
+import { createAgentCalls } from "./agent-calls.ts";
+import { createBackend } from "./backend.ts";
+import { beginEpoch, clusterOf, foundingChanges } from "./begin.ts";
+import { CommitDoor } from "./commit-door.ts";
+import { Coordinator } from "./coordinator.ts";
+import { Joins } from "./join.ts";
+import { readUpOptions, UP_HELP, type UpOptions } from "./options.ts";
+import { loadSecretKey } from "./secret-key.ts";
+import { createTrust } from "./trust.ts";
+
+/** Runs `davit up`; resolves with the exit code once it has ended. */
+export async function runCoordinator(argv: readonly string[]): Promise<number> {
+  try {
+    const options = readUpOptions(argv, process.env);
+    if (options === "help") {
+      process.stdout.write(UP_HELP);
+      return 0;
+    }
+    configureLog(options.logLevel);
+    return await serve(options);
+  } catch (error) {
+    const wayOut = error instanceof DavitError && error.wayOut !== undefined ? `\n  way out: ${error.wayOut}` : "";
+    process.stderr.write(`davit: ${reasonOf(error)}${wayOut}\n`);
+    return error instanceof DavitError && error.code === "invalid_input" ? 2 : 1;
+  }
+}
+
+async function serve(options: UpOptions): Promise<number> {
+  const { dataDir } = options;
+  const ending = Promise.withResolvers<DavitError | undefined>();
+  const adapters = { clock: createSystemClock(), random: createSystemRandom(), hasher: createHasher(), log: createLog("coordinator") };
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const secretKey = loadSecretKey(dataDir, adapters.random, existsSync(join(dataDir, "davit.db")));
+  const { store } = await openStore({ dataDir, clock: adapters.clock });
+  const { door, chain, revisionedState } = await open(store, secretKey, options, adapters, (error) => ending.resolve(error));
+  const parts = assemble({ options, secretKey, store, door, chain, adapters, fatal: (error) => ending.resolve(error) });
+  const api = await serveApi({ backend: parts.backend, socketPath: join(dataDir, "davit.sock"), listen: options.listen, verifier: parts.verifier, signer: parts.signer, log: createLog("api") });
+  parts.coordinator.start();
+  announce(adapters.log, options, revisionedState, chain.at(-1)?.epoch ?? 0);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => ending.resolve(undefined));
+
+  const failure = await ending.promise;
+  parts.coordinator.stop(failure === undefined ? "the coordinator stops; your containers go on" : failure.message);
+  await api.stop();
+  await door.close("the coordinator is stopping");
+  parts.links.close();
+  if (failure !== undefined) throw failure;
+  await store.close();
+  adapters.log.info("stopped; the nodes go on without it");
+  return 0;
+}
+
+type Adapters = {
+  readonly clock: ReturnType<typeof createSystemClock>;
+  readonly random: ReturnType<typeof createSystemRandom>;
+  readonly hasher: ReturnType<typeof createHasher>;
+  readonly log: Log;
+};
+
+async function open(store: Store, secretKey: Uint8Array, options: UpOptions, adapters: Adapters, fatal: (error: DavitError) => void) {
+  const loaded = await store.load();
+  const chain = await beginEpoch(store, loaded, adapters.random);
+  const epoch = chain.at(-1);
+  invariant(epoch !== undefined, "an epoch was begun");
+  const state: MutableState = loaded.state;
+  const founding = await foundingChanges(state, { ...adapters, secretKey, addressPool: options.addressPool });
+  let { revision } = loaded;
+  if (founding.length > 0) {
+    ({ revision } = await store.commit({ epoch: epoch.epoch, atMs: adapters.clock.nowMs(), changes: founding, guards: [], events: [], audit: [] }));
+    applyChanges(state, founding);
+  }
+  const pool = clusterOf(state).addressPool;
+  if (options.isPoolGiven && pool !== options.addressPool) {
+    throw new DavitError("invalid_input", `start: this cluster's address pool is ${pool} and cannot change to ${options.addressPool}`, { wayOut: "leave --address-pool away" });
+  }
+  const door = new CommitDoor({ store, clock: adapters.clock, epoch: epoch.epoch, state, revision, fatal });
+  return { door, chain, revisionedState: state };
+}
+
+function assemble(input: {
+  readonly options: UpOptions;
+  readonly secretKey: Uint8Array;
+  readonly store: Store;
+  readonly door: CommitDoor;
+  readonly chain: Awaited<ReturnType<typeof beginEpoch>>;
+  readonly adapters: Adapters;
+  readonly fatal: (error: DavitError) => void;
+}) {
+  const { secretKey, store, door, chain, adapters, fatal } = input;
+  const { clock, random, hasher, log } = adapters;
+  const epoch = chain.at(-1);
+  const clusterKey = door.state.clusterKey.get("cluster");
+  invariant(epoch !== undefined && clusterKey !== undefined, "a cluster that has begun has an epoch and a key");
+  const open = (sealed: string): string => unseal(secretKey, sealed);
+  const issuerKeys = (): readonly string[] => [...door.state.issuerKey.values()].map((key) => key.publicJwk);
+  const signer = createSigner(() => [...door.state.issuerKey.values()].map((key) => ({ kid: key.id, privateJwk: open(key.sealedPrivateJwk), createdAtMs: key.createdAtMs })));
+  const verifier = createVerifier(issuerKeys);
+  const trust = createTrust({ cluster: clusterOf(door.state), epoch, clock, signer, verifierOf: (jwk) => createVerifier(() => [jwk]), issuerKeys });
+  const gates = new HandshakeGates();
+  const keyPair = { publicKey: clusterKey.publicKey, privateKey: open(clusterKey.sealedPrivateKey) };
+  const links = new NodeLinks({ privateKey: keyPair.privateKey, gates });
+  const coordinator = new Coordinator({
+    door,
+    chain,
+    clock,
+    random,
+    hasher,
+    log,
+    dialer: links,
+    reconnectMs: nextReconnectMs,
+    trust,
+    unseal: open,
+    forked: fatal,
+    forget: (id) => links.forget(id),
+  });
+  const joins = new Joins({
+    door,
+    clock,
+    random,
+    gates,
+    issuerKeys,
+    clusterKey: keyPair,
+    binaryFor: createAgentBinaries(input.options.dataDir),
+    isReady: (id) => coordinator.isReady(id),
+    messageOf: (id) => coordinator.messageOf(id),
+  });
+  const calls = createAgentCalls({ dial: (node) => links.bulkDial(node), token: (node, scope) => trust.agentToken(node, scope) });
+  const backend = createBackend({
+    door,
+    store,
+    coordinator,
+    joins,
+    calls,
+    shell: (node) => links.shell(node),
+    seal: (text) => seal(secretKey, text),
+    epoch: epoch.epoch,
+    clock,
+    random,
+    hasher,
+    log: createLog("backend"),
+  });
+  return { coordinator, backend, links, signer, verifier };
+}
+
+function announce(log: Log, options: UpOptions, state: MutableState, epoch: number): void {
+  log.info("coordinator is up", {
+    socket: join(options.dataDir, "davit.sock"),
+    listen: options.listen === undefined ? "off" : `${options.listen.host}:${options.listen.port}`,
+    data: options.dataDir,
+    epoch,
+    nodes: state.node.size,
+    services: state.service.size,
+  });
+  log.info("container addresses come from this pool, which cannot change later", { pool: clusterOf(state).addressPool });
+}
