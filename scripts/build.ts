@@ -5,7 +5,7 @@
 
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
-import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -64,26 +64,34 @@ async function build(target: Target, out: string, inputs: string): Promise<strin
     return undefined;
   }
   const started = performance.now();
-  const unfinished = `${path}.new`;
-  const argv = ["build", "--compile", "--minify", "--sourcemap", `--target=${target.bunTarget}`];
+  // a folder of its own, because Bun leaves source maps beside the binary that holds them already
+  const scratch = await mkdtemp(join(out, ".build-"));
+  try {
+    const problem = await compile(target, join(scratch, "davit"));
+    if (problem !== undefined) return problem;
+    await rename(join(scratch, "davit"), path);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+  await writeFile(stamp, `${inputs} ${await hashOf(path)}`);
+  console.log(`build: ${target.name} in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  return undefined;
+}
+
+/** Compiles to a path; says why it could not, or why the result must not be used. */
+async function compile(target: Target, unfinished: string): Promise<string | undefined> {
+  // ssh2 works without its native parts, which are not built: it catches their absence
+  const external = ["--external", "cpu-features"];
+  const argv = ["build", "--compile", "--minify", "--sourcemap", `--target=${target.bunTarget}`, ...external];
   const child = Bun.spawnSync([process.execPath, ...argv, ...ENTRIES, "--outfile", unfinished], { cwd: ROOT });
   if (child.exitCode !== 0 || !existsSync(unfinished)) {
-    await rm(unfinished, { force: true });
     const said = `${child.stderr.toString()}${child.stdout.toString()}`.trim();
     return existsSync(runtimePath(target))
       ? said
       : `its runtime (${runtimeName(target)}) could not be fetched from the npm registry: ${said}`;
   }
-  const problem = await checkRuntime(target);
-  if (problem !== undefined) {
-    await rm(unfinished, { force: true });
-    return problem;
-  }
   await chmod(unfinished, 0o755);
-  await rename(unfinished, path);
-  await writeFile(stamp, `${inputs} ${await hashOf(path)}`);
-  console.log(`build: ${target.name} in ${((performance.now() - started) / 1000).toFixed(1)} s`);
-  return undefined;
+  return await checkRuntime(target);
 }
 
 function runtimeName(target: Target): string {
