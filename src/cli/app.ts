@@ -1,6 +1,6 @@
 // The tree of commands.
 
-import { buildApplication, buildRouteMap, type Command, text_en } from "@stricli/core";
+import { buildApplication, buildRouteMap, text_en } from "@stricli/core";
 import { DavitError } from "../core/model/errors.ts";
 import type { CliContext } from "./context.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
@@ -68,7 +68,10 @@ export const NOUNS = {
       rm: serviceRm,
     },
   },
-  registry: { brief: "credentials for private images", verbs: { login: registryLogin, ls: registryLs, logout: registryLogout } },
+  registry: {
+    brief: "credentials for private images",
+    verbs: { login: registryLogin, ls: registryLs, logout: registryLogout },
+  },
   token: { brief: "access for users over HTTP", verbs: { create: tokenCreate, ls: tokenLs, revoke: tokenRevoke } },
 } as const;
 
@@ -77,13 +80,20 @@ export const VERBS = { up, deploy, ps, events, install, completion, version } as
 
 export function buildCli(withStack: boolean) {
   const nouns = Object.fromEntries(
-    Object.entries(NOUNS).map(([noun, { brief, verbs }]) => [noun, buildRouteMap<string, CliContext>({ routes: verbs as Readonly<Record<string, Command<CliContext>>>, docs: { brief } })]),
+    Object.entries(NOUNS).map(([noun, { brief, verbs }]) => [
+      noun,
+      buildRouteMap<string, CliContext>({
+        routes: verbs,
+        docs: { brief },
+      }),
+    ]),
   );
   const root = buildRouteMap({
     routes: { ...VERBS, ...nouns },
     docs: {
       brief: "runs containers on a few Linux hosts",
-      fullDescription: "davit runs containers on a few Linux hosts, driven over SSH by one coordinator.\n\nStart with: davit up; davit node add root@HOST; davit deploy -f compose.yaml\n\n--host (or DAVIT_HOST) names another coordinator: a socket's path, ssh://user@host, https://host with DAVIT_TOKEN.",
+      fullDescription:
+        "davit runs containers on a few Linux hosts, driven over SSH by one coordinator.\n\nStart with: davit up; davit node add root@HOST; davit deploy -f compose.yaml\n\n--host (or DAVIT_HOST) names another coordinator: a socket's path, ssh://user@host, https://host with DAVIT_TOKEN.",
     },
   });
   return buildApplication<CliContext>(root, {

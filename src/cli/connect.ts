@@ -10,7 +10,10 @@ import { DavitError } from "../core/model/errors.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-export type Where = { readonly kind: "socket"; readonly path: string } | { readonly kind: "url"; readonly url: string } | { readonly kind: "ssh"; readonly target: string; readonly path: string };
+export type Where =
+  | { readonly kind: "socket"; readonly path: string }
+  | { readonly kind: "url"; readonly url: string }
+  | { readonly kind: "ssh"; readonly target: string; readonly path: string };
 
 /** Where a coordinator installed as a unit has its socket. */
 const INSTALLED_SOCKET = "/var/lib/davit-coordinator/davit.sock";
@@ -21,16 +24,25 @@ export function parseHost(text: string | undefined, env: Environment): Where {
   if (/^https?:\/\//.test(text)) return { kind: "url", url: text.replace(/\/$/, "") };
   if (text.startsWith("ssh://")) {
     const match = /^ssh:\/\/([^/]+)(\/.+)?$/.exec(text);
-    if (match?.[1] === undefined) throw new DavitError("invalid_input", `'${text}' is not a host: write ssh://user@host, or ssh://user@host/path/davit.sock`);
+    if (match?.[1] === undefined)
+      throw new DavitError(
+        "invalid_input",
+        `'${text}' is not a host: write ssh://user@host, or ssh://user@host/path/davit.sock`,
+      );
     return { kind: "ssh", target: match[1], path: match[2] ?? "" };
   }
   const path = text.replace(/^unix:\/\//, "");
-  if (!path.startsWith("/") && !path.startsWith(".")) throw new DavitError("invalid_input", `'${text}' is not a host: write a socket's path, ssh://user@host or https://host`);
+  if (!path.startsWith("/") && !path.startsWith("."))
+    throw new DavitError(
+      "invalid_input",
+      `'${text}' is not a host: write a socket's path, ssh://user@host or https://host`,
+    );
   return { kind: "socket", path };
 }
 
 function usualSocket(env: Environment): string {
-  const dataDir = env["DAVIT_DATA_DIR"] ?? join(env["XDG_DATA_HOME"] ?? join(env["HOME"] ?? homedir(), ".local/share"), "davit");
+  const dataDir =
+    env["DAVIT_DATA_DIR"] ?? join(env["XDG_DATA_HOME"] ?? join(env["HOME"] ?? homedir(), ".local/share"), "davit");
   const own = join(dataDir, "davit.sock");
   return !existsSync(own) && existsSync(INSTALLED_SOCKET) ? INSTALLED_SOCKET : own;
 }
@@ -46,7 +58,10 @@ async function targetOf(where: Where, env: Environment): Promise<ClientTarget> {
       return { kind: "socket", socketPath: where.path };
     case "url": {
       const token = env["DAVIT_TOKEN"];
-      if (token === undefined || token === "") throw new DavitError("unauthenticated", `talk to ${where.url}: it needs a token`, { wayOut: "set DAVIT_TOKEN; an admin makes one with davit token create" });
+      if (token === undefined || token === "")
+        throw new DavitError("unauthenticated", `talk to ${where.url}: it needs a token`, {
+          wayOut: "set DAVIT_TOKEN; an admin makes one with davit token create",
+        });
       return { kind: "url", url: where.url, token };
     }
     case "ssh":
@@ -62,9 +77,14 @@ async function sshDialer(where: Extract<Where, { kind: "ssh" }>, env: Environmen
   return () => shell.dial(path);
 }
 
-async function remoteSocket(shell: { exec(argv: readonly string[]): Promise<{ readonly stdout: string }> }): Promise<string> {
+async function remoteSocket(shell: {
+  exec(argv: readonly string[]): Promise<{ readonly stdout: string }>;
+}): Promise<string> {
   const script = `for s in "\${XDG_DATA_HOME:-$HOME/.local/share}/davit/davit.sock" ${INSTALLED_SOCKET}; do [ -S "$s" ] && { echo "$s"; exit 0; }; done`;
   const found = (await shell.exec(["sh", "-c", script])).stdout.trim();
-  if (found === "") throw new DavitError("unavailable", "find the coordinator there: it has no socket in the usual places", { wayOut: "start it (davit up), or name the socket: ssh://user@host/path/davit.sock" });
+  if (found === "")
+    throw new DavitError("unavailable", "find the coordinator there: it has no socket in the usual places", {
+      wayOut: "start it (davit up), or name the socket: ssh://user@host/path/davit.sock",
+    });
   return found;
 }

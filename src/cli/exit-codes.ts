@@ -2,7 +2,16 @@
 
 import type { ErrorCode } from "../core/model/errors.ts";
 
-export const EXIT = { ok: 0, failed: 1, usage: 2, notFound: 3, conflict: 4, unavailable: 5, notConverged: 6, detached: 130 } as const;
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  notFound: 3,
+  conflict: 4,
+  unavailable: 5,
+  notConverged: 6,
+  detached: 130,
+} as const;
 
 const BY_CODE: Partial<Readonly<Record<ErrorCode, number>>> = {
   invalid_input: EXIT.usage,

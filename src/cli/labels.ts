@@ -17,7 +17,8 @@ export function parseLabelChanges(texts: readonly string[]): Readonly<Record<str
   const changes: Record<string, string | null> = {};
   for (const text of texts) {
     const match = /^([^=\s]+)=(.*)$/.exec(text) ?? /^([^=\s]+)-$/.exec(text);
-    if (match?.[1] === undefined) throw new DavitError("invalid_input", `'${text}' is not a label: write key=value, or key- to take it away`);
+    if (match?.[1] === undefined)
+      throw new DavitError("invalid_input", `'${text}' is not a label: write key=value, or key- to take it away`);
     changes[match[1]] = match[2] ?? null;
   }
   return changes;

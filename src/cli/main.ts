@@ -36,24 +36,29 @@ function normal(code: number | string | null | undefined): number {
 /** --host may stand anywhere before --. */
 function takeHost(argv: readonly string[]): { readonly host: string | undefined; readonly rest: readonly string[] } {
   const end = argv.indexOf("--");
-  const at = argv.findIndex((word, index) => (end === -1 || index < end) && (word === "--host" || word.startsWith("--host=")));
+  const at = argv.findIndex(
+    (word, index) => (end === -1 || index < end) && (word === "--host" || word.startsWith("--host=")),
+  );
   if (at === -1) return { host: process.env["DAVIT_HOST"], rest: argv };
   const word = argv[at] ?? "";
   const inline = word.startsWith("--host=");
-  return { host: inline ? word.slice("--host=".length) : argv[at + 1], rest: [...argv.slice(0, at), ...argv.slice(at + (inline ? 1 : 2))] };
+  return {
+    host: inline ? word.slice("--host=".length) : argv[at + 1],
+    rest: [...argv.slice(0, at), ...argv.slice(at + (inline ? 1 : 2))],
+  };
 }
 
 function createContext(host: string | undefined): CliContext {
   const where = parseHost(host, process.env);
   let client: Promise<DavitClient> | undefined;
-  const isTerminal = process.stderr.isTTY === true && process.env["TERM"] !== "dumb";
+  const isTerminal = process.stderr.isTTY && process.env["TERM"] !== "dumb";
   return {
     // not the process itself: it keeps exit codes in one byte, and stricli's are negative
-    process: { stdout: process.stdout, stderr: process.stderr, exitCode: 0 },
+    process: { stdout: process.stdout, stderr: process.stderr, exitCode: null },
     env: process.env,
     cwd: process.cwd(),
     isTerminal,
-    canAsk: process.stdin.isTTY === true && isTerminal,
+    canAsk: process.stdin.isTTY && isTerminal,
     width: process.stderr.columns ?? 120,
     nowMs: () => Date.now(),
     client: () => (client ??= connectTo(where, process.env)),
@@ -77,10 +82,14 @@ function quietBrokenPipes(): void {
 }
 
 async function ask(question: string, options: { readonly hidden?: boolean } = {}): Promise<string | undefined> {
-  if (process.stdin.isTTY !== true) return undefined;
+  if (!process.stdin.isTTY) return undefined;
   process.stderr.write(question);
   const sink = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const reader = createInterface({ input: process.stdin, output: options.hidden === true ? sink : process.stderr, terminal: true });
+  const reader = createInterface({
+    input: process.stdin,
+    output: options.hidden === true ? sink : process.stderr,
+    terminal: true,
+  });
   try {
     return await new Promise<string | undefined>((resolve) => {
       reader.once("line", resolve);

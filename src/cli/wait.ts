@@ -36,17 +36,29 @@ export async function waitFor(context: CliContext, serviceIds: readonly string[]
     note(context, "\ndetached: the change goes on without this command; davit service ps shows how far it is");
     context.process.exitCode = EXIT.detached;
   } else if (ended === "timeout") {
-    const waiting = seen.last.filter((service) => !service.done).map((service) => `${service.service}: ${service.message}`);
-    throw new DavitError("timeout", `wait: not done after ${options.timeoutMs / 1_000} s: ${waiting.join("; ") || "nothing was heard"}`, {
-      wayOut: "it goes on by itself: davit service ps shows how far it is; --timeout waits longer",
-    });
+    const waiting = seen.last
+      .filter((service) => !service.done)
+      .map((service) => `${service.service}: ${service.message}`);
+    throw new DavitError(
+      "timeout",
+      `wait: not done after ${options.timeoutMs / 1_000} s: ${waiting.join("; ") || "nothing was heard"}`,
+      {
+        wayOut: "it goes on by itself: davit service ps shows how far it is; --timeout waits longer",
+      },
+    );
   } else {
     judge(context, seen.last, options);
   }
 }
 
 /** Reads progress until all is done; a broken connection is tried again for a while. */
-async function follow(context: CliContext, ids: readonly string[], options: WaitOptions, signal: AbortSignal, seen: { last: readonly ProgressView[] }): Promise<void> {
+async function follow(
+  context: CliContext,
+  ids: readonly string[],
+  options: WaitOptions,
+  signal: AbortSignal,
+  seen: { last: readonly ProgressView[] },
+): Promise<void> {
   const printer = new ProgressPrinter(context);
   let brokenSinceMs: number | undefined;
   while (!signal.aborted) {
@@ -60,7 +72,8 @@ async function follow(context: CliContext, ids: readonly string[], options: Wait
       if (seen.last.length > 0 && seen.last.every((service) => service.done)) return;
     } catch (error) {
       if (signal.aborted || !(error instanceof DavitError) || error.code !== "unavailable") throw error;
-      if (brokenSinceMs === undefined) note(context, `the coordinator does not answer (${reasonOf(error)}); trying again`);
+      if (brokenSinceMs === undefined)
+        note(context, `the coordinator does not answer (${reasonOf(error)}); trying again`);
       brokenSinceMs ??= context.nowMs();
       if (context.nowMs() - brokenSinceMs > RECONNECT_FOR_MS) throw error;
     }
@@ -75,20 +88,39 @@ function judge(context: CliContext, progress: readonly ProgressView[], options: 
     const [first] = failed;
     throw new DavitError(code, `${first?.service}: ${first?.message ?? "failed"}`, {
       details: failed.flatMap(failureDetails),
-      wayOut: code === "unplaceable" ? "change what it asks for, or give it a node that has it; davit node ls shows the nodes" : "davit service logs and davit service ps --all show what happened; davit service rollback goes back",
+      wayOut:
+        code === "unplaceable"
+          ? "change what it asks for, or give it a node that has it; davit node ls shows the nodes"
+          : "davit service logs and davit service ps --all show what happened; davit service rollback goes back",
     });
   }
   const watching = progress.filter((service) => service.state === "watching");
-  if (watching.length > 0 && !options.waitMonitor) note(context, `done; watching goes on in the background: ${watching.map((service) => `${service.service} (${service.message})`).join(", ")}`);
+  if (watching.length > 0 && !options.waitMonitor)
+    note(
+      context,
+      `done; watching goes on in the background: ${watching.map((service) => `${service.service} (${service.message})`).join(", ")}`,
+    );
 }
 
 function failureDetails(service: ProgressView): { readonly where: string; readonly message: string }[] {
   return service.tasks
-    .filter((task) => task.state === "failed" || task.state === "rejected" || task.healthy === false || (task.node === undefined && task.reason !== ""))
+    .filter(
+      (task) =>
+        task.state === "failed" ||
+        task.state === "rejected" ||
+        task.healthy === false ||
+        (task.node === undefined && task.reason !== ""),
+    )
     .slice(0, 5)
     .map((task) => ({
       where: `${task.name} on ${task.node ?? "no node"}`,
-      message: [task.reason, task.probeAnswer === undefined ? "" : `probe: ${task.probeAnswer}`, task.lastOutput === undefined ? "" : `last output: ${task.lastOutput.trim()}`].filter((part) => part !== "").join("; "),
+      message: [
+        task.reason,
+        task.probeAnswer === undefined ? "" : `probe: ${task.probeAnswer}`,
+        task.lastOutput === undefined ? "" : `last output: ${task.lastOutput.trim()}`,
+      ]
+        .filter((part) => part !== "")
+        .join("; "),
     }));
 }
 
@@ -108,7 +140,11 @@ export function parseTimeout(text: string): number {
 }
 
 /** Waits unless `--detach`. */
-export async function waitUnlessDetached(context: CliContext, serviceIds: readonly string[], flags: WaitFlags): Promise<void> {
+export async function waitUnlessDetached(
+  context: CliContext,
+  serviceIds: readonly string[],
+  flags: WaitFlags,
+): Promise<void> {
   if (flags.detach) return;
   await waitFor(context, serviceIds, { timeoutMs: flags.timeout, waitMonitor: flags.waitMonitor });
 }

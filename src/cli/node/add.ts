@@ -20,16 +20,46 @@ type Flags = {
 };
 
 export const nodeAdd = buildCommand<Flags, string[], CliContext>({
-  docs: { brief: "join hosts over SSH", fullDescription: "Joins bare hosts: looks at them first and reports everything that stands in the way, installs Docker if it is missing, starts the agent. Run it again after a failure: it goes on where it stopped." },
+  docs: {
+    brief: "join hosts over SSH",
+    fullDescription:
+      "Joins bare hosts: looks at them first and reports everything that stands in the way, installs Docker if it is missing, starts the agent. Run it again after a failure: it goes on where it stopped.",
+  },
   parameters: {
     positional: manyRefs("[user@]host[:port]", "hosts to join"),
     flags: {
-      identity: { kind: "parsed", parse: String, variadic: true, optional: true, brief: "private key file (may be given several times)", placeholder: "FILE" },
-      name: { kind: "parsed", parse: String, optional: true, brief: "the node's name (one host only); else its host name", placeholder: "NAME" },
-      label: { kind: "parsed", parse: String, variadic: true, optional: true, brief: "label for the node, k=v", placeholder: "K=V" },
+      identity: {
+        kind: "parsed",
+        parse: String,
+        variadic: true,
+        optional: true,
+        brief: "private key file (may be given several times)",
+        placeholder: "FILE",
+      },
+      name: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        brief: "the node's name (one host only); else its host name",
+        placeholder: "NAME",
+      },
+      label: {
+        kind: "parsed",
+        parse: String,
+        variadic: true,
+        optional: true,
+        brief: "label for the node, k=v",
+        placeholder: "K=V",
+      },
       acceptHostKey: { kind: "boolean", brief: "accept and pin a host key that is not known yet", default: false },
       sudoPasswordStdin: { kind: "boolean", brief: "read the sudo password from standard input", default: false },
-      sshConfig: { kind: "parsed", parse: String, optional: true, brief: "use this file instead of ~/.ssh/config", placeholder: "FILE" },
+      sshConfig: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        brief: "use this file instead of ~/.ssh/config",
+        placeholder: "FILE",
+      },
       json: JSON_FLAG,
     },
   },
@@ -37,23 +67,40 @@ export const nodeAdd = buildCommand<Flags, string[], CliContext>({
 });
 
 async function addNodes(this: CliContext, flags: Flags, ...targets: string[]): Promise<void> {
-  if (flags.name !== undefined && targets.length > 1) throw new DavitError("invalid_input", "--name names one host, but several were given");
+  if (flags.name !== undefined && targets.length > 1)
+    throw new DavitError("invalid_input", "--name names one host, but several were given");
   const sudoPassword = flags.sudoPasswordStdin ? (await this.readStdin()).replace(/\r?\n$/, "") : undefined;
   const results = await Promise.allSettled(targets.map((target) => join(this, target, flags, sudoPassword)));
   const joined = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   if (flags.json) sayJson(this, joined);
   else for (const node of joined) say(this, `${node.name} (${node.address}) is ready`);
-  const failures = results.flatMap((result, at) => (result.status === "rejected" ? [{ target: targets[at] ?? "", error: result.reason as unknown }] : []));
+  const failures = results.flatMap((result, at) =>
+    result.status === "rejected" ? [{ target: targets[at] ?? "", error: result.reason as unknown }] : [],
+  );
   const [first] = failures;
   if (first === undefined) return;
   if (failures.length === 1) throw first.error;
-  throw new DavitError(first.error instanceof DavitError ? first.error.code : "internal", `${failures.length} of ${targets.length} hosts did not join`, {
-    details: failures.map(({ target, error }) => ({ where: target, message: reasonOf(error), ...(error instanceof DavitError && error.wayOut !== undefined ? { wayOut: error.wayOut } : {}) })),
-    wayOut: "mend it, then run the same command again: hosts that joined are left alone, the others go on where they stopped",
-  });
+  throw new DavitError(
+    first.error instanceof DavitError ? first.error.code : "internal",
+    `${failures.length} of ${targets.length} hosts did not join`,
+    {
+      details: failures.map(({ target, error }) => ({
+        where: target,
+        message: reasonOf(error),
+        ...(error instanceof DavitError && error.wayOut !== undefined ? { wayOut: error.wayOut } : {}),
+      })),
+      wayOut:
+        "mend it, then run the same command again: hosts that joined are left alone, the others go on where they stopped",
+    },
+  );
 }
 
-async function join(context: CliContext, target: string, flags: Flags, sudoPassword: string | undefined): Promise<NodeView> {
+async function join(
+  context: CliContext,
+  target: string,
+  flags: Flags,
+  sudoPassword: string | undefined,
+): Promise<NodeView> {
   const { resolveTarget } = await import("../../ssh/config/resolve.ts");
   const resolved = resolveTarget(target, {
     environment: context.env,
@@ -90,11 +137,19 @@ function showStep(context: CliContext, target: string, { state, step, message, e
     if (context.isTerminal) note(context, `${target}: ${step}: ${message} …`);
     return;
   }
-  note(context, `${target}: ${step}: ${state === "skipped" ? "nothing to do: " : state === "failed" ? "failed: " : ""}${message}${time}`);
+  note(
+    context,
+    `${target}: ${step}: ${state === "skipped" ? "nothing to do: " : state === "failed" ? "failed: " : ""}${message}${time}`,
+  );
 }
 
 /** What a question on the terminal can mend: an unknown host key, a sudo password. */
-async function secondTry(context: CliContext, target: string, request: JoinRequest, error: unknown): Promise<JoinRequest | undefined> {
+async function secondTry(
+  context: CliContext,
+  target: string,
+  request: JoinRequest,
+  error: unknown,
+): Promise<JoinRequest | undefined> {
   if (!context.canAsk || !(error instanceof DavitError)) return undefined;
   const text = [error.message, ...error.details.map((detail) => detail.message)].join("; ");
   if (!request.acceptNewHostKey && /host key/i.test(text) && /unknown|not known|never seen/i.test(text)) {

@@ -22,8 +22,16 @@ function setAvailability(availability: Availability, brief: string, done: string
   });
 }
 
-export const nodePause = setAvailability("pause", "keep a node's tasks, give it no new ones", "keeps its tasks and gets no new ones");
-export const nodeActivate = setAvailability("active", "let a node have tasks again", "gets tasks again; those that moved away stay where they are");
+export const nodePause = setAvailability(
+  "pause",
+  "keep a node's tasks, give it no new ones",
+  "keeps its tasks and gets no new ones",
+);
+export const nodeActivate = setAvailability(
+  "active",
+  "let a node have tasks again",
+  "gets tasks again; those that moved away stay where they are",
+);
 
 type DrainFlags = { readonly detach: boolean; readonly timeout: number };
 
@@ -33,7 +41,13 @@ export const nodeDrain = buildCommand<DrainFlags, [string], CliContext>({
     positional: oneRef("NODE", "name, id or unique prefix"),
     flags: {
       detach: { kind: "boolean", brief: "return at once", default: false },
-      timeout: { kind: "parsed", parse: parseTimeout, brief: "how long to wait (5m)", default: "5m", placeholder: "TIME" },
+      timeout: {
+        kind: "parsed",
+        parse: parseTimeout,
+        brief: "how long to wait (5m)",
+        default: "5m",
+        placeholder: "TIME",
+      },
     },
   },
   func: drain,
@@ -51,7 +65,10 @@ async function drain(this: CliContext, flags: DrainFlags, ref: string): Promise<
     for (;;) {
       const left = (await client.nodeTasks(node.id)).filter(isStillThere);
       if (left.length === 0) return say(this, `${node.name} is empty`);
-      const line = `${node.name}: ${left.length} ${left.length === 1 ? "task" : "tasks"} left: ${left.map((task) => task.name).slice(0, 8).join(", ")}`;
+      const line = `${node.name}: ${left.length} ${left.length === 1 ? "task" : "tasks"} left: ${left
+        .map((task) => task.name)
+        .slice(0, 8)
+        .join(", ")}`;
       if (line !== said) note(this, line);
       said = line;
       if (isInterrupted) {
@@ -59,7 +76,10 @@ async function drain(this: CliContext, flags: DrainFlags, ref: string): Promise<
         this.process.exitCode = EXIT.detached;
         return;
       }
-      if (this.nowMs() > untilMs) throw new DavitError("timeout", line, { wayOut: "draining goes on; davit ps --node shows what is left and why" });
+      if (this.nowMs() > untilMs)
+        throw new DavitError("timeout", line, {
+          wayOut: "draining goes on; davit ps --node shows what is left and why",
+        });
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
     }
   } finally {

@@ -6,7 +6,10 @@ import { oneRef } from "../refs.ts";
 
 export const nodeInspect = buildCommand<{ readonly agent: boolean }, [string], CliContext>({
   docs: { brief: "show one node as JSON" },
-  parameters: { positional: oneRef("NODE", "name, id or unique prefix"), flags: { agent: { kind: "boolean", brief: "add what its agent holds and sees", default: false } } },
+  parameters: {
+    positional: oneRef("NODE", "name, id or unique prefix"),
+    flags: { agent: { kind: "boolean", brief: "add what its agent holds and sees", default: false } },
+  },
   async func({ agent }, ref) {
     const client = await this.client();
     const node = await client.node(ref);

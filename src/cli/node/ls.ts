@@ -25,12 +25,17 @@ export function renderNodes(nodes: readonly NodeView[], nowMs: number): string {
     node.availability,
     String(node.tasks),
     node.measured === undefined ? "-" : `${Math.round(node.measured.cpuFraction * 100)} %`,
-    node.measured === undefined ? "-" : `${bytes(node.measured.memoryUsedBytes)} of ${bytes(node.resources.memoryBytes)}`,
+    node.measured === undefined
+      ? "-"
+      : `${bytes(node.measured.memoryUsedBytes)} of ${bytes(node.resources.memoryBytes)}`,
     node.engineVersion,
     Object.entries(node.labels)
       .map(([key, value]) => `${key}=${value}`)
       .join(","),
     node.message,
   ]);
-  return renderTable(["NAME", "ADDRESS", "STATE", "AVAILABILITY", "TASKS", "CPU", "MEMORY", "DOCKER", "LABELS", "MESSAGE"], rows);
+  return renderTable(
+    ["NAME", "ADDRESS", "STATE", "AVAILABILITY", "TASKS", "CPU", "MEMORY", "DOCKER", "LABELS", "MESSAGE"],
+    rows,
+  );
 }

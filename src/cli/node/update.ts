@@ -13,13 +13,23 @@ export const nodeUpdate = buildCommand<Flags, [string], CliContext>({
   parameters: {
     positional: oneRef("NODE", "name, id or unique prefix"),
     flags: {
-      address: { kind: "parsed", parse: String, optional: true, brief: "where its SSH server is now; the host key must be the same", placeholder: "HOST[:PORT]" },
+      address: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        brief: "where its SSH server is now; the host key must be the same",
+        placeholder: "HOST[:PORT]",
+      },
       name: { kind: "parsed", parse: String, optional: true, brief: "its new name", placeholder: "NAME" },
     },
   },
   async func(flags, ref) {
-    if (flags.address === undefined && flags.name === undefined) throw new DavitError("invalid_input", "nothing to change: give --address or --name");
-    const patch: NodePatch = { ...(flags.name === undefined ? {} : { name: flags.name }), ...(flags.address === undefined ? {} : { address: await parseAddress(flags.address) }) };
+    if (flags.address === undefined && flags.name === undefined)
+      throw new DavitError("invalid_input", "nothing to change: give --address or --name");
+    const patch: NodePatch = {
+      ...(flags.name === undefined ? {} : { name: flags.name }),
+      ...(flags.address === undefined ? {} : { address: await parseAddress(flags.address) }),
+    };
     const node = await (await this.client()).updateNode(ref, patch);
     say(this, `${node.name} is at ${node.address}`);
   },
@@ -28,6 +38,7 @@ export const nodeUpdate = buildCommand<Flags, [string], CliContext>({
 async function parseAddress(text: string): Promise<{ host: string; port: number }> {
   const { parseTarget } = await import("../../ssh/config/resolve.ts");
   const { host, port, user } = parseTarget(text);
-  if (user !== undefined) throw new DavitError("invalid_input", `'${text}': the user is always davit after the join; give the address alone`);
+  if (user !== undefined)
+    throw new DavitError("invalid_input", `'${text}': the user is always davit after the join; give the address alone`);
   return { host, port: port ?? 22 };
 }

@@ -14,15 +14,27 @@ export const registryLogin = buildCommand<LoginFlags, [string], CliContext>({
     aliases: { u: "username" },
     positional: oneRef("HOST", "the registry's host, such as registry.example.com:5000"),
     flags: {
-      username: { kind: "parsed", parse: String, optional: true, brief: "user name (asked for on a terminal)", placeholder: "NAME" },
+      username: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        brief: "user name (asked for on a terminal)",
+        placeholder: "NAME",
+      },
       passwordStdin: { kind: "boolean", brief: "read the password from standard input", default: false },
     },
   },
   async func(flags, host) {
     const username = flags.username ?? (await this.ask(`user name for ${host}: `));
-    const password = flags.passwordStdin ? (await this.readStdin()).replace(/\r?\n$/, "") : await this.ask(`password for ${username ?? "?"} at ${host}: `, { hidden: true });
+    const password = flags.passwordStdin
+      ? (await this.readStdin()).replace(/\r?\n$/, "")
+      : await this.ask(`password for ${username ?? "?"} at ${host}: `, { hidden: true });
     if (username === undefined || username === "" || password === undefined || password === "") {
-      throw new DavitError("invalid_input", `log in to ${host}: there is no terminal to ask for user name and password`, { wayOut: "give --username NAME --password-stdin" });
+      throw new DavitError(
+        "invalid_input",
+        `log in to ${host}: there is no terminal to ask for user name and password`,
+        { wayOut: "give --username NAME --password-stdin" },
+      );
     }
     const view = await (await this.client()).login(host, { username, password });
     say(this, `nodes log in to ${view.host} as ${view.username}`);
@@ -35,7 +47,14 @@ export const registryLs = buildCommand<{ readonly json: boolean }, [], CliContex
   async func({ json }) {
     const registries = await (await this.client()).registries();
     if (json) sayJson(this, registries);
-    else say(this, renderTable(["HOST", "USERNAME"], registries.map((registry) => [registry.host, registry.username])));
+    else
+      say(
+        this,
+        renderTable(
+          ["HOST", "USERNAME"],
+          registries.map((registry) => [registry.host, registry.username]),
+        ),
+      );
   },
 });
 

@@ -6,7 +6,9 @@ export function renderError(error: unknown, withStack: boolean): string {
   const lines = [`davit: ${reasonOf(error)}`];
   if (error instanceof DavitError) {
     for (const detail of error.details) {
-      lines.push(`  - ${detail.where === undefined ? "" : `${detail.where}: `}${detail.message}${detail.wayOut === undefined ? "" : `; ${detail.wayOut}`}`);
+      lines.push(
+        `  - ${detail.where === undefined ? "" : `${detail.where}: `}${detail.message}${detail.wayOut === undefined ? "" : `; ${detail.wayOut}`}`,
+      );
     }
     if (error.wayOut !== undefined) lines.push(`  way out: ${error.wayOut}`);
   } else if (!withStack) {

@@ -31,7 +31,11 @@ export class ProgressPrinter {
 
   #append(progress: readonly ProgressView[]): void {
     for (const service of progress) {
-      for (const task of service.tasks) this.#once(task.id, `${task.name} on ${task.node ?? "-"}: ${stateOf(task)}${task.reason === "" ? "" : `: ${task.reason}`}`);
+      for (const task of service.tasks)
+        this.#once(
+          task.id,
+          `${task.name} on ${task.node ?? "-"}: ${stateOf(task)}${task.reason === "" ? "" : `: ${task.reason}`}`,
+        );
       this.#once(service.serviceId, summary(service));
     }
   }
@@ -48,7 +52,10 @@ function linesOf(service: ProgressView): string[] {
   const rest = service.tasks.length - shown.length;
   return [
     summary(service),
-    ...shown.map((task) => `  ${task.name.padEnd(24)} ${(task.node ?? "-").padEnd(12)} ${stateOf(task)}${task.reason === "" ? "" : `: ${task.reason}`}`),
+    ...shown.map(
+      (task) =>
+        `  ${task.name.padEnd(24)} ${(task.node ?? "-").padEnd(12)} ${stateOf(task)}${task.reason === "" ? "" : `: ${task.reason}`}`,
+    ),
     ...(rest > 0 ? [`  … and ${rest} more`] : []),
   ];
 }

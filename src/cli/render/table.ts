@@ -4,7 +4,14 @@
 export function renderTable(heading: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [heading, ...rows];
   const widths = heading.map((_, column) => Math.max(...all.map((row) => visible(row[column] ?? ""))));
-  return all.map((row) => row.map((cell, column) => cell + " ".repeat((widths[column] ?? 0) - visible(cell))).join("  ").trimEnd()).join("\n");
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => cell + " ".repeat((widths[column] ?? 0) - visible(cell)))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
 }
 
 /** Columns that a text takes on a terminal, colours aside. */

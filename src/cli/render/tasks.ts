@@ -12,7 +12,12 @@ export function renderTasks(tasks: readonly TaskView[], nowMs: number): string {
     task.node ?? "-",
     stateOf(task),
     ago(task.stateAt, nowMs),
-    task.hostPorts.map((port) => `${port.hostIp === undefined ? "" : `${port.hostIp}:`}${port.published}→${port.target}${port.protocol === "udp" ? "/udp" : ""}`).join(" "),
+    task.hostPorts
+      .map(
+        (port) =>
+          `${port.hostIp === undefined ? "" : `${port.hostIp}:`}${port.published}→${port.target}${port.protocol === "udp" ? "/udp" : ""}`,
+      )
+      .join(" "),
     cut(task.reason, 100),
   ]);
   return renderTable(["ID", "NAME", "IMAGE", "NODE", "STATE", "SINCE", "PORTS", "REASON"], rows);
@@ -20,7 +25,8 @@ export function renderTasks(tasks: readonly TaskView[], nowMs: number): string {
 
 /** "running (healthy)", "failed, attempt 3", "running?" while its node is not seen. */
 export function stateOf(task: TaskView): string {
-  const health = task.state !== "running" || task.healthy === undefined ? "" : task.healthy ? " (healthy)" : " (unhealthy)";
+  const health =
+    task.state !== "running" || task.healthy === undefined ? "" : task.healthy ? " (healthy)" : " (unhealthy)";
   const attempt = task.attempt > 1 ? `, attempt ${task.attempt}` : "";
   return `${task.state}${task.unseenSince === undefined ? "" : "?"}${health}${attempt}`;
 }

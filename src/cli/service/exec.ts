@@ -6,13 +6,26 @@ import { DavitError } from "../../core/model/errors.ts";
 import type { TaskView } from "../../core/model/views.ts";
 import type { CliContext } from "../context.ts";
 
-type Flags = { readonly interactive: boolean; readonly tty: boolean; readonly user?: string; readonly workdir?: string };
+type Flags = {
+  readonly interactive: boolean;
+  readonly tty: boolean;
+  readonly user?: string;
+  readonly workdir?: string;
+};
 
 export const serviceExec = buildCommand<Flags, string[], CliContext>({
   docs: { brief: "run a command in a running task: exec -it SERVICE sh" },
   parameters: {
     aliases: { i: "interactive", t: "tty", u: "user", w: "workdir" },
-    positional: { kind: "array", parameter: { parse: String, placeholder: "SERVICE|TASK COMMAND…", brief: "where, then what; -- before options of the command" }, minimum: 2 },
+    positional: {
+      kind: "array",
+      parameter: {
+        parse: String,
+        placeholder: "SERVICE|TASK COMMAND…",
+        brief: "where, then what; -- before options of the command",
+      },
+      minimum: 2,
+    },
     flags: {
       interactive: { kind: "boolean", brief: "hand standard input on", default: false },
       tty: { kind: "boolean", brief: "with a terminal", default: false },
@@ -26,7 +39,10 @@ export const serviceExec = buildCommand<Flags, string[], CliContext>({
 async function exec(this: CliContext, flags: Flags, ...words: string[]): Promise<void> {
   const [ref = "", ...argv] = words;
   const tty = flags.tty && process.stdin.isTTY && process.stdout.isTTY;
-  if (flags.tty && !tty) throw new DavitError("invalid_input", "--tty needs a terminal on standard input and output", { wayOut: "leave -t away" });
+  if (flags.tty && !tty)
+    throw new DavitError("invalid_input", "--tty needs a terminal on standard input and output", {
+      wayOut: "leave -t away",
+    });
   const client = await this.client();
   const task = await runningTask(client, ref);
   const stream = await client.exec(task.id, {
@@ -45,7 +61,10 @@ async function exec(this: CliContext, flags: Flags, ...words: string[]): Promise
 }
 
 /** Joins the process's own streams to the command's; the result gives the terminal back. */
-function connect(stream: ExecStream, { tty, interactive }: { readonly tty: boolean; readonly interactive: boolean }): () => void {
+function connect(
+  stream: ExecStream,
+  { tty, interactive }: { readonly tty: boolean; readonly interactive: boolean },
+): () => void {
   stream.onOutput((name, bytes) => void (name === "stdout" ? process.stdout : process.stderr).write(bytes));
   const onData = (bytes: Uint8Array): void => stream.write(bytes);
   const onResize = (): void => stream.resize(process.stdout.columns, process.stdout.rows);
@@ -75,5 +94,7 @@ async function runningTask(client: DavitClient, ref: string): Promise<TaskView> 
   });
   const running = tasks.find((task) => task.state === "running" && task.unseenSince === undefined);
   if (running !== undefined) return running;
-  throw new DavitError("unavailable", `exec in ${ref}: none of its tasks runs now`, { wayOut: `davit service ps ${ref} shows why` });
+  throw new DavitError("unavailable", `exec in ${ref}: none of its tasks runs now`, {
+    wayOut: `davit service ps ${ref} shows why`,
+  });
 }

@@ -7,7 +7,13 @@ import type { DavitClient, LogQuery } from "../../client/types.ts";
 import { type CliContext, note, sayJson } from "../context.ts";
 import { oneRef } from "../refs.ts";
 
-type Flags = { readonly follow: boolean; readonly tail?: number; readonly since?: string; readonly timestamps: boolean; readonly json: boolean };
+type Flags = {
+  readonly follow: boolean;
+  readonly tail?: number;
+  readonly since?: string;
+  readonly timestamps: boolean;
+  readonly json: boolean;
+};
 
 export const serviceLogs = buildCommand<Flags, [string], CliContext>({
   docs: { brief: "show the output of a service's tasks, or of one task" },
@@ -16,8 +22,20 @@ export const serviceLogs = buildCommand<Flags, [string], CliContext>({
     positional: oneRef("SERVICE|TASK", "name, id or unique prefix"),
     flags: {
       follow: { kind: "boolean", brief: "go on with new lines until Ctrl-C", default: false },
-      tail: { kind: "parsed", parse: parseCount, optional: true, brief: "only the last N lines of each task", placeholder: "N" },
-      since: { kind: "parsed", parse: String, optional: true, brief: "only lines since an ISO time, or 10m ago", placeholder: "TIME" },
+      tail: {
+        kind: "parsed",
+        parse: parseCount,
+        optional: true,
+        brief: "only the last N lines of each task",
+        placeholder: "N",
+      },
+      since: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        brief: "only lines since an ISO time, or 10m ago",
+        placeholder: "TIME",
+      },
       timestamps: { kind: "boolean", brief: "show when each line was written", default: false },
       json: { kind: "boolean", brief: "a JSON text per line", default: false },
     },
@@ -44,7 +62,12 @@ async function showLogs(this: CliContext, flags: Flags, ref: string): Promise<vo
 }
 
 /** A service by that name, else a task. */
-async function open(client: DavitClient, ref: string, query: LogQuery, signal: AbortSignal): Promise<AsyncIterable<LogMessage>> {
+async function open(
+  client: DavitClient,
+  ref: string,
+  query: LogQuery,
+  signal: AbortSignal,
+): Promise<AsyncIterable<LogMessage>> {
   try {
     await client.service(ref);
     return client.serviceLogs(ref, query, signal);
@@ -71,7 +94,11 @@ function parseCount(text: string): number {
 /** An ISO time as it is; "10m" as that long ago. Throws `invalid_input`. */
 function sinceOf(text: string, nowMs: number): string {
   const match = /^(\d+)(s|m|h|d)$/.exec(text);
-  const atMs = match === null ? Date.parse(text) : nowMs - Number(match[1]) * ({ s: 1e3, m: 6e4, h: 36e5, d: 864e5 }[match[2] ?? "s"] ?? 0);
-  if (Number.isNaN(atMs)) throw new DavitError("invalid_input", `'${text}' is not a time: write 2026-01-31T12:00:00Z, or 10m`);
+  const atMs =
+    match === null
+      ? Date.parse(text)
+      : nowMs - Number(match[1]) * ({ s: 1e3, m: 6e4, h: 36e5, d: 864e5 }[match[2] ?? "s"] ?? 0);
+  if (Number.isNaN(atMs))
+    throw new DavitError("invalid_input", `'${text}' is not a time: write 2026-01-31T12:00:00Z, or 10m`);
   return new Date(atMs).toISOString();
 }

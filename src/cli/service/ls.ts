@@ -10,7 +10,12 @@ type Flags = { readonly stack?: string; readonly json: boolean };
 
 export const serviceLs = buildCommand<Flags, [], CliContext>({
   docs: { brief: "list the services" },
-  parameters: { flags: { stack: { kind: "parsed", parse: String, optional: true, brief: "only those of a stack", placeholder: "NAME" }, json: JSON_FLAG } },
+  parameters: {
+    flags: {
+      stack: { kind: "parsed", parse: String, optional: true, brief: "only those of a stack", placeholder: "NAME" },
+      json: JSON_FLAG,
+    },
+  },
   async func({ stack, json }) {
     const services = await (await this.client()).services(stack === undefined ? {} : { stack });
     if (json) return sayJson(this, services);
@@ -26,7 +31,12 @@ export function renderServices(services: readonly ServiceView[]): string {
     service.mode.kind,
     `${service.healthy}/${service.desired}`,
     service.image,
-    service.ports.map((port) => `${port.published.from === port.published.to ? port.published.from : `${port.published.from}–${port.published.to}`}→${port.target}`).join(" "),
+    service.ports
+      .map(
+        (port) =>
+          `${port.published.from === port.published.to ? port.published.from : `${port.published.from}–${port.published.to}`}→${port.target}`,
+      )
+      .join(" "),
     service.updateStatus?.state ?? "",
     cut(service.waiting.join("; "), 80),
   ]);

@@ -7,7 +7,10 @@ import { renderTasks } from "../render/tasks.ts";
 
 export const servicePs = buildCommand<{ readonly all: boolean; readonly json: boolean }, string[], CliContext>({
   docs: { brief: "list the tasks of services" },
-  parameters: { positional: manyRefs("SERVICE", "names, ids or unique prefixes"), flags: { all: { kind: "boolean", brief: "ended ones too", default: false }, json: JSON_FLAG } },
+  parameters: {
+    positional: manyRefs("SERVICE", "names, ids or unique prefixes"),
+    flags: { all: { kind: "boolean", brief: "ended ones too", default: false }, json: JSON_FLAG },
+  },
   async func({ all, json }, ...refs) {
     const client = await this.client();
     const tasks = (await Promise.all(refs.map((ref) => client.serviceTasks(ref, { all })))).flat();

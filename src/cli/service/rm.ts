@@ -9,7 +9,10 @@ type Flags = Omit<WaitFlags, "waitMonitor">;
 
 export const serviceRm = buildCommand<Flags, string[], CliContext>({
   docs: { brief: "remove services; volumes keep their data" },
-  parameters: { positional: manyRefs("SERVICE", "names, ids or unique prefixes"), flags: { detach: WAIT_FLAGS.detach, timeout: WAIT_FLAGS.timeout } },
+  parameters: {
+    positional: manyRefs("SERVICE", "names, ids or unique prefixes"),
+    flags: { detach: WAIT_FLAGS.detach, timeout: WAIT_FLAGS.timeout },
+  },
   async func(flags, ...refs) {
     const client = await this.client();
     const ids: string[] = [];

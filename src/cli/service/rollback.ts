@@ -12,7 +12,16 @@ export const serviceRollback = buildCommand<Flags, [string], CliContext>({
   docs: { brief: "go back to the version before, or to any kept one" },
   parameters: {
     positional: oneRef("SERVICE", "name, id or unique prefix"),
-    flags: { ...WAIT_FLAGS, to: { kind: "parsed", parse: parseVersion, optional: true, brief: "the version to go to (davit service inspect lists them)", placeholder: "N" } },
+    flags: {
+      ...WAIT_FLAGS,
+      to: {
+        kind: "parsed",
+        parse: parseVersion,
+        optional: true,
+        brief: "the version to go to (davit service inspect lists them)",
+        placeholder: "N",
+      },
+    },
   },
   async func(flags, ref) {
     const service = await (await this.client()).rollback(ref, flags.to === undefined ? {} : { to: flags.to });

@@ -15,7 +15,11 @@ export const serviceScale = buildCommand<WaitFlags, string[], CliContext>({
     const services = [];
     for (const { ref, replicas } of parsed) services.push(await client.scale(ref, replicas));
     for (const [at, service] of services.entries()) say(this, `${service.name} scaled to ${parsed[at]?.replicas}`);
-    await waitUnlessDetached(this, services.map((service) => service.id), flags);
+    await waitUnlessDetached(
+      this,
+      services.map((service) => service.id),
+      flags,
+    );
   },
 });
 

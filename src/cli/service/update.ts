@@ -8,7 +8,12 @@ import { parseLabelChanges } from "../labels.ts";
 import { oneRef } from "../refs.ts";
 import { WAIT_FLAGS, type WaitFlags, waitUnlessDetached } from "../wait.ts";
 
-type Flags = WaitFlags & { readonly force: boolean; readonly image?: string; readonly envAdd?: readonly string[]; readonly envRm?: readonly string[] };
+type Flags = WaitFlags & {
+  readonly force: boolean;
+  readonly image?: string;
+  readonly envAdd?: readonly string[];
+  readonly envRm?: readonly string[];
+};
 
 export const serviceUpdate = buildCommand<Flags, [string], CliContext>({
   docs: { brief: "change a service's image or environment, or replace its tasks" },
@@ -18,8 +23,22 @@ export const serviceUpdate = buildCommand<Flags, [string], CliContext>({
       ...WAIT_FLAGS,
       force: { kind: "boolean", brief: "replace its tasks though nothing changed", default: false },
       image: { kind: "parsed", parse: String, optional: true, brief: "its new image", placeholder: "IMAGE" },
-      envAdd: { kind: "parsed", parse: String, variadic: true, optional: true, brief: "set a variable, K=V", placeholder: "K=V" },
-      envRm: { kind: "parsed", parse: String, variadic: true, optional: true, brief: "take a variable away", placeholder: "K" },
+      envAdd: {
+        kind: "parsed",
+        parse: String,
+        variadic: true,
+        optional: true,
+        brief: "set a variable, K=V",
+        placeholder: "K=V",
+      },
+      envRm: {
+        kind: "parsed",
+        parse: String,
+        variadic: true,
+        optional: true,
+        brief: "take a variable away",
+        placeholder: "K",
+      },
     },
   },
   async func(flags, ref) {
@@ -29,7 +48,8 @@ export const serviceUpdate = buildCommand<Flags, [string], CliContext>({
       ...(flags.image === undefined ? {} : { image: flags.image }),
       ...(Object.keys(env).length === 0 ? {} : { env }),
     };
-    if (Object.keys(patch).length === 0) throw new DavitError("invalid_input", "nothing to change: give --image, --env-add, --env-rm or --force");
+    if (Object.keys(patch).length === 0)
+      throw new DavitError("invalid_input", "nothing to change: give --image, --env-add, --env-rm or --force");
     const service = await (await this.client()).updateService(ref, patch);
     say(this, `${service.name} is updating to version ${service.version}`);
     await waitUnlessDetached(this, [service.id], flags);

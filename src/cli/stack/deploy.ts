@@ -10,10 +10,18 @@ import { WAIT_FLAGS, type WaitFlags, waitUnlessDetached } from "../wait.ts";
 type Flags = ComposeFlags & WaitFlags & { readonly dryRun: boolean; readonly json: boolean };
 
 export const deploy = buildCommand<Flags, [], CliContext>({
-  docs: { brief: "bring a stack to what its Compose files say", fullDescription: "Services that have not changed are not touched. Ctrl-C detaches; the deploy goes on." },
+  docs: {
+    brief: "bring a stack to what its Compose files say",
+    fullDescription: "Services that have not changed are not touched. Ctrl-C detaches; the deploy goes on.",
+  },
   parameters: {
     aliases: { f: "file" },
-    flags: { ...COMPOSE_FLAGS, ...WAIT_FLAGS, dryRun: { kind: "boolean", brief: "show the plan, change nothing", default: false }, json: JSON_FLAG },
+    flags: {
+      ...COMPOSE_FLAGS,
+      ...WAIT_FLAGS,
+      dryRun: { kind: "boolean", brief: "show the plan, change nothing", default: false },
+      json: JSON_FLAG,
+    },
   },
   async func(flags) {
     const { stack } = await readCompose(this, flags);
@@ -29,15 +37,25 @@ async function deployStack(context: CliContext, stack: StackSpec, flags: Flags):
   for (const warning of plan.warnings) note(context, `warning: ${warning}`);
   if (flags.dryRun) return;
   const services = await client.services({ stack: stack.name });
-  await waitUnlessDetached(context, services.map((service) => service.id), flags);
+  await waitUnlessDetached(
+    context,
+    services.map((service) => service.id),
+    flags,
+  );
 }
 
 const SIGNS = { create: "+", update: "~", remove: "-", unchanged: "=" } as const;
 
 /** The plan of a deploy, a line a step. */
 export function renderPlan(plan: DeployView): string {
-  const lines = plan.steps.map(({ kind, subject, description }) => `${SIGNS[kind]} ${subject.kind} ${subject.name}${description === "" ? "" : `: ${description}`}`);
+  const lines = plan.steps.map(
+    ({ kind, subject, description }) =>
+      `${SIGNS[kind]} ${subject.kind} ${subject.name}${description === "" ? "" : `: ${description}`}`,
+  );
   const changes = plan.steps.filter((step) => step.kind !== "unchanged").length;
-  const summary = changes === 0 ? `${plan.stack}: nothing to change` : `${plan.stack}: ${changes} ${changes === 1 ? "change" : "changes"}${plan.dryRun ? " (dry run: nothing was done)" : ""}`;
+  const summary =
+    changes === 0
+      ? `${plan.stack}: nothing to change`
+      : `${plan.stack}: ${changes} ${changes === 1 ? "change" : "changes"}${plan.dryRun ? " (dry run: nothing was done)" : ""}`;
   return [summary, ...lines.map((line) => `  ${line}`)].join("\n");
 }

@@ -11,6 +11,12 @@ export const stackLs = buildCommand<{ readonly json: boolean }, [], CliContext>(
     const stacks = await (await this.client()).stacks();
     if (json) return sayJson(this, stacks);
     if (stacks.length === 0) return say(this, "there are no stacks yet: davit deploy -f compose.yaml");
-    say(this, renderTable(["NAME", "SERVICES", "HEALTHY", "STATE"], stacks.map((stack) => [stack.name, String(stack.services), `${stack.healthy}/${stack.desired}`, stack.state])));
+    say(
+      this,
+      renderTable(
+        ["NAME", "SERVICES", "HEALTHY", "STATE"],
+        stacks.map((stack) => [stack.name, String(stack.services), `${stack.healthy}/${stack.desired}`, stack.state]),
+      ),
+    );
   },
 });

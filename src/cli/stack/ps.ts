@@ -7,7 +7,10 @@ import { renderTasks } from "../render/tasks.ts";
 
 export const stackPs = buildCommand<{ readonly all: boolean; readonly json: boolean }, [string], CliContext>({
   docs: { brief: "list a stack's tasks" },
-  parameters: { positional: oneRef("STACK", "name of the stack"), flags: { all: { kind: "boolean", brief: "ended ones too", default: false }, json: JSON_FLAG } },
+  parameters: {
+    positional: oneRef("STACK", "name of the stack"),
+    flags: { all: { kind: "boolean", brief: "ended ones too", default: false }, json: JSON_FLAG },
+  },
   async func({ all, json }, stack) {
     const client = await this.client();
     await client.stack(stack);

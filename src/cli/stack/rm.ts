@@ -12,14 +12,22 @@ export const stackRm = buildCommand<Flags, string[], CliContext>({
   docs: { brief: "remove stacks; volumes keep their data unless --volumes" },
   parameters: {
     positional: manyRefs("STACK", "names of stacks"),
-    flags: { detach: WAIT_FLAGS.detach, timeout: WAIT_FLAGS.timeout, volumes: { kind: "boolean", brief: "forget their volumes too", default: false } },
+    flags: {
+      detach: WAIT_FLAGS.detach,
+      timeout: WAIT_FLAGS.timeout,
+      volumes: { kind: "boolean", brief: "forget their volumes too", default: false },
+    },
   },
   async func(flags, ...stacks) {
     const client = await this.client();
     for (const stack of stacks) {
       const services = await client.services({ stack });
       say(this, renderPlan(await client.removeStack(stack, { volumes: flags.volumes })));
-      await waitUnlessDetached(this, services.map((service) => service.id), { ...flags, waitMonitor: false });
+      await waitUnlessDetached(
+        this,
+        services.map((service) => service.id),
+        { ...flags, waitMonitor: false },
+      );
     }
   },
 });

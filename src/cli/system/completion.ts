@@ -26,12 +26,22 @@ complete -c davit -f -a '(__davit_words)'`,
 };
 
 export const completion = buildCommand<Record<never, never>, string[], CliContext>({
-  docs: { brief: "print a completion script: bash, zsh or fish", fullDescription: "bash: source <(davit completion bash)   zsh: davit completion zsh > a file in fpath   fish: davit completion fish | source" },
-  parameters: { positional: { kind: "array", parameter: { parse: String, placeholder: "SHELL", brief: "bash, zsh or fish" } }, flags: {} },
+  docs: {
+    brief: "print a completion script: bash, zsh or fish",
+    fullDescription:
+      "bash: source <(davit completion bash)   zsh: davit completion zsh > a file in fpath   fish: davit completion fish | source",
+  },
+  parameters: {
+    positional: { kind: "array", parameter: { parse: String, placeholder: "SHELL", brief: "bash, zsh or fish" } },
+    flags: {},
+  },
   async func(_flags, shell, ...typed) {
     if (shell === "words") return say(this, (await wordsAfter(this, typed)).join("\n"));
     const script = SCRIPTS[shell ?? ""];
-    if (script === undefined) throw new DavitError("invalid_input", `'${shell ?? ""}' is not a shell that is known`, { wayOut: "davit completion bash, zsh or fish" });
+    if (script === undefined)
+      throw new DavitError("invalid_input", `'${shell ?? ""}' is not a shell that is known`, {
+        wayOut: "davit completion bash, zsh or fish",
+      });
     say(this, script);
   },
 });
@@ -47,7 +57,8 @@ async function wordsAfter(context: CliContext, typed: readonly string[]): Promis
   try {
     const client = await context.client();
     if (noun === "node" && verb !== "add") return (await client.nodes()).map((node) => node.name);
-    if (noun === "service") return (await client.services()).map((service) => (verb === "scale" ? `${service.name}=` : service.name));
+    if (noun === "service")
+      return (await client.services()).map((service) => (verb === "scale" ? `${service.name}=` : service.name));
     if (noun === "stack") return (await client.stacks()).map((stack) => stack.name);
     if (noun === "token" && verb === "revoke") return (await client.tokens()).map((token) => token.name);
     if (noun === "registry") return (await client.registries()).map((registry) => registry.host);

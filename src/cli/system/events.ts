@@ -14,8 +14,20 @@ export const events = buildCommand<Flags, [], CliContext>({
     aliases: { f: "follow" },
     flags: {
       follow: { kind: "boolean", brief: "go on with new events until Ctrl-C", default: false },
-      since: { kind: "parsed", parse: Number, optional: true, brief: "only events after this number", placeholder: "SEQ" },
-      type: { kind: "parsed", parse: String, optional: true, brief: "only types that begin so, such as node.", placeholder: "TYPE" },
+      since: {
+        kind: "parsed",
+        parse: Number,
+        optional: true,
+        brief: "only events after this number",
+        placeholder: "SEQ",
+      },
+      type: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        brief: "only types that begin so, such as node.",
+        placeholder: "TYPE",
+      },
       json: { kind: "boolean", brief: "a JSON text per line", default: false },
     },
   },
@@ -34,7 +46,14 @@ async function showEvents(this: CliContext, flags: Flags): Promise<void> {
   const since = flags.since ?? (flags.follow ? undefined : 0);
   try {
     watch();
-    for await (const event of client.events({ reconnect: flags.follow, ...(since === undefined ? {} : { since }), ...(flags.type === undefined ? {} : { type: flags.type }) }, abort.signal)) {
+    for await (const event of client.events(
+      {
+        reconnect: flags.follow,
+        ...(since === undefined ? {} : { since }),
+        ...(flags.type === undefined ? {} : { type: flags.type }),
+      },
+      abort.signal,
+    )) {
       watch();
       say(this, flags.json ? JSON.stringify(event) : `${event.seq}  ${event.at}  ${event.type}  ${event.message}`);
     }

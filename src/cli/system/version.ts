@@ -16,6 +16,10 @@ export const version = buildCommand<{ readonly json: boolean }, [], CliContext>(
     if (json) return sayJson(this, { client: own, coordinator: typeof server === "string" ? undefined : server });
     say(this, `davit ${own}`);
     if (typeof server === "string") note(this, `coordinator: ${server}`);
-    else say(this, `coordinator ${server.version}, cluster ${server.clusterId}, epoch ${server.epoch}, revision ${server.revision}, addresses ${server.addressPool}`);
+    else
+      say(
+        this,
+        `coordinator ${server.version}, cluster ${server.clusterId}, epoch ${server.epoch}, revision ${server.revision}, addresses ${server.addressPool}`,
+      );
   },
 });

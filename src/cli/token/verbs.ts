@@ -16,20 +16,31 @@ export const tokenCreate = buildCommand<CreateFlags, [string], CliContext>({
     positional: oneRef("NAME", "who or what it is for"),
     flags: {
       role: { kind: "enum", values: ["admin", "deployer", "viewer"], brief: "what it may do", default: "viewer" },
-      stack: { kind: "parsed", parse: String, optional: true, brief: "a deployer of this stack only", placeholder: "NAME" },
+      stack: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        brief: "a deployer of this stack only",
+        placeholder: "NAME",
+      },
       expires: { kind: "parsed", parse: parseLife, optional: true, brief: "for how long (90d)", placeholder: "TIME" },
       json: JSON_FLAG,
     },
   },
   async func(flags, name) {
-    const created = await (await this.client()).createToken({
+    const created = await (
+      await this.client()
+    ).createToken({
       name,
       role: flags.role,
       ...(flags.stack === undefined ? {} : { stack: flags.stack }),
       ...(flags.expires === undefined ? {} : { expiresInSeconds: flags.expires }),
     });
     if (flags.json) return sayJson(this, created);
-    note(this, `${created.name}: ${created.role}, until ${created.expiresAt}; keep it now, it is not shown again (DAVIT_TOKEN=…)`);
+    note(
+      this,
+      `${created.name}: ${created.role}, until ${created.expiresAt}; keep it now, it is not shown again (DAVIT_TOKEN=…)`,
+    );
     say(this, created.token);
   },
 });
