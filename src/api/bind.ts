@@ -57,7 +57,7 @@ export function bindRaw<Params, Query, Body, Answer>(
     await next();
   });
   api.app.openapi(endpoint.route, async (c) => {
-    const valid = c.req.valid as unknown as (part: string) => unknown;
+    const valid = (part: "param" | "query" | "json"): unknown => c.req.valid(part as never);
     const call = {
       params: valid("param") as Params,
       query: valid("query") as Query,

@@ -1,6 +1,7 @@
 // Where the API listens: the owner's unix socket (mode 0600, no token), and TCP on loopback (token needed). Nothing else unless asked.
 
-import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, renameSync, rmSync, unlinkSync } from "node:fs";
+import { join } from "node:path";
 import { DavitError, reasonOf } from "../core/model/errors.ts";
 import { type ApiApp, createApi } from "./app.ts";
 import type { Backend } from "./backend.ts";
@@ -50,18 +51,19 @@ export function serveApi(options: ServeOptions): Listening {
   };
 }
 
+/** Made in a folder that only the owner may enter and moved from there: at no moment could anybody else connect. */
 function serveSocket(app: ApiApp, path: string): { stop(force?: boolean): Promise<void> } {
-  if (existsSync(path) && lstatSync(path).isSocket()) unlinkSync(path);
-  // nobody else may connect in the moment before the mode is set
-  const mask = process.umask(0o177);
+  const folder = mkdtempSync(`${path}.`);
   try {
+    const made = join(folder, "s");
     const server = listen(path, () =>
-      Bun.serve({ ...handlers(app, "socket"), unix: path } as Bun.Serve.Options<SocketHandlers>),
+      Bun.serve({ ...handlers(app, "socket"), unix: made } as Bun.Serve.Options<SocketHandlers>),
     );
-    chmodSync(path, 0o600);
+    chmodSync(made, 0o600);
+    renameSync(made, path);
     return server;
   } finally {
-    process.umask(mask);
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

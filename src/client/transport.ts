@@ -114,16 +114,18 @@ function exchange(
   });
 }
 
+/** No connection is used twice: one that the server has just closed would fail the next request. */
 function open(target: ClientTarget, options: RequestOptions, dialled: Duplex | undefined): ClientRequest {
   switch (target.kind) {
     case "socket":
-      return httpRequest({ ...options, socketPath: target.socketPath });
+      return httpRequest({ ...options, agent: false, socketPath: target.socketPath });
     case "url": {
       const base = new URL(target.url);
       const path = `${base.pathname.replace(/\/$/, "")}${options.path ?? ""}`;
       const send = base.protocol === "https:" ? httpsRequest : httpRequest;
       return send({
         ...options,
+        agent: false,
         path,
         hostname: base.hostname.replace(/^\[|\]$/g, ""),
         port: base.port === "" ? undefined : Number(base.port),

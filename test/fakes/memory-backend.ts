@@ -3,12 +3,27 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import { PassThrough, type Duplex } from "node:stream";
-import type { Backend, EventPage, Mutated, NodeRemoval, TaskExecOptions, TaskLogLine, TaskLogOptions } from "../../src/api/backend.ts";
+import type {
+  Backend,
+  EventPage,
+  Mutated,
+  NodeRemoval,
+  TaskExecOptions,
+  TaskLogLine,
+  TaskLogOptions,
+} from "../../src/api/backend.ts";
 import { seal } from "../../src/auth/seal.ts";
 import type { Command, CommandContext } from "../../src/core/commands/command.ts";
 import { removeNode } from "../../src/core/commands/nodes.ts";
 import { DavitError } from "../../src/core/model/errors.ts";
-import { ID_BYTES, idFromBytes, idSourceFrom, type NodeId, type TaskId, type TokenId } from "../../src/core/model/ids.ts";
+import {
+  ID_BYTES,
+  idFromBytes,
+  idSourceFrom,
+  type NodeId,
+  type TaskId,
+  type TokenId,
+} from "../../src/core/model/ids.ts";
 import type { AuditDraft, AuditEntry, DavitEvent } from "../../src/core/model/records.ts";
 import type { JoinProgress, JoinRequest } from "../../src/core/model/views.ts";
 import { applyChanges, type World } from "../../src/core/model/world.ts";
@@ -31,7 +46,8 @@ export class MemoryBackend implements Backend {
   /** Events up to this number are no longer kept. */
   forgottenUpTo = 0;
   /** What a task's node answers: lines, then how it ends. */
-  logsOf: (id: TaskId, options: TaskLogOptions) => { readonly lines: readonly TaskLogLine[]; readonly fails?: string } = () => ({ lines: [] });
+  logsOf: (id: TaskId, options: TaskLogOptions) => { readonly lines: readonly TaskLogLine[]; readonly fails?: string } =
+    () => ({ lines: [] });
   /** What an exec stream does with its frames. */
   execOf: (options: TaskExecOptions) => Duplex = () => new PassThrough();
   /** Steps that a join reports, and how it ends. */
@@ -58,12 +74,19 @@ export class MemoryBackend implements Backend {
     const outcome = command(this.model.state, commandContext(this.nowMs()));
     for (const guard of outcome.guards) {
       const record = this.model.state[guard.kind].get(guard.id) as { readonly index: number } | undefined;
-      if ((record?.index ?? 0) !== guard.index) throw new DavitError("out_of_sequence", `${guard.kind} ${guard.id} is not at index ${guard.index}`);
+      if ((record?.index ?? 0) !== guard.index)
+        throw new DavitError("out_of_sequence", `${guard.kind} ${guard.id} is not at index ${guard.index}`);
     }
-    if (outcome.changes.length + outcome.events.length + outcome.audit.length === 0) return { result: outcome.result, revision: this.#revision, events: [] };
+    if (outcome.changes.length + outcome.events.length + outcome.audit.length === 0)
+      return { result: outcome.result, revision: this.#revision, events: [] };
     applyChanges(this.model.state, outcome.changes);
     this.#revision += 1;
-    const events = outcome.events.map((event, at) => ({ ...event, revision: this.#revision, seq: this.history.length + at + 1, atMs: this.nowMs() }));
+    const events = outcome.events.map((event, at) => ({
+      ...event,
+      revision: this.#revision,
+      seq: this.history.length + at + 1,
+      atMs: this.nowMs(),
+    }));
     this.history.push(...events);
     for (const entry of outcome.audit) this.#keep(entry);
     for (const listener of this.#eventListeners) listener(events);
@@ -101,7 +124,11 @@ export class MemoryBackend implements Backend {
 
   async events(sinceSeq: number, limit: number): Promise<EventPage> {
     const kept = this.history.filter((event) => event.seq > this.forgottenUpTo);
-    return { events: kept.filter((event) => event.seq > sinceSeq).slice(0, limit), oldestSeq: this.forgottenUpTo + 1, newestSeq: this.history.length };
+    return {
+      events: kept.filter((event) => event.seq > sinceSeq).slice(0, limit),
+      oldestSeq: this.forgottenUpTo + 1,
+      newestSeq: this.history.length,
+    };
   }
 
   onEvents(listener: (events: readonly DavitEvent[]) => void): () => void {

@@ -1,6 +1,13 @@
 // Builders of stacks for tests: a service is an image and what differs from the plain case.
 
-import type { NetworkSpec, ServiceMode, ServiceSpec, StackSpec, TaskTemplate, VolumeSpec } from "../../src/core/model/service-spec.ts";
+import type {
+  NetworkSpec,
+  ServiceMode,
+  ServiceSpec,
+  StackSpec,
+  TaskTemplate,
+  VolumeSpec,
+} from "../../src/core/model/service-spec.ts";
 import { template, UPDATE } from "./world-model.ts";
 
 export type ServiceChanges = {
@@ -15,7 +22,10 @@ export type ServiceChanges = {
 
 /** A service named `<stack>_<name>`. */
 export function serviceOf(stack: string, name: string, changes: ServiceChanges = {}): ServiceSpec {
-  const from = template({ image: changes.image ?? "web:v1", ...(changes.volume === undefined ? {} : { volume: changes.volume }) });
+  const from = template({
+    image: changes.image ?? "web:v1",
+    ...(changes.volume === undefined ? {} : { volume: changes.volume }),
+  });
   return {
     name: `${stack}_${name}`,
     stack,
@@ -28,8 +38,14 @@ export function serviceOf(stack: string, name: string, changes: ServiceChanges =
 }
 
 /** A stack of these services, with the volumes that they mount. */
-export function stackOf(name: string, services: readonly ServiceSpec[], networks: readonly NetworkSpec[] = []): StackSpec {
-  const mounted = services.flatMap((service) => service.template.container.mounts.flatMap((mount) => (mount.kind === "volume" ? [mount.volume] : [])));
+export function stackOf(
+  name: string,
+  services: readonly ServiceSpec[],
+  networks: readonly NetworkSpec[] = [],
+): StackSpec {
+  const mounted = services.flatMap((service) =>
+    service.template.container.mounts.flatMap((mount) => (mount.kind === "volume" ? [mount.volume] : [])),
+  );
   return { name, services, volumes: [...new Set(mounted)].map((volume) => volumeOf(name, volume)), networks };
 }
 

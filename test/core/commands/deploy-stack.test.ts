@@ -36,11 +36,15 @@ const anyService = fc
     labels: fc.dictionary(fc.constantFrom("tier", "team"), fc.constantFrom("x", "y")),
     hasVolume: fc.boolean(),
   })
-  .map(({ name, hasVolume, ...rest }) => serviceOf("shop", name, { ...rest, ...(hasVolume ? { volume: `shop_${name}` } : {}) }));
+  .map(({ name, hasVolume, ...rest }) =>
+    serviceOf("shop", name, { ...rest, ...(hasVolume ? { volume: `shop_${name}` } : {}) }),
+  );
 
 const anyStack: fc.Arbitrary<StackSpec> = fc
   .uniqueArray(anyService, { selector: (service) => service.name, maxLength: 4 })
-  .chain((services) => fc.boolean().map((hasNetwork) => stackOf("shop", services, hasNetwork ? [networkOf("shop", "back")] : [])));
+  .chain((services) =>
+    fc.boolean().map((hasNetwork) => stackOf("shop", services, hasNetwork ? [networkOf("shop", "back")] : [])),
+  );
 
 describe("deploying a stack", () => {
   test("a second deploy of the same stack changes nothing, whatever came before", () => {
@@ -65,7 +69,9 @@ describe("deploying a stack", () => {
           const outcome = run(state, deployStack(stack));
           expect(outcome.result.steps).toEqual(steps);
           expect(outcome.events.map((event) => event.type)).toEqual(steps.flatMap((step) => step.eventType ?? []));
-          expect(outcome.events.map((event) => event.subject.name)).toEqual(steps.filter((step) => step.kind !== "unchanged").map((step) => step.subject.name));
+          expect(outcome.events.map((event) => event.subject.name)).toEqual(
+            steps.filter((step) => step.kind !== "unchanged").map((step) => step.subject.name),
+          );
         }
       }),
     );
@@ -90,7 +96,12 @@ describe("deploying a stack", () => {
   test("an update is told in words, without values of the environment", () => {
     const state = emptyState();
     run(state, deployStack(stackOf("shop", [serviceOf("shop", "web", { env: { KEY: "hidden" } })])));
-    const { result } = run(state, deployStack(stackOf("shop", [serviceOf("shop", "web", { image: "web:v2", replicas: 3, env: { KEY: "other", MORE: "1" } })])));
+    const { result } = run(
+      state,
+      deployStack(
+        stackOf("shop", [serviceOf("shop", "web", { image: "web:v2", replicas: 3, env: { KEY: "other", MORE: "1" } })]),
+      ),
+    );
     expect(result.steps[0]?.description).toBe("image web:v1 → web:v2, environment ~KEY +MORE, replicas 2 → 3");
     expect(result.steps[0]?.replacesTasks).toBe(true);
     expect(JSON.stringify(result)).not.toContain("other");
@@ -99,7 +110,10 @@ describe("deploying a stack", () => {
   test("a change of labels is a new version that replaces no task", () => {
     const state = emptyState();
     run(state, deployStack(stackOf("shop", [serviceOf("shop", "web")])));
-    const { result } = run(state, deployStack(stackOf("shop", [serviceOf("shop", "web", { labels: { tier: "front" } })])));
+    const { result } = run(
+      state,
+      deployStack(stackOf("shop", [serviceOf("shop", "web", { labels: { tier: "front" } })])),
+    );
     expect(result.steps[0]).toMatchObject({ kind: "update", description: "labels +tier", replacesTasks: false });
     expect([...state.service.values()][0]).toMatchObject({ version: 2, previousVersion: 1, index: 2 });
   });
@@ -127,29 +141,74 @@ describe("deploying a stack", () => {
 
   test("services that are no longer in the file are removed, volumes are kept and named", () => {
     const state = emptyState();
-    run(state, deployStack(stackOf("shop", [serviceOf("shop", "web"), serviceOf("shop", "store", { volume: "shop_data" })])));
+    run(
+      state,
+      deployStack(stackOf("shop", [serviceOf("shop", "web"), serviceOf("shop", "store", { volume: "shop_data" })])),
+    );
     const { result, events } = run(state, deployStack(stackOf("shop", [serviceOf("shop", "web")])));
     expect(events.map((event) => event.message)).toEqual(["service shop_store removed: its tasks stop"]);
-    expect(result.warnings).toEqual(["volume shop_data is not in the stack any more; it is kept until it is removed: davit volume rm shop_data"]);
+    expect(result.warnings).toEqual([
+      "volume shop_data is not in the stack any more; it is kept until it is removed: davit volume rm shop_data",
+    ]);
     expect(state.volume.size).toBe(1);
   });
 });
 
 describe("what a deploy refuses", () => {
-  const cases: readonly { readonly what: string; readonly service: ServiceSpec; readonly code: string; readonly says: string }[] = [
-    { what: "too many replicas", service: serviceOf("shop", "web", { replicas: 10_001 }), code: "invalid_input", says: "10001 replicas" },
-    { what: "half a replica", service: serviceOf("shop", "web", { replicas: 0.5 }), code: "invalid_input", says: "whole number" },
-    { what: "job modes", service: serviceOf("shop", "web", { mode: { kind: "global-job" } }), code: "not_yet", says: "mode global-job" },
-    { what: "on_lease_lost: stop", service: serviceOf("shop", "web", { template: { onLeaseLost: "stop" } }), code: "not_supported", says: "on_lease_lost" },
-    { what: "a name that is none", service: { ...serviceOf("shop", "web"), name: "Shop Web" }, code: "invalid_input", says: "not a service name" },
-    { what: "a service of another stack", service: serviceOf("other", "web"), code: "invalid_input", says: "belongs to stack 'other'" },
+  const cases: readonly {
+    readonly what: string;
+    readonly service: ServiceSpec;
+    readonly code: string;
+    readonly says: string;
+  }[] = [
+    {
+      what: "too many replicas",
+      service: serviceOf("shop", "web", { replicas: 10_001 }),
+      code: "invalid_input",
+      says: "10001 replicas",
+    },
+    {
+      what: "half a replica",
+      service: serviceOf("shop", "web", { replicas: 0.5 }),
+      code: "invalid_input",
+      says: "whole number",
+    },
+    {
+      what: "job modes",
+      service: serviceOf("shop", "web", { mode: { kind: "global-job" } }),
+      code: "not_yet",
+      says: "mode global-job",
+    },
+    {
+      what: "on_lease_lost: stop",
+      service: serviceOf("shop", "web", { template: { onLeaseLost: "stop" } }),
+      code: "not_supported",
+      says: "on_lease_lost",
+    },
+    {
+      what: "a name that is none",
+      service: { ...serviceOf("shop", "web"), name: "Shop Web" },
+      code: "invalid_input",
+      says: "not a service name",
+    },
+    {
+      what: "a service of another stack",
+      service: serviceOf("other", "web"),
+      code: "invalid_input",
+      says: "belongs to stack 'other'",
+    },
     {
       what: "one port twice",
       service: serviceOf("shop", "web", { template: { ports: [port(80, 8_080), port(81, 8_080)] } }),
       code: "conflict",
       says: "publishes tcp port 8080 twice",
     },
-    { what: "ports that are none", service: serviceOf("shop", "web", { template: { ports: [port(80, 70_000)] } }), code: "invalid_input", says: "from 1 to 65535" },
+    {
+      what: "ports that are none",
+      service: serviceOf("shop", "web", { template: { ports: [port(80, 70_000)] } }),
+      code: "invalid_input",
+      says: "from 1 to 65535",
+    },
   ];
   for (const { what, service, code, says } of cases) {
     test(`${what} is refused by name`, () => {
@@ -160,24 +219,44 @@ describe("what a deploy refuses", () => {
   }
 
   test("every fault is reported at once", () => {
-    const faulty = stackOf("shop", [serviceOf("shop", "web", { replicas: -1 }), serviceOf("shop", "api", { mode: { kind: "global-job" } }), serviceOf("shop", "api")]);
+    const faulty = stackOf("shop", [
+      serviceOf("shop", "web", { replicas: -1 }),
+      serviceOf("shop", "api", { mode: { kind: "global-job" } }),
+      serviceOf("shop", "api"),
+    ]);
     const error = refusal(() => deployStack(faulty)(emptyState(), commandContext(1)));
     expect(error.code).toBe("invalid_input");
     expect(error.details.map((detail) => detail.where)).toEqual(["services.shop_api", "shop_web", "shop_api"]);
   });
 
   test("a mounted volume and an attached network must be in the stack", () => {
-    const web = serviceOf("shop", "web", { volume: "shop_data", template: { networks: [{ network: "shop_back", aliases: [] }] } });
-    const mountsNothing = { ...stackOf("shop", [{ ...web, template: { ...template({ volume: "shop_data" }), networks: web.template.networks } }]), volumes: [] };
+    const web = serviceOf("shop", "web", {
+      volume: "shop_data",
+      template: { networks: [{ network: "shop_back", aliases: [] }] },
+    });
+    const mountsNothing = {
+      ...stackOf("shop", [
+        { ...web, template: { ...template({ volume: "shop_data" }), networks: web.template.networks } },
+      ]),
+      volumes: [],
+    };
     const error = refusal(() => deployStack(mountsNothing)(emptyState(), commandContext(1)));
-    expect(error.details.map((detail) => detail.message)).toEqual(["mounts volume 'shop_data', which the stack does not have", "is on network 'shop_back', which the stack does not have"]);
+    expect(error.details.map((detail) => detail.message)).toEqual([
+      "mounts volume 'shop_data', which the stack does not have",
+      "is on network 'shop_back', which the stack does not have",
+    ]);
   });
 
   test("a name that another stack has is taken", () => {
     const state = emptyState();
     run(state, deployStack(stackOf("shop", [serviceOf("shop", "store", { volume: "data" })])));
-    const error = refusal(() => deployStack(stackOf("blog", [serviceOf("blog", "store", { volume: "data" })]))(state, commandContext(1)));
-    expect(error).toMatchObject({ code: "already_exists", message: "deploy volume data: the name is taken and belongs to stack shop" });
+    const error = refusal(() =>
+      deployStack(stackOf("blog", [serviceOf("blog", "store", { volume: "data" })]))(state, commandContext(1)),
+    );
+    expect(error).toMatchObject({
+      code: "already_exists",
+      message: "deploy volume data: the name is taken and belongs to stack shop",
+    });
   });
 
   test("a port of a service on every node can be nobody else's", () => {
@@ -191,15 +270,23 @@ describe("what a deploy refuses", () => {
   test("a service's mode cannot change in place", () => {
     const state = emptyState();
     run(state, deployStack(stackOf("shop", [serviceOf("shop", "web")])));
-    const error = refusal(() => deployStack(stackOf("shop", [serviceOf("shop", "web", { mode: { kind: "global" } })]))(state, commandContext(1)));
-    expect(error).toMatchObject({ code: "not_supported", wayOut: expect.stringContaining("davit service rm shop_web") as string });
+    const error = refusal(() =>
+      deployStack(stackOf("shop", [serviceOf("shop", "web", { mode: { kind: "global" } })]))(state, commandContext(1)),
+    );
+    expect(error).toMatchObject({
+      code: "not_supported",
+      wayOut: expect.stringContaining("davit service rm shop_web") as string,
+    });
   });
 });
 
 describe("removing a stack", () => {
   test("services and networks go, volumes stay unless asked for", () => {
     const state = emptyState();
-    run(state, deployStack(stackOf("shop", [serviceOf("shop", "store", { volume: "shop_data" })], [networkOf("shop", "back")])));
+    run(
+      state,
+      deployStack(stackOf("shop", [serviceOf("shop", "store", { volume: "shop_data" })], [networkOf("shop", "back")])),
+    );
     const { result } = run(state, removeStack({ name: "shop", volumes: false }));
     expect(result.steps.map((step) => step.eventType)).toEqual(["service.removed", "network.removed"]);
     expect(result.warnings).toEqual(["volumes are kept: shop_data"]);
@@ -209,7 +296,9 @@ describe("removing a stack", () => {
   });
 
   test("a stack that is not there is not found", () => {
-    expect(refusal(() => removeStack({ name: "shop", volumes: true })(emptyState(), commandContext(1))).code).toBe("not_found");
+    expect(refusal(() => removeStack({ name: "shop", volumes: true })(emptyState(), commandContext(1))).code).toBe(
+      "not_found",
+    );
   });
 });
 

@@ -1,0 +1,81 @@
+// A served API over an in-memory backend, on a socket and on a free port, with clients for both. Each test makes its own and stops it.
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { serveApi } from "../../src/api/serve.ts";
+import { createIssuerKey } from "../../src/auth/keys.ts";
+import { createSigner } from "../../src/auth/signer.ts";
+import { createVerifier } from "../../src/auth/verifier.ts";
+import { createClient } from "../../src/client/client.ts";
+import type { DavitClient } from "../../src/client/types.ts";
+import type { Role } from "../../src/core/model/records.ts";
+import type { Log } from "../../src/ports/log.ts";
+import type { Signer } from "../../src/ports/signer.ts";
+import { MemoryBackend } from "../fakes/memory-backend.ts";
+
+export type Serving = {
+  readonly backend: MemoryBackend;
+  readonly socketPath: string;
+  readonly url: string;
+  readonly signer: Signer;
+  /** The owner's client, over the socket. */
+  readonly client: DavitClient;
+  /** Lines that the API logged as errors. */
+  readonly errors: string[];
+  /** A client over TCP with a new token of this role. */
+  readonly clientOf: (role: Role, stack?: string) => Promise<DavitClient>;
+  readonly tokenOf: (role: Role, stack?: string) => Promise<string>;
+};
+
+export async function serve(options: { readonly keepAliveMs?: number } = {}): Promise<Serving> {
+  const folder = mkdtempSync(join(tmpdir(), "davit-api-"));
+  const socketPath = join(folder, "davit.sock");
+  const backend = new MemoryBackend();
+  const key = await createIssuerKey();
+  const signer = createSigner(() => [{ kid: key.kid, privateJwk: key.privateJwk, createdAtMs: 0 }]);
+  const verifier = createVerifier(() => [key.publicJwk]);
+  const errors: string[] = [];
+  const log: Log = {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: () => undefined,
+    error: (message, fields) => void errors.push(`${message} ${JSON.stringify(fields)}`),
+    with: () => log,
+  };
+  const listening = await serveApi({
+    backend,
+    signer,
+    verifier,
+    log,
+    socketPath,
+    listen: { host: "127.0.0.1", port: 0 },
+    version: "1.2.3",
+    ...options,
+  });
+  onTestFinished(async () => {
+    await listening.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const url = `http://127.0.0.1:${listening.port}`;
+  const client = createClient({ kind: "socket", socketPath });
+  let made = 0;
+  const tokenOf = async (role: Role, stack?: string): Promise<string> => {
+    made += 1;
+    return (await client.createToken({ name: `${role} ${made}`, role, ...(stack === undefined ? {} : { stack }) }))
+      .token;
+  };
+  const clientOf = async (role: Role, stack?: string): Promise<DavitClient> =>
+    createClient({ kind: "url", url, token: await tokenOf(role, stack) });
+  return { backend, socketPath, url, signer, client, errors, clientOf, tokenOf };
+}
+
+/** Waits until something holds; streams need a moment of real time. */
+export async function until(holds: () => boolean): Promise<void> {
+  const endMs = performance.now() + 5_000;
+  while (!holds()) {
+    if (performance.now() > endMs) throw new Error("it did not come to hold within 5 s");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
