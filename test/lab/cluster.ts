@@ -2,28 +2,27 @@
 // everything asked through the command line or the owner's socket.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { HostKind, Lab } from "./lab.ts";
 import { mustRun, runCommand, type CommandOptions, type CommandResult } from "./run-command.ts";
 
 export const BINARY = process.env["DAVIT_BINARY"] ?? join(import.meta.dirname, "..", "..", "dist", "davit-linux-x64");
 
+/** Data directories of coordinators are the lab's, so that whoever cleans a lab finds them. */
+const DATA_PREFIX = "data-";
 const COORDINATOR_START_MS = 15_000;
+const COORDINATOR_STOP_MS = 15_000;
 const JOIN_MS = 240_000;
 /** Between two looks at something that is waited for. */
 const LOOK_MS = 100;
-/** Kept of the coordinator's output, for messages. */
-const MAX_LOG_CHARS = 200_000;
 
-/** A coordinator on this machine, with its state in a directory of its own. */
+/** A coordinator on this machine, with its state in a directory of its own. It outlives this process unless it is stopped. */
 export class CoordinatorProcess {
   readonly dataDir: string;
   readonly #binary: string;
   readonly #options: readonly string[];
   #child: ChildProcess | undefined;
-  #log = "";
 
   constructor(dataDir: string, options: readonly string[] = ["--listen", "off"], binary = BINARY) {
     this.dataDir = dataDir;
@@ -35,27 +34,38 @@ export class CoordinatorProcess {
     return join(this.dataDir, "davit.sock");
   }
 
+  get logPath(): string {
+    return join(this.dataDir, "coordinator.log");
+  }
+
   get pid(): number | undefined {
     return this.#child?.pid;
   }
 
-  /** What it has written so far. */
+  /** What it has written so far, over all its starts. */
   get log(): string {
-    return this.#log;
+    return existsSync(this.logPath) ? readFileSync(this.logPath, "utf8") : "";
   }
 
   /** Starts it and waits until it answers. */
   async start(): Promise<void> {
-    const child = spawn(this.#binary, ["up", "--data-dir", this.dataDir, ...this.#options], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    this.#child = child;
-    for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding("utf8").on("data", (text: string) => (this.#log = (this.#log + text).slice(-MAX_LOG_CHARS)));
+    const child = this.spawn();
     await waitUntil("the coordinator answers", COORDINATOR_START_MS, async () => {
-      if (child.exitCode !== null) throw new Error(`the coordinator ended with ${child.exitCode}:\n${this.#log}`);
+      if (child.exitCode !== null) throw new Error(`the coordinator ended with ${child.exitCode}:\n${this.log}`);
       return await this.isUp();
     });
+  }
+
+  /** Starts it without waiting: it may refuse to start. */
+  spawn(): ChildProcess {
+    mkdirSync(this.dataDir, { recursive: true, mode: 0o700 });
+    const log = openSync(this.logPath, "a");
+    const argv = ["up", "--data-dir", this.dataDir, ...this.#options];
+    const child = spawn(this.#binary, argv, { stdio: ["ignore", log, log], detached: true });
+    closeSync(log);
+    child.unref();
+    this.#child = child;
+    return child;
   }
 
   async isUp(): Promise<boolean> {
@@ -66,28 +76,27 @@ export class CoordinatorProcess {
     }
   }
 
-  /** Ends it in order; resolves with its exit code. */
-  stop(): Promise<number | null> {
+  /** Ends it in order. */
+  stop(): Promise<void> {
     return this.#end("SIGTERM");
   }
 
-  /** As a power failure of its process would. */
-  kill(): Promise<number | null> {
+  /** As the end of its machine would. */
+  kill(): Promise<void> {
     return this.#end("SIGKILL");
   }
 
-  /** Its exit code once it has ended by itself. */
-  ended(): Promise<number | null> {
+  /** Resolves with its exit code once it has ended by itself. */
+  async ended(timeoutMs = COORDINATOR_STOP_MS): Promise<number | null> {
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null)
-      return Promise.resolve(child?.exitCode ?? null);
-    return new Promise((resolve) => child.once("close", (code) => resolve(code)));
+    if (child === undefined) return null;
+    await waitUntil("the coordinator ends", timeoutMs, () => child.exitCode !== null || child.signalCode !== null);
+    return child.exitCode;
   }
 
-  #end(signal: NodeJS.Signals): Promise<number | null> {
-    const ended = this.ended();
+  async #end(signal: NodeJS.Signals): Promise<void> {
     this.#child?.kill(signal);
-    return ended;
+    await this.ended();
   }
 
   /** The environment that makes the command line talk to this coordinator. */
@@ -135,11 +144,11 @@ export async function startCluster(input: {
   readonly registry?: boolean;
 }): Promise<Cluster> {
   const { lab } = input;
-  await lab.down();
+  await cleanLab(lab);
   const nodes = await lab.up(input.nodes, input.kind ?? "ready");
   if (nodes.length > 0) await lab.localApt(...nodes);
   if (input.registry !== false) await lab.registryUp();
-  const dataDir = mkdtempSync(join(tmpdir(), "davit-lab-"));
+  const dataDir = mkdtempSync(join(lab.directory, DATA_PREFIX));
   const coordinator = new CoordinatorProcess(dataDir);
   async function down(): Promise<void> {
     await coordinator.stop();
@@ -157,11 +166,44 @@ export async function startCluster(input: {
 }
 
 /** Joins hosts of the lab, in parallel, as a user would. */
-export async function joinNodes(lab: Lab, coordinator: CoordinatorProcess, hosts: readonly string[]): Promise<string> {
+export async function joinNodes(
+  lab: Lab,
+  coordinator: CoordinatorProcess,
+  hosts: readonly string[],
+  onOutput: (text: string) => void = () => undefined,
+): Promise<string> {
   if (hosts.length === 0) return "";
   const targets = hosts.map((host) => `root@${lab.ip(host)}`);
   const argv = ["node", "add", ...targets, "--identity", lab.identityPath, "--accept-host-key"];
-  return await coordinator.must(argv, { timeoutMs: JOIN_MS });
+  return await coordinator.must(argv, { timeoutMs: JOIN_MS, onOutput });
+}
+
+/** Takes down what an earlier run left in a lab, its coordinators included. */
+export async function cleanLab(lab: Lab): Promise<void> {
+  const names = existsSync(lab.directory) ? readdirSync(lab.directory) : [];
+  for (const name of names.filter((each) => each.startsWith(DATA_PREFIX))) {
+    const dataDir = join(lab.directory, name);
+    const pid = coordinatorOf(dataDir);
+    if (pid !== undefined) {
+      process.kill(pid, "SIGTERM");
+      await waitUntil("an earlier coordinator ends", COORDINATOR_STOP_MS, () => coordinatorOf(dataDir) === undefined);
+    }
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+  await lab.down();
+}
+
+/** The process that was started on a data directory, if it still runs. */
+function coordinatorOf(dataDir: string): number | undefined {
+  for (const entry of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      const argv = readFileSync(`/proc/${entry}/cmdline`, "utf8").split("\0");
+      if (argv[1] === "up" && argv.includes(dataDir)) return Number(entry);
+    } catch {
+      // it ended meanwhile
+    }
+  }
+  return undefined;
 }
 
 /** Looks until `check` is true; then says how long it took, in milliseconds. Throws after `timeoutMs`, with what the last look said. */

@@ -2,6 +2,7 @@
 // After them the lab is taken down. A lab that cannot be made is a failure of the suite.
 
 import { join } from "node:path";
+import { cleanLab } from "./cluster.ts";
 import { Lab, placeFrom, TEST_PLACE } from "./lab.ts";
 import { mustRun } from "./run-command.ts";
 
@@ -13,9 +14,7 @@ export async function setup(): Promise<() => Promise<void>> {
   const build = [process.execPath, join(ROOT, "scripts", "build.ts"), "--target", "linux-x64"] as const;
   await mustRun(build, { cwd: ROOT, timeoutMs: 300_000 });
   const lab = new Lab(place);
-  await lab.down();
+  await cleanLab(lab);
   await lab.prepare();
-  return async () => {
-    await lab.down();
-  };
+  return () => cleanLab(lab);
 }

@@ -19,6 +19,7 @@ export type EngineContainer = {
   readonly Image: string;
   readonly State: string;
   readonly Labels: Readonly<Record<string, string>>;
+  readonly Ports: readonly { readonly PrivatePort: number; readonly PublicPort?: number }[];
 };
 
 /** The place that LAB, BRIDGE and SUBNET name, else `usual`. */

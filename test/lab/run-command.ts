@@ -9,7 +9,7 @@ export type CommandOptions = {
   readonly stdin?: string;
   /** Kills it then; the exit code is 124 as from timeout(1). Default: two minutes. */
   readonly timeoutMs?: number;
-  /** Called with each piece of standard output as it comes. */
+  /** Called with each piece of its output as it comes, of both streams. */
   readonly onOutput?: (text: string) => void;
 };
 
@@ -31,7 +31,10 @@ export function runCommand(argv: readonly [string, ...string[]], options: Comman
       stdout += text;
       options.onOutput?.(text);
     });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      stderr += text;
+      options.onOutput?.(text);
+    });
     child.on("error", (error) => {
       clearTimeout(timer);
       resolve({ exitCode: 127, stdout, stderr: error.message });

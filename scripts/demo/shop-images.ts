@@ -3,9 +3,9 @@
 import { chmod, copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Lab } from "../test/lab/lab.ts";
+import type { Lab } from "../../test/lab/lab.ts";
 
-const SOURCE = join(import.meta.dirname, "..", "examples", "shop", "lab");
+const SOURCE = join(import.meta.dirname, "..", "..", "examples", "shop", "lab");
 const APPLETS = ["sh", "httpd", "wget", "hostname", "cat", "kill", "sync", "wc"];
 const ROLES = { web: 8080, api: 8080, store: 6379 } as const;
 
