@@ -1,34 +1,64 @@
 // deploy: and its older relatives to mode, placement, resources, restart and update policies. Pure.
 
-import type { Constraint, PlacementSpec, ResourceAmounts, ResourceSpec, RestartPolicy, ServiceMode, UpdatePolicy } from "../core/model/service-spec.ts";
+import type {
+  Constraint,
+  PlacementSpec,
+  ResourceAmounts,
+  ResourceSpec,
+  RestartPolicy,
+  ServiceMode,
+  UpdatePolicy,
+} from "../core/model/service-spec.ts";
 import type { ComposeNode, MapNode } from "./node.ts";
 import { get, type Reader } from "./reader.ts";
 
 /** What services get that say nothing: restart always, a second apart at first; one task at a time, the old one stopped first. */
 export const DEFAULT_RESTART: RestartPolicy = { condition: "any", delayMs: 1_000, maxAttempts: 0, windowMs: 0 };
-export const DEFAULT_UPDATE: UpdatePolicy = { parallelism: 1, delayMs: 0, order: "stop-first", failureAction: "pause", maxFailureRatio: 0, monitorMs: 5_000 };
+export const DEFAULT_UPDATE: UpdatePolicy = {
+  parallelism: 1,
+  delayMs: 0,
+  order: "stop-first",
+  failureAction: "pause",
+  maxFailureRatio: 0,
+  monitorMs: 5_000,
+};
 
 const COUNT = { min: 0, max: 10_000, whole: true } as const;
 
 export function readMode(reader: Reader, service: MapNode, deploy: MapNode | undefined, path: string): ServiceMode {
-  const mode = reader.word(get(deploy, "mode"), `${path}.deploy.mode`, ["replicated", "global", "replicated-job", "global-job"]) ?? "replicated";
+  const mode =
+    reader.word(get(deploy, "mode"), `${path}.deploy.mode`, ["replicated", "global", "replicated-job", "global-job"]) ??
+    "replicated";
   const replicas = reader.number(get(deploy, "replicas"), `${path}.deploy.replicas`, COUNT);
   const scale = reader.number(get(service, "scale"), `${path}.scale`, COUNT);
   const modeNode = get(deploy, "mode");
-  if (mode.endsWith("-job") && modeNode !== undefined) reader.problem(modeNode.at, `${path}.deploy.mode`, `${mode} is not supported yet`);
+  if (mode.endsWith("-job") && modeNode !== undefined)
+    reader.problem(modeNode.at, `${path}.deploy.mode`, `${mode} is not supported yet`);
   if (mode === "global") {
     const count = get(deploy, "replicas");
-    if (count !== undefined) reader.problem(count.at, `${path}.deploy.replicas`, "a global service has one task on each node, so it takes no replicas");
+    if (count !== undefined)
+      reader.problem(
+        count.at,
+        `${path}.deploy.replicas`,
+        "a global service has one task on each node, so it takes no replicas",
+      );
     return { kind: "global" };
   }
   return { kind: "replicated", replicas: replicas ?? scale ?? 1 };
 }
 
-export function readPlacement(reader: Reader, service: MapNode, deploy: MapNode | undefined, path: string): PlacementSpec {
+export function readPlacement(
+  reader: Reader,
+  service: MapNode,
+  deploy: MapNode | undefined,
+  path: string,
+): PlacementSpec {
   const where = `${path}.deploy.placement`;
   const map = reader.map(get(deploy, "placement"), where);
   if (map !== undefined) reader.only(map, where, ["constraints", "preferences", "max_replicas_per_node"]);
-  const constraints = reader.list(get(map, "constraints"), `${where}.constraints`).flatMap((item, at) => readConstraint(reader, item, `${where}.constraints[${at}]`) ?? []);
+  const constraints = reader
+    .list(get(map, "constraints"), `${where}.constraints`)
+    .flatMap((item, at) => readConstraint(reader, item, `${where}.constraints[${at}]`) ?? []);
   const spreadOver = reader.list(get(map, "preferences"), `${where}.preferences`).flatMap((item, at) => {
     const entry = reader.map(item, `${where}.preferences[${at}]`);
     if (entry !== undefined) reader.only(entry, `${where}.preferences[${at}]`, ["spread"]);
@@ -43,20 +73,35 @@ export function readPlacement(reader: Reader, service: MapNode, deploy: MapNode 
   };
 }
 
-const ATTRIBUTES = /^(node\.(id|hostname|role|ip|platform\.(os|arch)|labels\.[A-Za-z0-9_./-]+)|engine\.labels\.[A-Za-z0-9_./-]+)$/;
+const ATTRIBUTES =
+  /^(node\.(id|hostname|role|ip|platform\.(os|arch)|labels\.[A-Za-z0-9_./-]+)|engine\.labels\.[A-Za-z0-9_./-]+)$/;
 
 function readConstraint(reader: Reader, node: ComposeNode, path: string): Constraint | undefined {
   const text = reader.text(node, path) ?? "";
   const match = /^\s*(\S+?)\s*(==|!=)\s*(.*?)\s*$/.exec(text);
-  if (match === null) return reader.problem(node.at, path, `'${text}' is not a constraint: write node.labels.disk == ssd, or != instead of ==`);
+  if (match === null)
+    return reader.problem(
+      node.at,
+      path,
+      `'${text}' is not a constraint: write node.labels.disk == ssd, or != instead of ==`,
+    );
   const [, attribute = "", operator, value = ""] = match;
   if (!ATTRIBUTES.test(attribute)) {
-    return reader.problem(node.at, path, `'${attribute}' is not an attribute of a node: node.id, node.hostname, node.role, node.ip, node.platform.os, node.platform.arch, node.labels.NAME, engine.labels.NAME`);
+    return reader.problem(
+      node.at,
+      path,
+      `'${attribute}' is not an attribute of a node: node.id, node.hostname, node.role, node.ip, node.platform.os, node.platform.arch, node.labels.NAME, engine.labels.NAME`,
+    );
   }
   return { attribute, operator: operator === "!=" ? "!=" : "==", value };
 }
 
-export function readResources(reader: Reader, service: MapNode, deploy: MapNode | undefined, path: string): ResourceSpec {
+export function readResources(
+  reader: Reader,
+  service: MapNode,
+  deploy: MapNode | undefined,
+  path: string,
+): ResourceSpec {
   const where = `${path}.deploy.resources`;
   const map = reader.map(get(deploy, "resources"), where);
   if (map !== undefined) reader.only(map, where, ["limits", "reservations"]);
@@ -68,13 +113,27 @@ export function readResources(reader: Reader, service: MapNode, deploy: MapNode 
   const pids = { min: -1, max: 4_194_304, whole: true } as const;
   return {
     limits: {
-      cpus: reader.number(get(limits, "cpus"), `${where}.limits.cpus`, cpus) ?? reader.number(get(service, "cpus"), `${path}.cpus`, cpus) ?? 0,
-      memoryBytes: reader.bytes(get(limits, "memory"), `${where}.limits.memory`) ?? reader.bytes(get(service, "mem_limit"), `${path}.mem_limit`) ?? 0,
-      pids: Math.max(0, reader.number(get(limits, "pids"), `${where}.limits.pids`, pids) ?? reader.number(get(service, "pids_limit"), `${path}.pids_limit`, pids) ?? 0),
+      cpus:
+        reader.number(get(limits, "cpus"), `${where}.limits.cpus`, cpus) ??
+        reader.number(get(service, "cpus"), `${path}.cpus`, cpus) ??
+        0,
+      memoryBytes:
+        reader.bytes(get(limits, "memory"), `${where}.limits.memory`) ??
+        reader.bytes(get(service, "mem_limit"), `${path}.mem_limit`) ??
+        0,
+      pids: Math.max(
+        0,
+        reader.number(get(limits, "pids"), `${where}.limits.pids`, pids) ??
+          reader.number(get(service, "pids_limit"), `${path}.pids_limit`, pids) ??
+          0,
+      ),
     },
     reservations: {
       cpus: reader.number(get(reserved, "cpus"), `${where}.reservations.cpus`, cpus) ?? 0,
-      memoryBytes: reader.bytes(get(reserved, "memory"), `${where}.reservations.memory`) ?? reader.bytes(get(service, "mem_reservation"), `${path}.mem_reservation`) ?? 0,
+      memoryBytes:
+        reader.bytes(get(reserved, "memory"), `${where}.reservations.memory`) ??
+        reader.bytes(get(service, "mem_reservation"), `${path}.mem_reservation`) ??
+        0,
       generic: readGeneric(reader, get(reserved, "generic_resources"), `${where}.reservations.generic_resources`),
     },
   };
@@ -87,13 +146,19 @@ function readGeneric(reader: Reader, node: ComposeNode | undefined, path: string
     const spec = reader.map(get(reader.map(item, `${path}[${at}]`), "discrete_resource_spec"), where);
     const kind = reader.text(get(spec, "kind"), `${where}.kind`);
     const value = reader.number(get(spec, "value"), `${where}.value`, COUNT);
-    if (kind === undefined || value === undefined) reader.problem(item.at, `${path}[${at}]`, "wants discrete_resource_spec: {kind: gpu, value: 1}");
+    if (kind === undefined || value === undefined)
+      reader.problem(item.at, `${path}[${at}]`, "wants discrete_resource_spec: {kind: gpu, value: 1}");
     else amounts[kind] = value;
   }
   return amounts;
 }
 
-export function readRestart(reader: Reader, service: MapNode, deploy: MapNode | undefined, path: string): RestartPolicy {
+export function readRestart(
+  reader: Reader,
+  service: MapNode,
+  deploy: MapNode | undefined,
+  path: string,
+): RestartPolicy {
   const where = `${path}.deploy.restart_policy`;
   const map = reader.map(get(deploy, "restart_policy"), where);
   if (map === undefined) return readShortRestart(reader, get(service, "restart"), `${path}.restart`);
@@ -108,7 +173,8 @@ export function readRestart(reader: Reader, service: MapNode, deploy: MapNode | 
 
 function readShortRestart(reader: Reader, node: ComposeNode | undefined, path: string): RestartPolicy {
   const text = reader.text(node, path);
-  if (node === undefined || text === undefined || text === "always" || text === "unless-stopped") return DEFAULT_RESTART;
+  if (node === undefined || text === undefined || text === "always" || text === "unless-stopped")
+    return DEFAULT_RESTART;
   if (text === "no" || text === "false") return { ...DEFAULT_RESTART, condition: "none" };
   const match = /^on-failure(?::(\d{1,4}))?$/.exec(text);
   if (match !== null) return { ...DEFAULT_RESTART, condition: "on-failure", maxAttempts: Number(match[1] ?? 0) };
@@ -116,18 +182,26 @@ function readShortRestart(reader: Reader, node: ComposeNode | undefined, path: s
   return DEFAULT_RESTART;
 }
 
-export function readUpdate(reader: Reader, deploy: MapNode | undefined, key: "update_config" | "rollback_config", path: string): UpdatePolicy {
+export function readUpdate(
+  reader: Reader,
+  deploy: MapNode | undefined,
+  key: "update_config" | "rollback_config",
+  path: string,
+): UpdatePolicy {
   const where = `${path}.deploy.${key}`;
   const map = reader.map(get(deploy, key), where);
   if (map === undefined) return DEFAULT_UPDATE;
   reader.only(map, where, ["parallelism", "delay", "order", "failure_action", "monitor", "max_failure_ratio"]);
-  const actions = key === "update_config" ? (["pause", "continue", "rollback"] as const) : (["pause", "continue"] as const);
+  const actions =
+    key === "update_config" ? (["pause", "continue", "rollback"] as const) : (["pause", "continue"] as const);
   return {
     parallelism: reader.number(get(map, "parallelism"), `${where}.parallelism`, COUNT) ?? DEFAULT_UPDATE.parallelism,
     delayMs: reader.duration(get(map, "delay"), `${where}.delay`) ?? DEFAULT_UPDATE.delayMs,
     order: reader.word(get(map, "order"), `${where}.order`, ["stop-first", "start-first"]) ?? DEFAULT_UPDATE.order,
-    failureAction: reader.word(get(map, "failure_action"), `${where}.failure_action`, actions) ?? DEFAULT_UPDATE.failureAction,
-    maxFailureRatio: reader.number(get(map, "max_failure_ratio"), `${where}.max_failure_ratio`, { min: 0, max: 1, whole: false }) ?? 0,
+    failureAction:
+      reader.word(get(map, "failure_action"), `${where}.failure_action`, actions) ?? DEFAULT_UPDATE.failureAction,
+    maxFailureRatio:
+      reader.number(get(map, "max_failure_ratio"), `${where}.max_failure_ratio`, { min: 0, max: 1, whole: false }) ?? 0,
     monitorMs: reader.duration(get(map, "monitor"), `${where}.monitor`) ?? DEFAULT_UPDATE.monitorMs,
   };
 }

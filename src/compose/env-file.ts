@@ -2,7 +2,10 @@
 
 import { type Environment, interpolateText } from "./interpolate.ts";
 
-export type EnvFile = { readonly values: Environment; readonly problems: readonly { readonly line: number; readonly message: string }[] };
+export type EnvFile = {
+  readonly values: Environment;
+  readonly problems: readonly { readonly line: number; readonly message: string }[];
+};
 
 const LINE = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*(?:=\s*(.*))?$/s;
 
@@ -38,7 +41,11 @@ export function parseEnvFile(text: string, known: Environment): EnvFile {
 }
 
 /** A quoted value may go over several lines. Undefined if it is not quoted, or the quote never ends. */
-function takeQuoted(written: string, lines: readonly string[], from: number): { readonly text: string; readonly isLiteral: boolean; readonly lastLine: number } | undefined {
+function takeQuoted(
+  written: string,
+  lines: readonly string[],
+  from: number,
+): { readonly text: string; readonly isLiteral: boolean; readonly lastLine: number } | undefined {
   const quote = written[0];
   if (quote !== '"' && quote !== "'") return undefined;
   let body = written.slice(1);
@@ -47,7 +54,13 @@ function takeQuoted(written: string, lines: readonly string[], from: number): { 
     const end = endOf(body, quote);
     if (end !== -1) {
       const inner = body.slice(0, end);
-      const text = quote === "'" ? inner : inner.replace(/\\([nrt"\\$])/g, (_, escaped: string) => ({ n: "\n", r: "\r", t: "\t", $: "$$" })[escaped] ?? escaped);
+      const text =
+        quote === "'"
+          ? inner
+          : inner.replace(
+              /\\([nrt"\\$])/g,
+              (_, escaped: string) => ({ n: "\n", r: "\r", t: "\t", $: "$$" })[escaped] ?? escaped,
+            );
       return { text, isLiteral: quote === "'", lastLine: at };
     }
   }

@@ -6,21 +6,47 @@ import { get, type Reader } from "./reader.ts";
 import { readProbe } from "./x-davit/health.ts";
 
 /** As Docker's, but quicker to notice a start: a probe a second costs little while nothing is served yet. */
-const DEFAULTS = { intervalMs: 30_000, timeoutMs: 30_000, retries: 3, startPeriodMs: 0, startIntervalMs: 1_000 } as const;
+const DEFAULTS = {
+  intervalMs: 30_000,
+  timeoutMs: 30_000,
+  retries: 3,
+  startPeriodMs: 0,
+  startIntervalMs: 1_000,
+} as const;
 /** For checks by davit's own probes, which are cheap. */
-const PROBE_DEFAULTS = { intervalMs: 5_000, timeoutMs: 3_000, retries: 3, startPeriodMs: 10_000, startIntervalMs: 500 } as const;
+const PROBE_DEFAULTS = {
+  intervalMs: 5_000,
+  timeoutMs: 3_000,
+  retries: 3,
+  startPeriodMs: 10_000,
+  startIntervalMs: 500,
+} as const;
 
 const KEYS = ["test", "interval", "timeout", "retries", "start_period", "start_interval", "disable"];
 
-export function readHealth(reader: Reader, node: ComposeNode | undefined, extension: ComposeNode | undefined, path: string): HealthSpec {
+export function readHealth(
+  reader: Reader,
+  node: ComposeNode | undefined,
+  extension: ComposeNode | undefined,
+  path: string,
+): HealthSpec {
   const map = reader.map(node, `${path}.healthcheck`);
   const probe = readProbe(reader, extension, `${path}.x-davit.health`);
   const defaults = probe === undefined ? DEFAULTS : PROBE_DEFAULTS;
-  if (map === undefined) return { ...defaults, ...readTimes(reader, extension, `${path}.x-davit.health`), probe: probe ?? { kind: "image" } };
+  if (map === undefined)
+    return {
+      ...defaults,
+      ...readTimes(reader, extension, `${path}.x-davit.health`),
+      probe: probe ?? { kind: "image" },
+    };
   reader.only(map, `${path}.healthcheck`, KEYS);
   const disabled = reader.bool(get(map, "disable"), `${path}.healthcheck.disable`) === true;
   const test = readTest(reader, get(map, "test"), `${path}.healthcheck.test`);
-  return { ...defaults, ...readTimes(reader, map, `${path}.healthcheck`), probe: disabled ? { kind: "none" } : (probe ?? test ?? { kind: "image" }) };
+  return {
+    ...defaults,
+    ...readTimes(reader, map, `${path}.healthcheck`),
+    probe: disabled ? { kind: "none" } : (probe ?? test ?? { kind: "image" }),
+  };
 }
 
 function readTimes(reader: Reader, node: ComposeNode | undefined, path: string): Partial<HealthSpec> {
@@ -49,9 +75,13 @@ function readTest(reader: Reader, node: ComposeNode | undefined, path: string): 
     case "NONE":
       return { kind: "none" };
     case "CMD":
-      return words.length > 0 ? { kind: "command", argv: words } : reader.problem(node.at, path, "CMD wants a command after it");
+      return words.length > 0
+        ? { kind: "command", argv: words }
+        : reader.problem(node.at, path, "CMD wants a command after it");
     case "CMD-SHELL":
-      return words.length === 1 ? { kind: "shell", command: words[0] ?? "" } : reader.problem(node.at, path, "CMD-SHELL wants one text after it");
+      return words.length === 1
+        ? { kind: "shell", command: words[0] ?? "" }
+        : reader.problem(node.at, path, "CMD-SHELL wants one text after it");
     default:
       return reader.problem(node.at, path, "must begin with NONE, CMD or CMD-SHELL, or be one text");
   }

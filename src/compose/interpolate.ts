@@ -23,7 +23,7 @@ export function interpolateText(text: string, environment: Environment): Interpo
 function expand(text: string, environment: Environment, missing: string[], depth: number): string {
   if (depth > MAX_NESTING) throw new MissingVariable(`variables nest deeper than ${MAX_NESTING}`);
   let result = "";
-  for (let at = 0; at < text.length; ) {
+  for (let at = 0; at < text.length;) {
     const dollar = text.indexOf("$", at);
     if (dollar === -1) return result + text.slice(at);
     result += text.slice(at, dollar);
@@ -61,11 +61,13 @@ function plain(name: string, environment: Environment, missing: string[]): strin
 
 function braced(body: string, environment: Environment, missing: string[], depth: number): string {
   const name = NAME.exec(body)?.[0];
-  if (name === undefined) throw new MissingVariable(`'\${${body}}' does not begin with a variable's name; write $\${ for a literal one`);
+  if (name === undefined)
+    throw new MissingVariable(`'\${${body}}' does not begin with a variable's name; write $\${ for a literal one`);
   const rest = body.slice(name.length);
   if (rest === "") return plain(name, environment, missing);
   const operator = OPERATOR.exec(rest)?.[0];
-  if (operator === undefined) throw new MissingVariable(`'\${${body}}': after the name only :- - :? ? :+ + are possible`);
+  if (operator === undefined)
+    throw new MissingVariable(`'\${${body}}': after the name only :- - :? ? :+ + are possible`);
   const argument = rest.slice(operator.length);
   const value = environment[name];
   const isSet = operator.startsWith(":") ? value !== undefined && value !== "" : value !== undefined;
@@ -76,12 +78,20 @@ function braced(body: string, environment: Environment, missing: string[], depth
       return isSet ? expand(argument, environment, missing, depth + 1) : "";
     default:
       if (isSet) return value ?? "";
-      throw new MissingVariable(`variable ${name} is required${argument === "" ? "" : `: ${expand(argument, environment, missing, depth + 1)}`}`);
+      throw new MissingVariable(
+        `variable ${name} is required${argument === "" ? "" : `: ${expand(argument, environment, missing, depth + 1)}`}`,
+      );
   }
 }
 
 /** Interpolates every value of a tree; keys stay as they are. */
-export function interpolate(node: ComposeNode, environment: Environment, problems: Problem[], warnings: Problem[], path = ""): ComposeNode {
+export function interpolate(
+  node: ComposeNode,
+  environment: Environment,
+  problems: Problem[],
+  warnings: Problem[],
+  path = "",
+): ComposeNode {
   switch (node.kind) {
     case "scalar": {
       if (typeof node.value !== "string" || !node.value.includes("$")) return node;
@@ -89,20 +99,40 @@ export function interpolate(node: ComposeNode, environment: Environment, problem
       return { ...node, value: text, text };
     }
     case "list":
-      return { ...node, items: node.items.map((item, at) => interpolate(item, environment, problems, warnings, `${path}[${at}]`)) };
+      return {
+        ...node,
+        items: node.items.map((item, at) => interpolate(item, environment, problems, warnings, `${path}[${at}]`)),
+      };
     case "map": {
       const entries = new Map(
-        [...node.entries].map(([key, entry]) => [key, { ...entry, node: interpolate(entry.node, environment, problems, warnings, path === "" ? key : `${path}.${key}`) }] as const),
+        [...node.entries].map(
+          ([key, entry]) =>
+            [
+              key,
+              {
+                ...entry,
+                node: interpolate(entry.node, environment, problems, warnings, path === "" ? key : `${path}.${key}`),
+              },
+            ] as const,
+        ),
       );
       return { ...node, entries };
     }
   }
 }
 
-function expandAt(text: string, at: Place, path: string, environment: Environment, problems: Problem[], warnings: Problem[]): string {
+function expandAt(
+  text: string,
+  at: Place,
+  path: string,
+  environment: Environment,
+  problems: Problem[],
+  warnings: Problem[],
+): string {
   try {
     const { text: expanded, missing } = interpolateText(text, environment);
-    for (const name of missing) warnings.push({ at, path, message: `variable ${name} is not set: an empty text is taken` });
+    for (const name of missing)
+      warnings.push({ at, path, message: `variable ${name} is not set: an empty text is taken` });
     return expanded;
   } catch (error) {
     problems.push({ at, path, message: error instanceof Error ? error.message : String(error) });

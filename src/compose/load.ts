@@ -60,7 +60,12 @@ export function loadStack(input: LoadInput): Loaded {
   );
   checkDependencies(reader, merged);
   const used = new Set(services.flatMap((service) => service.template.networks.map((network) => network.network)));
-  const stack = { name, services, volumes: [...volumes.values()], networks: [...networks.values()].filter((network) => used.has(network.name) || network.name !== `${name}_default`) };
+  const stack = {
+    name,
+    services,
+    volumes: [...volumes.values()],
+    networks: [...networks.values()].filter((network) => used.has(network.name) || network.name !== `${name}_default`),
+  };
   return finish(reader, merged, stack);
 }
 
@@ -84,7 +89,11 @@ function mergeFiles(input: LoadInput, reader: Reader): MapNode | undefined {
   }
   const root = merged === undefined ? undefined : reader.map(cleaned(merged), "");
   if (root === undefined && reader.problems.length === 0) {
-    reader.problem({ file: input.files[0]?.path ?? "compose.yaml", line: 1, column: 1 }, "", "the file is empty: it needs services:");
+    reader.problem(
+      { file: input.files[0]?.path ?? "compose.yaml", line: 1, column: 1 },
+      "",
+      "the file is empty: it needs services:",
+    );
   }
   return root;
 }
@@ -95,10 +104,17 @@ function readName(reader: Reader, input: LoadInput, merged: MapNode): string {
   const node = get(merged, "name");
   const written = reader.text(node, "name");
   // a directory's name is made to fit, as Compose does; a name that somebody wrote is not
-  const fallback = input.fallbackName.toLowerCase().replaceAll(/[^a-z0-9_-]/g, "").replace(/^[_-]+/, "");
+  const fallback = input.fallbackName
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9_-]/g, "")
+    .replace(/^[_-]+/, "");
   const name = input.name ?? written ?? fallback;
   if (!STACK_NAME.test(name)) {
-    reader.problem(node?.at ?? merged.at, "name", `'${name}' is not a stack's name: 1–63 characters of [a-z0-9_-], the first a letter or digit; give one with --name`);
+    reader.problem(
+      node?.at ?? merged.at,
+      "name",
+      `'${name}' is not a stack's name: 1–63 characters of [a-z0-9_-], the first a letter or digit; give one with --name`,
+    );
   }
   return name;
 }
@@ -115,11 +131,15 @@ function chosenServices(reader: Reader, input: LoadInput, merged: MapNode): read
   }
   return [...services.entries].flatMap(([key, { keyAt, node }]) => {
     if (key.startsWith("x-")) return [];
-    if (!/^[a-zA-Z0-9][a-zA-Z0-9._-]*$/.test(key)) return reader.problem(keyAt, `services.${key}`, "a service's name is made of letters, digits and . _ -") ?? [];
+    if (!/^[a-zA-Z0-9][a-zA-Z0-9._-]*$/.test(key))
+      return reader.problem(keyAt, `services.${key}`, "a service's name is made of letters, digits and . _ -") ?? [];
     const map = reader.map(node, `services.${key}`);
     if (map === undefined) return reader.problem(keyAt, `services.${key}`, "is empty: it needs an image") ?? [];
     const profiles = reader.texts(get(map, "profiles"), `services.${key}.profiles`);
-    return profiles.length === 0 || profiles.some((profile) => input.profiles.includes(profile) || input.profiles.includes("*")) ? [[key, map] as const] : [];
+    return profiles.length === 0 ||
+      profiles.some((profile) => input.profiles.includes(profile) || input.profiles.includes("*"))
+      ? [[key, map] as const]
+      : [];
   });
 }
 
@@ -139,7 +159,8 @@ function readEnvFiles(reader: Reader, input: LoadInput, service: MapNode, path: 
       continue;
     }
     const parsed = parseEnvFile(text, { ...input.environment, ...values });
-    for (const { line, message } of parsed.problems) reader.problem({ file: file ?? "", line, column: 1 }, where, message);
+    for (const { line, message } of parsed.problems)
+      reader.problem({ file: file ?? "", line, column: 1 }, where, message);
     Object.assign(values, parsed.values);
   }
   return values;
@@ -156,16 +177,39 @@ function readVolumes(reader: Reader, merged: MapNode, stack: string): ReadonlyMa
     if (map !== undefined) reader.only(map, path, VOLUME_KEYS);
     const external = reader.bool(get(map, "external"), `${path}.external`) ?? false;
     const name = reader.text(get(map, "name"), `${path}.name`) ?? (external ? key : `${stack}_${key}`);
-    const text = (of: string): Readonly<Record<string, string>> => Object.fromEntries([...reader.pairs(get(map, of), `${path}.${of}`)].map(([option, value]) => [option, value ?? ""]));
-    volumes.set(key, { name, stack, driver: reader.text(get(map, "driver"), `${path}.driver`) ?? "local", driverOpts: text("driver_opts"), labels: text("labels"), external });
+    const text = (of: string): Readonly<Record<string, string>> =>
+      Object.fromEntries(
+        [...reader.pairs(get(map, of), `${path}.${of}`)].map(([option, value]) => [option, value ?? ""]),
+      );
+    volumes.set(key, {
+      name,
+      stack,
+      driver: reader.text(get(map, "driver"), `${path}.driver`) ?? "local",
+      driverOpts: text("driver_opts"),
+      labels: text("labels"),
+      external,
+    });
   }
   return volumes;
 }
 
-const NETWORK_KEYS = ["driver", "driver_opts", "internal", "labels", "external", "name", "attachable", "ipam", "enable_ipv6", "enable_ipv4"];
+const NETWORK_KEYS = [
+  "driver",
+  "driver_opts",
+  "internal",
+  "labels",
+  "external",
+  "name",
+  "attachable",
+  "ipam",
+  "enable_ipv6",
+  "enable_ipv4",
+];
 
 function readNetworks(reader: Reader, merged: MapNode, stack: string): ReadonlyMap<string, NetworkSpec> {
-  const networks = new Map<string, NetworkSpec>([["default", { name: `${stack}_default`, stack, driver: "davit", internal: false, labels: {}, external: false }]]);
+  const networks = new Map<string, NetworkSpec>([
+    ["default", { name: `${stack}_default`, stack, driver: "davit", internal: false, labels: {}, external: false }],
+  ]);
   for (const [key, { keyAt, node }] of reader.map(get(merged, "networks"), "networks")?.entries ?? []) {
     if (key.startsWith("x-")) continue;
     const path = `networks.${key}`;
@@ -173,11 +217,22 @@ function readNetworks(reader: Reader, merged: MapNode, stack: string): ReadonlyM
     if (map !== undefined) reader.only(map, path, NETWORK_KEYS);
     const external = reader.bool(get(map, "external"), `${path}.external`) ?? false;
     const internal = reader.bool(get(map, "internal"), `${path}.internal`) ?? false;
-    if (internal) reader.problem(keyAt, `${path}.internal`, "is not supported yet: there is no isolation between networks");
-    const labels = Object.fromEntries([...reader.pairs(get(map, "labels"), `${path}.labels`)].map(([label, value]) => [label, value ?? ""]));
+    if (internal)
+      reader.problem(keyAt, `${path}.internal`, "is not supported yet: there is no isolation between networks");
+    const labels = Object.fromEntries(
+      [...reader.pairs(get(map, "labels"), `${path}.labels`)].map(([label, value]) => [label, value ?? ""]),
+    );
     const name = reader.text(get(map, "name"), `${path}.name`) ?? (external ? key : `${stack}_${key}`);
-    if (key !== "default") reader.warning(keyAt, path, "is kept, but does not isolate yet: every task can reach every other on its node");
-    networks.set(key, { name, stack, driver: reader.text(get(map, "driver"), `${path}.driver`) ?? "davit", internal, labels, external });
+    if (key !== "default")
+      reader.warning(keyAt, path, "is kept, but does not isolate yet: every task can reach every other on its node");
+    networks.set(key, {
+      name,
+      stack,
+      driver: reader.text(get(map, "driver"), `${path}.driver`) ?? "davit",
+      internal,
+      labels,
+      external,
+    });
   }
   return networks;
 }
@@ -196,7 +251,8 @@ function checkDependencies(reader: Reader, merged: MapNode): void {
     reader.warning(dependsOn.at, path, "the order of starting is not honoured yet: all services start at once");
     for (const name of names) {
       if (!services.has(name)) reader.problem(dependsOn.at, path, `there is no service '${name}'`);
-      const entry = dependsOn.kind === "map" ? reader.map(dependsOn.entries.get(name)?.node, `${path}.${name}`) : undefined;
+      const entry =
+        dependsOn.kind === "map" ? reader.map(dependsOn.entries.get(name)?.node, `${path}.${name}`) : undefined;
       if (entry !== undefined) {
         reader.only(entry, `${path}.${name}`, ["condition", "restart", "required"]);
         reader.word(get(entry, "condition"), `${path}.${name}.condition`, CONDITIONS);
@@ -205,7 +261,8 @@ function checkDependencies(reader: Reader, merged: MapNode): void {
     edges.set(key, names);
   }
   for (const [key, { keyAt }] of services) {
-    if (reaches(edges, key, key, new Set())) reader.problem(keyAt, `services.${key}.depends_on`, "depends on itself, through others or directly");
+    if (reaches(edges, key, key, new Set()))
+      reader.problem(keyAt, `services.${key}.depends_on`, "depends on itself, through others or directly");
   }
 }
 

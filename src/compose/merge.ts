@@ -4,7 +4,18 @@
 import type { ComposeNode, ListNode, MapEntry, MapNode, ScalarNode } from "./node.ts";
 
 /** Lists and mappings that say the same in two forms: merged as mappings. The last part of the path decides. */
-const NAMED = new Set(["environment", "labels", "annotations", "sysctls", "args", "extra_hosts", "networks", "depends_on", "driver_opts", "options"]);
+const NAMED = new Set([
+  "environment",
+  "labels",
+  "annotations",
+  "sysctls",
+  "args",
+  "extra_hosts",
+  "networks",
+  "depends_on",
+  "driver_opts",
+  "options",
+]);
 /** Replaced as a whole. */
 const REPLACED = /^services\.[^.]+\.(command|entrypoint|healthcheck\.test)$/;
 
@@ -38,7 +49,11 @@ function mergeMaps(base: MapNode, over: MapNode, path: string): MapNode {
     const known = entries.get(key);
     if (entry.node.tag === "reset") entries.delete(key);
     else if (known === undefined) entries.set(key, { ...entry, node: cleaned(entry.node) });
-    else entries.set(key, { keyAt: entry.keyAt, node: mergeNodes(known.node, entry.node, path === "" ? key : `${path}.${key}`) });
+    else
+      entries.set(key, {
+        keyAt: entry.keyAt,
+        node: mergeNodes(known.node, entry.node, path === "" ? key : `${path}.${key}`),
+      });
   }
   return { ...base, entries };
 }
@@ -48,7 +63,10 @@ export function cleaned(node: ComposeNode): ComposeNode {
   if (node.kind === "scalar") return untagged(node);
   if (node.kind === "list") return untagged({ ...node, items: node.items.map(cleaned) });
   const kept = [...node.entries].filter(([, entry]) => entry.node.tag !== "reset");
-  return untagged({ ...node, entries: new Map(kept.map(([key, entry]) => [key, { ...entry, node: cleaned(entry.node) }])) });
+  return untagged({
+    ...node,
+    entries: new Map(kept.map(([key, entry]) => [key, { ...entry, node: cleaned(entry.node) }])),
+  });
 }
 
 function mergeLists(base: ListNode, over: ListNode, name: string): ListNode {
@@ -61,9 +79,16 @@ function mergeLists(base: ListNode, over: ListNode, name: string): ListNode {
 
 /** What makes two items of a list the same one. */
 const KEYED: Readonly<Record<string, (item: ComposeNode) => string | undefined>> = {
-  ports: (item) => (item.kind === "map" ? ["host_ip", "target", "published", "protocol"].map((key) => textOf(item, key) ?? "").join("|") : item.kind === "scalar" ? item.text : undefined),
-  volumes: (item) => (item.kind === "map" ? textOf(item, "target") : item.kind === "scalar" ? targetOf(item.text) : undefined),
-  devices: (item) => (item.kind === "map" ? textOf(item, "target") : item.kind === "scalar" ? targetOf(item.text) : undefined),
+  ports: (item) =>
+    item.kind === "map"
+      ? ["host_ip", "target", "published", "protocol"].map((key) => textOf(item, key) ?? "").join("|")
+      : item.kind === "scalar"
+        ? item.text
+        : undefined,
+  volumes: (item) =>
+    item.kind === "map" ? textOf(item, "target") : item.kind === "scalar" ? targetOf(item.text) : undefined,
+  devices: (item) =>
+    item.kind === "map" ? textOf(item, "target") : item.kind === "scalar" ? targetOf(item.text) : undefined,
   expose: (item) => (item.kind === "scalar" ? item.text : undefined),
   dns: (item) => (item.kind === "scalar" ? item.text : undefined),
   dns_search: (item) => (item.kind === "scalar" ? item.text : undefined),
@@ -92,7 +117,8 @@ function asMap(node: ComposeNode, name: string): MapNode | undefined {
     if (item.kind !== "scalar") return undefined;
     const at = item.text.search(separator);
     const key = at === -1 ? item.text : item.text.slice(0, at);
-    const value: ScalarNode = at === -1 ? { kind: "scalar", at: item.at, value: null, text: "" } : textNode(item, item.text.slice(at + 1));
+    const value: ScalarNode =
+      at === -1 ? { kind: "scalar", at: item.at, value: null, text: "" } : textNode(item, item.text.slice(at + 1));
     entries.set(key, { keyAt: item.at, node: value });
   }
   return { kind: "map", at: node.at, entries };

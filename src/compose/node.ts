@@ -13,9 +13,19 @@ export type ScalarNode = {
   /** As it is written, so that 012 or 1.10 stay what they are where a text is wanted. */
   readonly text: string;
 };
-export type ListNode = { readonly kind: "list"; readonly at: Place; readonly tag?: MergeTag; readonly items: readonly ComposeNode[] };
+export type ListNode = {
+  readonly kind: "list";
+  readonly at: Place;
+  readonly tag?: MergeTag;
+  readonly items: readonly ComposeNode[];
+};
 export type MapEntry = { readonly keyAt: Place; readonly node: ComposeNode };
-export type MapNode = { readonly kind: "map"; readonly at: Place; readonly tag?: MergeTag; readonly entries: ReadonlyMap<string, MapEntry> };
+export type MapNode = {
+  readonly kind: "map";
+  readonly at: Place;
+  readonly tag?: MergeTag;
+  readonly entries: ReadonlyMap<string, MapEntry>;
+};
 export type ComposeNode = ScalarNode | ListNode | MapNode;
 
 export type Problem = { readonly at: Place; readonly path: string; readonly message: string };
@@ -30,7 +40,11 @@ export function sortProblems(problems: readonly Problem[]): readonly Problem[] {
   const unique = new Map(problems.map((problem) => [renderProblem(problem), problem]));
   return [...unique.values()].sort(
     (a, b) =>
-      compare(a.at.file, b.at.file) || a.at.line - b.at.line || a.at.column - b.at.column || compare(a.path, b.path) || compare(a.message, b.message),
+      compare(a.at.file, b.at.file) ||
+      a.at.line - b.at.line ||
+      a.at.column - b.at.column ||
+      compare(a.path, b.path) ||
+      compare(a.message, b.message),
   );
 }
 

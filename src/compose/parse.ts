@@ -1,7 +1,16 @@
 // One YAML text to a tree with places. Hostile input is met with limits: on size, on the number of nodes after aliases are followed, on
 // depth; each ends in a problem, never in a crash. Pure.
 
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, type Pair, type ParsedNode } from "yaml";
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseAllDocuments,
+  type Pair,
+} from "yaml";
 import type { ComposeNode, MapEntry, MergeTag, Place, Problem, ScalarNode } from "./node.ts";
 
 /** A file larger than that was not written for people; the specification's largest published examples are under 100 KB. */
@@ -20,18 +29,30 @@ export function parseFile(file: string, text: string): ParsedFile {
   if (text.includes("\0")) return refuse("the file holds a NUL byte: it is not a text");
   if (text.includes("\uFFFD")) return refuse("the file is not valid UTF-8");
   const lines = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true, merge: true, version: "1.2", logLevel: "silent", keepSourceTokens: false });
+  const documents = parseAllDocuments(text, {
+    lineCounter: lines,
+    uniqueKeys: true,
+    merge: true,
+    version: "1.2",
+    logLevel: "silent",
+    keepSourceTokens: false,
+  });
   if (!Array.isArray(documents) || documents.length === 0) return { root: undefined, problems: [] };
-  if (documents.length > 1) return refuse("the file holds several documents (---): put each in a file of its own and give them all with -f");
+  if (documents.length > 1)
+    return refuse("the file holds several documents (---): put each in a file of its own and give them all with -f");
   const [document] = documents;
   const placeOf = (offset: number | undefined): Place => {
     const { line, col } = lines.linePos(offset ?? 0);
     return { file, line, column: col };
   };
-  const problems: Problem[] = (document?.errors ?? []).map((error) => ({ at: placeOf(error.pos[0]), path: "", message: explain(error.code, error.message) }));
+  const problems: Problem[] = (document?.errors ?? []).map((error) => ({
+    at: placeOf(error.pos[0]),
+    path: "",
+    message: explain(error.code, error.message),
+  }));
   if (problems.length > 0 || document === undefined) return { root: undefined, problems };
   const reader = new TreeReader(placeOf, problems);
-  const root = reader.read(document.contents as ParsedNode | null, 0);
+  const root = reader.read(document.contents, 0);
   return { root: reader.isOver ? undefined : root, problems };
 }
 
@@ -71,8 +92,15 @@ class TreeReader {
   #readPlain(node: Node, at: Place, depth: number): ComposeNode {
     const tag = tagOf(node);
     const tagged = tag === undefined ? {} : { tag };
-    if (isMap(node)) return { kind: "map", at, entries: this.#readEntries(node.items as Pair<Node, Node | null>[], depth), ...tagged };
-    if (isSeq(node)) return { kind: "list", at, items: node.items.map((item) => this.read(item as Node | null, depth + 1)), ...tagged };
+    if (isMap(node))
+      return { kind: "map", at, entries: this.#readEntries(node.items as Pair<Node, Node | null>[], depth), ...tagged };
+    if (isSeq(node))
+      return {
+        kind: "list",
+        at,
+        items: node.items.map((item) => this.read(item as Node | null, depth + 1)),
+        ...tagged,
+      };
     if (isScalar(node)) return { ...scalar(node.value, node.source, at), ...tagged };
     return { kind: "scalar", at, value: null, text: "" };
   }
@@ -80,7 +108,8 @@ class TreeReader {
   #readAlias(name: string, at: Place, depth: number): ComposeNode {
     const target = this.#anchors.get(name);
     if (target === undefined) return this.#complain(at, `there is no anchor &${name} before this alias`);
-    if (this.#open.has(target)) return this.#complain(at, `alias *${name} stands inside its own anchor: that never ends`);
+    if (this.#open.has(target))
+      return this.#complain(at, `alias *${name} stands inside its own anchor: that never ends`);
     return this.read(target, depth + 1);
   }
 
@@ -89,7 +118,11 @@ class TreeReader {
     const merged = new Map<string, MapEntry>();
     for (const pair of pairs) {
       const keyAt = this.#placeOf(pair.key?.range?.[0]);
-      const key = isScalar(pair.key) ? (typeof pair.key.value === "string" ? pair.key.value : (pair.key.source ?? String(pair.key.value))) : undefined;
+      const key = isScalar(pair.key)
+        ? typeof pair.key.value === "string"
+          ? pair.key.value
+          : (pair.key.source ?? String(pair.key.value))
+        : undefined;
       if (key === undefined) {
         this.#complain(keyAt, "a key must be a plain text");
       } else if (key === "<<") {
@@ -123,7 +156,11 @@ class TreeReader {
   }
 
   #stop(at: Place): ComposeNode {
-    if (!this.isOver) this.#complain(at, `the file grows to more than ${MAX_NODES} values, or nests deeper than ${MAX_DEPTH}, when its aliases are followed`);
+    if (!this.isOver)
+      this.#complain(
+        at,
+        `the file grows to more than ${MAX_NODES} values, or nests deeper than ${MAX_DEPTH}, when its aliases are followed`,
+      );
     this.isOver = true;
     return { kind: "scalar", at, value: null, text: "" };
   }
@@ -136,7 +173,9 @@ function tagOf(node: Node): MergeTag | undefined {
 
 function scalar(value: unknown, source: string | undefined, at: Place): ScalarNode {
   if (typeof value === "string") return { kind: "scalar", at, value, text: value };
-  if (typeof value === "number" || typeof value === "boolean") return { kind: "scalar", at, value, text: source ?? String(value) };
+  if (typeof value === "number" || typeof value === "boolean")
+    return { kind: "scalar", at, value, text: source ?? String(value) };
   if (value === null || value === undefined) return { kind: "scalar", at, value: null, text: "" };
-  return { kind: "scalar", at, value: source ?? String(value), text: source ?? String(value) };
+  // timestamps and the like: the text as it is written is the value
+  return { kind: "scalar", at, value: source ?? "", text: source ?? "" };
 }

@@ -9,7 +9,13 @@ import { parsePortRange, type PortRange } from "./values.ts";
 /** Where a port without a host port is published, as Swarm does. */
 export const CHOSEN_PORTS: PortRange = { from: 30_000, to: 32_767 };
 
-type Parsed = { readonly target: PortRange; readonly published: PortRange; readonly protocol: "tcp" | "udp"; readonly hostIp: string | undefined; readonly mode: "ingress" | "host" };
+type Parsed = {
+  readonly target: PortRange;
+  readonly published: PortRange;
+  readonly protocol: "tcp" | "udp";
+  readonly hostIp: string | undefined;
+  readonly mode: "ingress" | "host";
+};
 
 export function readPorts(reader: Reader, node: ComposeNode | undefined, path: string): readonly PortSpec[] {
   return reader.list(node, path).flatMap((item, at) => {
@@ -21,13 +27,22 @@ export function readPorts(reader: Reader, node: ComposeNode | undefined, path: s
 
 function readShort(reader: Reader, node: ComposeNode, path: string): Parsed | undefined {
   const text = reader.text(node, path) ?? "";
-  const match = /^(?:(?<ip>\[[0-9a-fA-F:.]+\]|\d+\.\d+\.\d+\.\d+):)?(?:(?<published>[0-9-]*):)?(?<target>[0-9-]+)(?:\/(?<protocol>\w+))?$/.exec(text);
-  if (match?.groups === undefined) return reader.problem(node.at, path, `'${text}' is not a port: write 8080:80, 127.0.0.1:8080:80/udp or a range like 8080-8089:80`);
+  const match =
+    /^(?:(?<ip>\[[0-9a-fA-F:.]+\]|\d+\.\d+\.\d+\.\d+):)?(?:(?<published>[0-9-]*):)?(?<target>[0-9-]+)(?:\/(?<protocol>\w+))?$/.exec(
+      text,
+    );
+  if (match?.groups === undefined)
+    return reader.problem(
+      node.at,
+      path,
+      `'${text}' is not a port: write 8080:80, 127.0.0.1:8080:80/udp or a range like 8080-8089:80`,
+    );
   const { ip, published, target = "", protocol = "tcp" } = match.groups;
   if (protocol !== "tcp" && protocol !== "udp") return reader.problem(node.at, path, `'${protocol}' is not tcp or udp`);
   const targets = parsePortRange(target);
   const hosts = published === undefined || published === "" ? CHOSEN_PORTS : parsePortRange(published);
-  if (targets === undefined || hosts === undefined) return reader.problem(node.at, path, `'${text}' is not a port range (1–65535)`);
+  if (targets === undefined || hosts === undefined)
+    return reader.problem(node.at, path, `'${text}' is not a port range (1–65535)`);
   return { target: targets, published: hosts, protocol, hostIp: ip?.replace(/^\[|\]$/g, ""), mode: "ingress" };
 }
 
@@ -38,9 +53,19 @@ function readLong(reader: Reader, map: MapNode, path: string): Parsed | undefine
   const published = text === undefined ? CHOSEN_PORTS : parsePortRange(text);
   const protocol = reader.word(get(map, "protocol"), `${path}.protocol`, ["tcp", "udp"]) ?? "tcp";
   const mode = reader.word(get(map, "mode"), `${path}.mode`, ["ingress", "host"]) ?? "ingress";
-  if (target === undefined) return get(map, "target") === undefined ? reader.problem(map.at, path, "lacks target, the port inside the container") : undefined;
-  if (published === undefined) return reader.problem(map.at, `${path}.published`, `'${text}' is not a port range (1–65535)`);
-  return { target: { from: target, to: target }, published, protocol, hostIp: reader.text(get(map, "host_ip"), `${path}.host_ip`), mode };
+  if (target === undefined)
+    return get(map, "target") === undefined
+      ? reader.problem(map.at, path, "lacks target, the port inside the container")
+      : undefined;
+  if (published === undefined)
+    return reader.problem(map.at, `${path}.published`, `'${text}' is not a port range (1–65535)`);
+  return {
+    target: { from: target, to: target },
+    published,
+    protocol,
+    hostIp: reader.text(get(map, "host_ip"), `${path}.host_ip`),
+    mode,
+  };
 }
 
 function expand(reader: Reader, node: ComposeNode, path: string, parsed: Parsed): readonly PortSpec[] {
@@ -50,7 +75,11 @@ function expand(reader: Reader, node: ComposeNode, path: string, parsed: Parsed)
   if (count === 1) return [{ ...base, target: target.from, published }];
   const isChosen = published === CHOSEN_PORTS;
   if (!isChosen && published.to - published.from + 1 !== count) {
-    reader.problem(node.at, path, `${published.from}-${published.to} and ${target.from}-${target.to} are ranges of different lengths`);
+    reader.problem(
+      node.at,
+      path,
+      `${published.from}-${published.to} and ${target.from}-${target.to} are ranges of different lengths`,
+    );
     return [];
   }
   return Array.from({ length: count }, (_, at) => ({

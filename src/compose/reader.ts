@@ -45,12 +45,20 @@ export class Reader {
     return this.problem(node.at, path, `'${text}' is not true or false`);
   }
 
-  number(node: ComposeNode | undefined, path: string, range: { readonly min: number; readonly max: number; readonly whole: boolean }): number | undefined {
+  number(
+    node: ComposeNode | undefined,
+    path: string,
+    range: { readonly min: number; readonly max: number; readonly whole: boolean },
+  ): number | undefined {
     const text = this.text(node, path);
     if (text === undefined || node === undefined) return undefined;
     const value = /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
     if (Number.isNaN(value) || (range.whole && !Number.isInteger(value)) || value < range.min || value > range.max) {
-      return this.problem(node.at, path, `'${text}' is not a ${range.whole ? "whole number" : "number"} from ${range.min} to ${range.max}`);
+      return this.problem(
+        node.at,
+        path,
+        `'${text}' is not a ${range.whole ? "whole number" : "number"} from ${range.min} to ${range.max}`,
+      );
     }
     return value;
   }
@@ -65,14 +73,18 @@ export class Reader {
   bytes(node: ComposeNode | undefined, path: string): number | undefined {
     const text = this.text(node, path);
     if (text === undefined || node === undefined) return undefined;
-    return parseBytes(text) ?? this.problem(node.at, path, `'${text}' is not a size: write 512m, 1g or a number of bytes`);
+    return (
+      parseBytes(text) ?? this.problem(node.at, path, `'${text}' is not a size: write 512m, 1g or a number of bytes`)
+    );
   }
 
   /** One of some words. */
   word<Word extends string>(node: ComposeNode | undefined, path: string, words: readonly Word[]): Word | undefined {
     const text = this.text(node, path);
     if (text === undefined || node === undefined) return undefined;
-    return words.find((word) => word === text) ?? this.problem(node.at, path, `'${text}' is not one of ${words.join(", ")}`);
+    return (
+      words.find((word) => word === text) ?? this.problem(node.at, path, `'${text}' is not one of ${words.join(", ")}`)
+    );
   }
 
   texts(node: ComposeNode | undefined, path: string): readonly string[] {
@@ -112,12 +124,17 @@ export class Reader {
 
   /** Complains about every key outside a short list. */
   only(map: MapNode, path: string, known: readonly string[]): void {
-    for (const [key, { keyAt }] of map.entries) if (!key.startsWith("x-") && !known.includes(key)) this.unknown(keyAt, `${path}.${key}`, key, known);
+    for (const [key, { keyAt }] of map.entries)
+      if (!key.startsWith("x-") && !known.includes(key)) this.unknown(keyAt, `${path}.${key}`, key, known);
   }
 
   unknown(at: Place, path: string, key: string, known: readonly string[]): void {
     const near = nearest(key, known);
-    this.problem(at, path, `is not a key here${near === undefined ? `; known: ${known.slice(0, 12).join(", ")}${known.length > 12 ? ", …" : ""}` : `; did you mean ${near}?`}`);
+    this.problem(
+      at,
+      path,
+      `is not a key here${near === undefined ? `; known: ${known.slice(0, 12).join(", ")}${known.length > 12 ? ", …" : ""}` : `; did you mean ${near}?`}`,
+    );
   }
 }
 

@@ -24,9 +24,13 @@ export function readRuntime(reader: Reader, service: MapNode, path: string): Run
     dnsOptions: texts("dns_opt"),
     pidMode: reader.text(get(service, "pid"), `${path}.pid`),
     ipcMode: reader.text(get(service, "ipc"), `${path}.ipc`),
-    oomScoreAdj: reader.number(get(service, "oom_score_adj"), `${path}.oom_score_adj`, { min: -1_000, max: 1_000, whole: true }),
+    oomScoreAdj: reader.number(get(service, "oom_score_adj"), `${path}.oom_score_adj`, {
+      min: -1_000,
+      max: 1_000,
+      whole: true,
+    }),
   };
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as RuntimeOptions;
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 function readSysctls(reader: Reader, node: ComposeNode | undefined, path: string): RuntimeOptions["sysctls"] {
@@ -61,10 +65,17 @@ function readDevices(reader: Reader, node: ComposeNode | undefined, path: string
       reader.only(item, where, ["source", "target", "permissions"]);
       const source = reader.text(get(item, "source"), `${where}.source`);
       if (source === undefined) return reader.problem(item.at, where, "lacks source") ?? [];
-      return [{ source, target: reader.text(get(item, "target"), `${where}.target`) ?? source, permissions: reader.text(get(item, "permissions"), `${where}.permissions`) ?? "rwm" }];
+      return [
+        {
+          source,
+          target: reader.text(get(item, "target"), `${where}.target`) ?? source,
+          permissions: reader.text(get(item, "permissions"), `${where}.permissions`) ?? "rwm",
+        },
+      ];
     }
     const [source = "", target, permissions = "rwm"] = (reader.text(item, where) ?? "").split(":");
-    if (!source.startsWith("/")) return reader.problem(item.at, where, `'${source}' is not a device's absolute path`) ?? [];
+    if (!source.startsWith("/"))
+      return reader.problem(item.at, where, `'${source}' is not a device's absolute path`) ?? [];
     return [{ source, target: target ?? source, permissions }];
   });
 }
@@ -72,6 +83,9 @@ function readDevices(reader: Reader, node: ComposeNode | undefined, path: string
 /** "name:address", whichever form it was written in. */
 function readExtraHosts(reader: Reader, node: ComposeNode | undefined, path: string): readonly string[] | undefined {
   if (node === undefined) return undefined;
-  if (node.kind === "map") return [...node.entries].flatMap(([name, entry]) => reader.texts(entry.node, `${path}.${name}`).map((address) => `${name}:${address}`));
+  if (node.kind === "map")
+    return [...node.entries].flatMap(([name, entry]) =>
+      reader.texts(entry.node, `${path}.${name}`).map((address) => `${name}:${address}`),
+    );
   return reader.texts(node, path).map((text) => text.replace(/^([^=:]+)=/, "$1:"));
 }

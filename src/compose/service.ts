@@ -1,6 +1,12 @@
 // One service of a merged file to its spec. Pure but for the environment files that were read before.
 
-import type { ContainerSpec, NetworkAttachment, PullPolicy, ServiceSpec, TaskTemplate } from "../core/model/service-spec.ts";
+import type {
+  ContainerSpec,
+  NetworkAttachment,
+  PullPolicy,
+  ServiceSpec,
+  TaskTemplate,
+} from "../core/model/service-spec.ts";
 import { readMode, readPlacement, readResources, readRestart, readUpdate } from "./deploy.ts";
 import { readHealth } from "./health.ts";
 import type { Environment } from "./interpolate.ts";
@@ -35,7 +41,9 @@ export function readService(context: ServiceContext, name: string, map: MapNode)
   reader.keys(map, path, SERVICE_KEYS);
   const deploy = reader.map(get(map, "deploy"), `${path}.deploy`);
   if (deploy !== undefined) reader.keys(deploy, `${path}.deploy`, DEPLOY_KEYS);
-  const labels = Object.fromEntries([...reader.pairs(get(deploy, "labels"), `${path}.deploy.labels`)].map(([key, value]) => [key, value ?? ""]));
+  const labels = Object.fromEntries(
+    [...reader.pairs(get(deploy, "labels"), `${path}.deploy.labels`)].map(([key, value]) => [key, value ?? ""]),
+  );
   return {
     name: `${stack}_${name}`,
     stack,
@@ -70,7 +78,8 @@ function readContainer(context: ServiceContext, map: MapNode, path: string): Con
   const bool = (key: string): boolean | undefined => reader.bool(get(map, key), `${path}.${key}`);
   const image = text("image");
   if (image === undefined && get(map, "build") === undefined) reader.problem(map.at, path, "lacks image");
-  if (image !== undefined && (/\s/.test(image) || image === "")) reader.problem(get(map, "image")?.at ?? map.at, `${path}.image`, `'${image}' is not the name of an image`);
+  if (image !== undefined && (/\s/.test(image) || image === ""))
+    reader.problem(get(map, "image")?.at ?? map.at, `${path}.image`, `'${image}' is not the name of an image`);
   const optional = {
     entrypoint: readWords(reader, get(map, "entrypoint"), `${path}.entrypoint`),
     command: readWords(reader, get(map, "command"), `${path}.command`),
@@ -90,11 +99,18 @@ function readContainer(context: ServiceContext, map: MapNode, path: string): Con
     image: image ?? "",
     pullPolicy: readPullPolicy(reader, get(map, "pull_policy"), `${path}.pull_policy`),
     env: readEnvironment(context, get(map, "environment"), `${path}.environment`),
-    labels: Object.fromEntries([...reader.pairs(get(map, "labels"), `${path}.labels`)].map(([key, value]) => [key, value ?? ""])),
-    mounts: [...readMounts(reader, get(map, "volumes"), `${path}.volumes`, context.volumeName), ...readTmpfs(reader, get(map, "tmpfs"), `${path}.tmpfs`)],
+    labels: Object.fromEntries(
+      [...reader.pairs(get(map, "labels"), `${path}.labels`)].map(([key, value]) => [key, value ?? ""]),
+    ),
+    mounts: [
+      ...readMounts(reader, get(map, "volumes"), `${path}.volumes`, context.volumeName),
+      ...readTmpfs(reader, get(map, "tmpfs"), `${path}.tmpfs`),
+    ],
     stopGraceMs: reader.duration(get(map, "stop_grace_period"), `${path}.stop_grace_period`) ?? DEFAULT_STOP_GRACE_MS,
     runtime: readRuntime(reader, map, path),
-    ...(Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)) as Partial<ContainerSpec>),
+    ...(Object.fromEntries(
+      Object.entries(optional).filter(([, value]) => value !== undefined),
+    ) as Partial<ContainerSpec>),
   };
 }
 
@@ -106,12 +122,17 @@ function readWords(reader: Reader, node: ComposeNode | undefined, path: string):
 
 function readPullPolicy(reader: Reader, node: ComposeNode | undefined, path: string): PullPolicy {
   const word = reader.word(node, path, ["missing", "if_not_present", "always", "never", "build"]);
-  if (word === "build" && node !== undefined) reader.problem(node.at, path, "build is not supported: build and push the image first");
+  if (word === "build" && node !== undefined)
+    reader.problem(node.at, path, "build is not supported: build and push the image first");
   return word === "always" || word === "never" ? word : "missing";
 }
 
 /** Environment files first, then `environment`; a name without a value takes it from where the command runs, if it has one there. */
-function readEnvironment(context: ServiceContext, node: ComposeNode | undefined, path: string): Readonly<Record<string, string>> {
+function readEnvironment(
+  context: ServiceContext,
+  node: ComposeNode | undefined,
+  path: string,
+): Readonly<Record<string, string>> {
   const env: Record<string, string> = { ...context.envFiles };
   for (const [name, value] of context.reader.pairs(node, path)) {
     const given = value ?? context.environment[name];
@@ -120,21 +141,38 @@ function readEnvironment(context: ServiceContext, node: ComposeNode | undefined,
   return env;
 }
 
-function readLogging(reader: Reader, node: ComposeNode | undefined, path: string): ContainerSpec["logging"] | undefined {
+function readLogging(
+  reader: Reader,
+  node: ComposeNode | undefined,
+  path: string,
+): ContainerSpec["logging"] | undefined {
   const map = reader.map(node, path);
   if (map === undefined) return undefined;
   reader.only(map, path, ["driver", "options"]);
-  const options = Object.fromEntries([...reader.pairs(get(map, "options"), `${path}.options`)].map(([key, value]) => [key, value ?? ""]));
+  const options = Object.fromEntries(
+    [...reader.pairs(get(map, "options"), `${path}.options`)].map(([key, value]) => [key, value ?? ""]),
+  );
   return { driver: reader.text(get(map, "driver"), `${path}.driver`) ?? "json-file", options };
 }
 
-function readNetworks(context: ServiceContext, node: ComposeNode | undefined, path: string): readonly NetworkAttachment[] {
+function readNetworks(
+  context: ServiceContext,
+  node: ComposeNode | undefined,
+  path: string,
+): readonly NetworkAttachment[] {
   const { reader, networkName } = context;
   const names = node?.kind === "map" ? [...node.entries.keys()] : reader.texts(node, path);
   const wanted = node === undefined ? ["default"] : names;
   return wanted.flatMap((key) => {
     const network = networkName(key);
-    if (network === undefined) return reader.problem(node?.at ?? { file: "", line: 1, column: 1 }, path, `network '${key}' is not declared under networks: at the top level`) ?? [];
+    if (network === undefined)
+      return (
+        reader.problem(
+          node?.at ?? { file: "", line: 1, column: 1 },
+          path,
+          `network '${key}' is not declared under networks: at the top level`,
+        ) ?? []
+      );
     const map = node?.kind === "map" ? reader.map(node.entries.get(key)?.node, `${path}.${key}`) : undefined;
     if (map !== undefined) reader.only(map, `${path}.${key}`, ["aliases", "priority"]);
     return [{ network, aliases: reader.texts(get(map, "aliases"), `${path}.${key}.aliases`) }];

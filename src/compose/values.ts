@@ -1,14 +1,25 @@
 // The small languages inside Compose values: durations, sizes, port ranges, shell words. Each gives undefined for what it cannot read. Pure.
 
 const DURATION_UNITS: Readonly<Record<string, number>> = { us: 0.001, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-const BYTE_UNITS: Readonly<Record<string, number>> = { b: 1, k: 1024, kb: 1024, m: 1024 ** 2, mb: 1024 ** 2, g: 1024 ** 3, gb: 1024 ** 3, t: 1024 ** 4, tb: 1024 ** 4 };
+const BYTE_UNITS: Readonly<Record<string, number>> = {
+  b: 1,
+  k: 1024,
+  kb: 1024,
+  m: 1024 ** 2,
+  mb: 1024 ** 2,
+  g: 1024 ** 3,
+  gb: 1024 ** 3,
+  t: 1024 ** 4,
+  tb: 1024 ** 4,
+};
 
 /** "1m30s", "500ms", "0": milliseconds. */
 export function parseDuration(text: string): number | undefined {
   if (text === "0") return 0;
   if (!/^(\d+(\.\d+)?(us|ms|s|m|h))+$/.test(text)) return undefined;
   let total = 0;
-  for (const [, amount = "0", unit = "s"] of text.matchAll(/(\d+(?:\.\d+)?)(us|ms|s|m|h)/g)) total += Number(amount) * (DURATION_UNITS[unit] ?? 0);
+  for (const [, amount = "0", unit = "s"] of text.matchAll(/(\d+(?:\.\d+)?)(us|ms|s|m|h)/g))
+    total += Number(amount) * (DURATION_UNITS[unit] ?? 0);
   return total;
 }
 
@@ -37,7 +48,11 @@ export function splitWords(text: string): readonly string[] | undefined {
   let quote = "";
   for (let at = 0; at < text.length; at++) {
     const char = text[at] ?? "";
-    if (quote === "'" ? char !== "'" : char === "\\" && at + 1 < text.length && (quote === "" || /["\\$`]/.test(text[at + 1] ?? ""))) {
+    if (
+      quote === "'"
+        ? char !== "'"
+        : char === "\\" && at + 1 < text.length && (quote === "" || /["\\$`]/.test(text[at + 1] ?? ""))
+    ) {
       word = (word ?? "") + (quote === "'" ? char : (text[++at] ?? ""));
     } else if (quote !== "" && char === quote) {
       quote = "";
@@ -60,7 +75,8 @@ export function nearest(name: string, known: Iterable<string>): string | undefin
   let best: { readonly name: string; readonly distance: number } | undefined;
   for (const candidate of known) {
     const distance = editDistance(name.slice(0, 40), candidate);
-    if (distance <= Math.min(2, Math.floor(candidate.length / 2)) && (best === undefined || distance < best.distance)) best = { name: candidate, distance };
+    if (distance <= Math.min(2, Math.floor(candidate.length / 2)) && (best === undefined || distance < best.distance))
+      best = { name: candidate, distance };
   }
   return best?.name;
 }

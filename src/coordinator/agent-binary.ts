@@ -48,9 +48,13 @@ function pathOf(architecture: Architecture): string {
   const places = isCompiled ? [dirname(process.execPath)] : [join(import.meta.dirname, "../../dist")];
   const found = places.map((place) => join(place, name)).find(existsSync);
   if (found !== undefined) return found;
-  throw new DavitError("bootstrap_failed", `find the agent for linux-${architecture}: ${join(places[0] ?? ".", name)} is not there`, {
-    wayOut: `put ${name} of the same release beside the coordinator's binary (npm run build makes it in dist/), then join again`,
-  });
+  throw new DavitError(
+    "bootstrap_failed",
+    `find the agent for linux-${architecture}: ${join(places[0] ?? ".", name)} is not there`,
+    {
+      wayOut: `put ${name} of the same release beside the coordinator's binary (npm run build makes it in dist/), then join again`,
+    },
+  );
 }
 
 async function hashOf(path: string): Promise<string> {

@@ -17,11 +17,22 @@ export type AgentCallsInput = {
   readonly token: (node: Node, scope: string) => Promise<string>;
 };
 
-export type AgentLogLine = { readonly stream: "stdout" | "stderr"; readonly at: string; readonly text: string; readonly attempt: number };
+export type AgentLogLine = {
+  readonly stream: "stdout" | "stderr";
+  readonly at: string;
+  readonly text: string;
+  readonly attempt: number;
+};
 
 export type AgentCalls = {
   /** Calls `onLine` for each line, in order; resolves at the end of the log or when `signal` aborts. */
-  logs(node: Node, taskId: string, query: Readonly<Record<string, string>>, onLine: (line: AgentLogLine) => void, signal: AbortSignal): Promise<void>;
+  logs(
+    node: Node,
+    taskId: string,
+    query: Readonly<Record<string, string>>,
+    onLine: (line: AgentLogLine) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** A duplex of exec frames (1 byte type, 4 bytes length, payload). */
   exec(node: Node, taskId: string, query: Readonly<Record<string, string>>): Promise<Duplex>;
   /** What the agent holds and sees, as JSON. */
@@ -31,10 +42,17 @@ export type AgentCalls = {
 export function createAgentCalls(input: AgentCallsInput): AgentCalls {
   return {
     logs: async (node, taskId, query, onLine, signal) => {
-      const response = await call(input, node, "agent:logs", `/v1/tasks/${taskId}/logs?${new URLSearchParams(query)}`, signal);
+      const response = await call(
+        input,
+        node,
+        "agent:logs",
+        `/v1/tasks/${taskId}/logs?${new URLSearchParams(query).toString()}`,
+        signal,
+      );
       await readLines(response, onLine, signal);
     },
-    exec: (node, taskId, query) => upgrade(input, node, `/v1/tasks/${taskId}/exec?${new URLSearchParams(query)}`),
+    exec: (node, taskId, query) =>
+      upgrade(input, node, `/v1/tasks/${taskId}/exec?${new URLSearchParams(query).toString()}`),
     state: async (node) => {
       const response = await call(input, node, "agent:observe", "/v1/state", AbortSignal.timeout(ANSWER_TIMEOUT_MS));
       return JSON.parse(await readText(response)) as unknown;
@@ -42,11 +60,26 @@ export function createAgentCalls(input: AgentCallsInput): AgentCalls {
   };
 }
 
-async function call(input: AgentCallsInput, node: Node, scope: string, path: string, signal: AbortSignal): Promise<IncomingMessage> {
+async function call(
+  input: AgentCallsInput,
+  node: Node,
+  scope: string,
+  path: string,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
   const [socket, token] = await Promise.all([input.dial(node), input.token(node, scope)]);
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    const sent = request({ method: "GET", path, headers: headersOf(node, token), createConnection: () => socket as never, signal });
-    const timer = setTimeout(() => sent.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1_000} s`)), ANSWER_TIMEOUT_MS);
+    const sent = request({
+      method: "GET",
+      path,
+      headers: headersOf(node, token),
+      createConnection: () => socket,
+      signal,
+    });
+    const timer = setTimeout(
+      () => sent.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1_000} s`)),
+      ANSWER_TIMEOUT_MS,
+    );
     sent.on("response", (message) => {
       clearTimeout(timer);
       resolve(message);
@@ -74,19 +107,27 @@ function refusal(node: Node, status: number, body: string): DavitError {
   } catch {
     // not JSON: the text itself is the best there is
   }
-  return new DavitError(status === 404 ? "not_found" : "unavailable", `the agent of ${node.name} answered ${status}: ${message.slice(0, 500)}`);
+  return new DavitError(
+    status === 404 ? "not_found" : "unavailable",
+    `the agent of ${node.name} answered ${status}: ${message.slice(0, 500)}`,
+  );
 }
 
 async function readText(response: IncomingMessage): Promise<string> {
   let text = "";
   for await (const chunk of response) {
     text += String(chunk);
-    if (text.length > MAX_LINE_BYTES * 8) throw new DavitError("too_large", "read the agent's answer: larger than 8 MiB");
+    if (text.length > MAX_LINE_BYTES * 8)
+      throw new DavitError("too_large", "read the agent's answer: larger than 8 MiB");
   }
   return text;
 }
 
-async function readLines(response: IncomingMessage, onLine: (line: AgentLogLine) => void, signal: AbortSignal): Promise<void> {
+async function readLines(
+  response: IncomingMessage,
+  onLine: (line: AgentLogLine) => void,
+  signal: AbortSignal,
+): Promise<void> {
   let rest = "";
   try {
     response.setEncoding("utf8");
@@ -106,8 +147,11 @@ async function upgrade(input: AgentCallsInput, node: Node, path: string): Promis
   const [socket, token] = await Promise.all([input.dial(node), input.token(node, "agent:exec")]);
   return await new Promise<Duplex>((resolve, reject) => {
     const headers = { ...headersOf(node, token), connection: "Upgrade", upgrade: "davit-exec" };
-    const sent = request({ method: "POST", path, headers, createConnection: () => socket as never });
-    const timer = setTimeout(() => sent.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1_000} s`)), ANSWER_TIMEOUT_MS);
+    const sent = request({ method: "POST", path, headers, createConnection: () => socket });
+    const timer = setTimeout(
+      () => sent.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1_000} s`)),
+      ANSWER_TIMEOUT_MS,
+    );
     sent.on("upgrade", (_response, stream, head) => {
       clearTimeout(timer);
       if (head.length > 0) stream.unshift(head);

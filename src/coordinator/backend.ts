@@ -51,7 +51,9 @@ export function createBackend(input: BackendInput): Backend {
     mutate: (command) => door.commit((state) => command(state, context())),
     dryRun: (command) => command(door.state, context()).result,
     refused: (entry) => {
-      door.commit(() => ({ changes: [], audit: [entry], result: undefined })).catch((error: unknown) => log.error("audit entry lost", { reason: String(error) }));
+      door
+        .commit(() => ({ changes: [], audit: [entry], result: undefined }))
+        .catch((error: unknown) => log.error("audit entry lost", { reason: String(error) }));
     },
     onChange: (listener) => coordinator.onChange(listener),
     events: (sinceSeq, limit) => store.events(sinceSeq, limit),
@@ -85,12 +87,20 @@ function placedTask(input: BackendInput, id: TaskId): { readonly task: Task; rea
   const task = input.door.state.task.get(id);
   if (task === undefined) throw new DavitError("not_found", `find task ${id}: its record is gone`);
   if (task.nodeId === undefined) {
-    throw new DavitError("unavailable", `reach task ${id}: it has no node yet: ${task.waiting ?? "it waits"}`, { wayOut: "davit service ps shows what it waits for" });
+    throw new DavitError("unavailable", `reach task ${id}: it has no node yet: ${task.waiting ?? "it waits"}`, {
+      wayOut: "davit service ps shows what it waits for",
+    });
   }
   return { task, node: nodeOf(input, task.nodeId) };
 }
 
-async function taskLogs(input: BackendInput, id: TaskId, options: TaskLogOptions, onLine: (line: TaskLogLine) => void, signal: AbortSignal): Promise<void> {
+async function taskLogs(
+  input: BackendInput,
+  id: TaskId,
+  options: TaskLogOptions,
+  onLine: (line: TaskLogLine) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const { node } = placedTask(input, id);
   const query: Record<string, string> = { follow: options.follow ? "1" : "0" };
   if (options.tail !== undefined) query["tail"] = String(options.tail);
@@ -121,10 +131,20 @@ async function remove(
   // what forbids the removal is said before the host is touched
   command(door.state, context());
   try {
-    await removeHost({ shell: await input.shell(node), mode: options.volumes ? "with-volumes" : "keep-volumes", nowMs: () => clock.bootMs(), report });
+    await removeHost({
+      shell: await input.shell(node),
+      mode: options.volumes ? "with-volumes" : "keep-volumes",
+      nowMs: () => clock.bootMs(),
+      report,
+    });
   } catch (error) {
     if (!options.force) throw error;
-    report({ step: "remove", state: "skipped", message: `${node.name} was not cleaned: ${error instanceof Error ? error.message : String(error)}`, elapsedMs: 0 });
+    report({
+      step: "remove",
+      state: "skipped",
+      message: `${node.name} was not cleaned: ${error instanceof Error ? error.message : String(error)}`,
+      elapsedMs: 0,
+    });
   }
   await door.commit((state) => command(state, context()));
 }

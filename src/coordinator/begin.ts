@@ -25,21 +25,47 @@ export async function beginEpoch(store: Store, loaded: Loaded, random: Random): 
 }
 
 /** What a cluster cannot be without, as changes; none after the first start. */
-export async function foundingChanges(state: State, input: { readonly clock: Clock; readonly random: Random; readonly secretKey: Uint8Array; readonly addressPool: string }): Promise<readonly Change[]> {
+export async function foundingChanges(
+  state: State,
+  input: {
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly secretKey: Uint8Array;
+    readonly addressPool: string;
+  },
+): Promise<readonly Change[]> {
   const { clock, random, secretKey } = input;
   const changes: Change[] = [];
   const nowMs = clock.nowMs();
   if (state.cluster.size === 0) {
-    const cluster: Cluster = { id: idFromBytes<"cluster">(random.bytes(ID_BYTES)), name: "default", createdAtMs: nowMs, addressPool: input.addressPool };
+    const cluster: Cluster = {
+      id: idFromBytes<"cluster">(random.bytes(ID_BYTES)),
+      name: "default",
+      createdAtMs: nowMs,
+      addressPool: input.addressPool,
+    };
     changes.push({ op: "put", kind: "cluster", record: cluster });
   }
   if (state.issuerKey.size === 0) {
     const key = await createIssuerKey();
-    changes.push({ op: "put", kind: "issuerKey", record: { id: key.kid, publicJwk: key.publicJwk, sealedPrivateJwk: seal(secretKey, key.privateJwk), createdAtMs: nowMs } });
+    changes.push({
+      op: "put",
+      kind: "issuerKey",
+      record: {
+        id: key.kid,
+        publicJwk: key.publicJwk,
+        sealedPrivateJwk: seal(secretKey, key.privateJwk),
+        createdAtMs: nowMs,
+      },
+    });
   }
   if (state.clusterKey.size === 0) {
     const pair = createKeyPair("davit cluster");
-    changes.push({ op: "put", kind: "clusterKey", record: { id: "cluster", publicKey: pair.publicKey, sealedPrivateKey: seal(secretKey, pair.privateKey) } });
+    changes.push({
+      op: "put",
+      kind: "clusterKey",
+      record: { id: "cluster", publicKey: pair.publicKey, sealedPrivateKey: seal(secretKey, pair.privateKey) },
+    });
   }
   return changes;
 }

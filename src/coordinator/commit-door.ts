@@ -16,7 +16,11 @@ export type Draft = {
 };
 /** Builds a draft on the state of its turn; throws DavitError to refuse; an empty draft commits nothing. Must be pure. */
 export type Build<Result> = (state: State) => Draft & { readonly result: Result };
-export type Outcome<Result> = { readonly result: Result; readonly revision: number; readonly events: readonly DavitEvent[] };
+export type Outcome<Result> = {
+  readonly result: Result;
+  readonly revision: number;
+  readonly events: readonly DavitEvent[];
+};
 
 export type CommitListener = (changes: readonly Change[], revision: number, events: readonly DavitEvent[]) => void;
 
@@ -136,7 +140,14 @@ export class CommitDoor {
     }
     try {
       const guards = firstGuards(drafts);
-      const committed = await this.#store.commit({ epoch: this.#epoch, atMs: this.#clock.nowMs(), changes, guards, events, audit });
+      const committed = await this.#store.commit({
+        epoch: this.#epoch,
+        atMs: this.#clock.nowMs(),
+        changes,
+        guards,
+        events,
+        audit,
+      });
       applyChanges(this.#state, changes);
       this.#revision = committed.revision;
       for (const listener of this.#listeners) listener(changes, committed.revision, committed.events);
@@ -147,7 +158,10 @@ export class CommitDoor {
   }
 
   #fail(ready: readonly Ready[], error: unknown): void {
-    const known = error instanceof DavitError ? error : new DavitError("storage_failed", `commit: ${reasonOf(error)}`, { cause: error });
+    const known =
+      error instanceof DavitError
+        ? error
+        : new DavitError("storage_failed", `commit: ${reasonOf(error)}`, { cause: error });
     for (const one of ready) one.reject(known);
     // refused before anything was written: the state is what it was
     if (known.code === "out_of_sequence") return;

@@ -27,7 +27,12 @@ export type ControlLoopInput = {
   readonly worldOf: (state: State) => World;
 };
 
-export type LoopReport = { readonly atMs: number; readonly passes: number; readonly steps: readonly string[]; readonly error?: string };
+export type LoopReport = {
+  readonly atMs: number;
+  readonly passes: number;
+  readonly steps: readonly string[];
+  readonly error?: string;
+};
 
 export class ControlLoop {
   readonly #input: ControlLoopInput;

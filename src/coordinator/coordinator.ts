@@ -55,7 +55,13 @@ export class Coordinator {
     this.#index = new WorkIndex(door.state);
     this.#documents = new WorkDocuments({ hasher, unseal: input.unseal });
     this.#observations = new Observations(door, clock, log.with({ part: "observations" }));
-    this.#loop = new ControlLoop({ door, clock, random, log: log.with({ part: "plan" }), worldOf: (state) => this.worldOf(state) });
+    this.#loop = new ControlLoop({
+      door,
+      clock,
+      random,
+      log: log.with({ part: "plan" }),
+      worldOf: (state) => this.worldOf(state),
+    });
     this.#sessions = this.#createSessions();
     this.#presence = new PresenceLoop({
       door,
@@ -143,7 +149,10 @@ export class Coordinator {
         log: log.with({ part: "session" }),
         events: this.#sessionEvents(),
         newNonce: () => idFromBytes(random.bytes(ID_BYTES)),
-        sections: (id) => ({ revision: door.revision, sections: this.#documents.sectionsOf(door.state, id, this.#index.tasksOf(id)) }),
+        sections: (id) => ({
+          revision: door.revision,
+          sections: this.#documents.sectionsOf(door.state, id, this.#index.tasksOf(id)),
+        }),
       },
     });
   }
@@ -167,7 +176,8 @@ export class Coordinator {
         const name = this.#input.door.state.node.get(id)?.name ?? id;
         this.#input.forked(
           new DavitError("forked_history", `${name} refuses this coordinator: ${message}`, {
-            wayOut: "another coordinator, with a newer history, runs this cluster: stop this one and keep that; if that one is gone for good, restore from its newest copy",
+            wayOut:
+              "another coordinator, with a newer history, runs this cluster: stop this one and keep that; if that one is gone for good, restore from its newest copy",
           }),
         );
       },

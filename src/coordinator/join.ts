@@ -46,7 +46,10 @@ export class Joins {
   /** Resolves with the node's id once it is ready. Rejects with DavitError in words; run it again to go on where it stopped. */
   async join(request: JoinRequest, report: (progress: JoinProgress) => void, signal: AbortSignal): Promise<NodeId> {
     const host = `${request.host}:${request.port}`;
-    if (this.#hosts.has(host)) throw new DavitError("conflict", `join ${host}: a join of this host is under way`, { wayOut: "wait for it to end" });
+    if (this.#hosts.has(host))
+      throw new DavitError("conflict", `join ${host}: a join of this host is under way`, {
+        wayOut: "wait for it to end",
+      });
     if (request.name !== undefined) this.#checkName(request.name);
     this.#hosts.add(host);
     const reserved: { name?: string; subnet?: string } = {};
@@ -60,7 +63,12 @@ export class Joins {
     }
   }
 
-  async #bootstrap(request: JoinRequest, reserved: { name?: string; subnet?: string }, report: (progress: JoinProgress) => void, signal: AbortSignal): Promise<NodeId> {
+  async #bootstrap(
+    request: JoinRequest,
+    reserved: { name?: string; subnet?: string },
+    report: (progress: JoinProgress) => void,
+    signal: AbortSignal,
+  ): Promise<NodeId> {
     const { door, clock, random, gates, issuerKeys, clusterKey, binaryFor } = this.#input;
     const cluster = clusterOf(door.state);
     const id = idFromBytes<"node">(random.bytes(ID_BYTES));
@@ -80,14 +88,22 @@ export class Joins {
       wallNowMs: () => clock.nowMs(),
       nowMs: () => clock.bootMs(),
       report: (progress) => {
-        if (signal.aborted) throw new DavitError("unavailable", `join ${request.host}: stopped on request`, { wayOut: "run the same command again: it goes on where it stopped" });
+        if (signal.aborted)
+          throw new DavitError("unavailable", `join ${request.host}: stopped on request`, {
+            wayOut: "run the same command again: it goes on where it stopped",
+          });
         report(progress);
       },
     });
     reserved.subnet = this.#takeSubnet(cluster.addressPool);
     await this.#record(id, request, outcome, reserved.subnet);
     await this.#waitReady(id, outcome.nodeName);
-    report({ step: "ready", state: "done", message: `${outcome.nodeName} is ready, its containers get addresses of ${reserved.subnet}`, elapsedMs: clock.bootMs() - startedMs });
+    report({
+      step: "ready",
+      state: "done",
+      message: `${outcome.nodeName} is ready, its containers get addresses of ${reserved.subnet}`,
+      elapsedMs: clock.bootMs() - startedMs,
+    });
     return id;
   }
 
@@ -108,11 +124,39 @@ export class Joins {
       joinedAtMs: clock.nowMs(),
     };
     await door.commit((state) => {
-      const same = [...state.node.values()].find((other) => other.address.host === node.address.host && other.address.port === node.address.port && other.hostKey === node.hostKey);
-      if (same !== undefined) throw new DavitError("already_exists", `join ${request.host}: it is node ${same.name} already`, { wayOut: `davit node inspect ${same.name}` });
+      const same = [...state.node.values()].find(
+        (other) =>
+          other.address.host === node.address.host &&
+          other.address.port === node.address.port &&
+          other.hostKey === node.hostKey,
+      );
+      if (same !== undefined)
+        throw new DavitError("already_exists", `join ${request.host}: it is node ${same.name} already`, {
+          wayOut: `davit node inspect ${same.name}`,
+        });
       const address = isIP(request.host) === 0 ? request.host : `${request.host}:${request.port}`;
-      const audit = [{ actor: "socket", action: "node.add", subject: node.name, outcome: "ok" as const, message: `joined ${request.user}@${address}` }];
-      return { changes: [{ op: "put", kind: "node", record: node }], guards: [{ kind: "node", id, index: 0 }], events: [{ ...nodeEvent(state, id, "node.joined", `joined as ${node.name}`), subject: { kind: "node", id, name: node.name }, message: `${node.name} joined` }], audit, result: undefined };
+      const audit = [
+        {
+          actor: "socket",
+          action: "node.add",
+          subject: node.name,
+          outcome: "ok" as const,
+          message: `joined ${request.user}@${address}`,
+        },
+      ];
+      return {
+        changes: [{ op: "put", kind: "node", record: node }],
+        guards: [{ kind: "node", id, index: 0 }],
+        events: [
+          {
+            ...nodeEvent(state, id, "node.joined", `joined as ${node.name}`),
+            subject: { kind: "node", id, name: node.name },
+            message: `${node.name} joined`,
+          },
+        ],
+        audit,
+        result: undefined,
+      };
     });
   }
 
@@ -121,17 +165,27 @@ export class Joins {
     const untilMs = clock.bootMs() + READY_TIMEOUT_MS;
     while (!isReady(id) || !door.state.nodeStatus.has(id)) {
       if (clock.bootMs() > untilMs) {
-        throw new DavitError("timeout", `join ${name}: its agent runs, but no session stands after ${READY_TIMEOUT_MS / 1_000} s: ${messageOf(id) || "no beat came"}`, {
-          wayOut: `davit node ls shows when it is ready; on the host: journalctl -u davit-agent`,
-        });
+        throw new DavitError(
+          "timeout",
+          `join ${name}: its agent runs, but no session stands after ${READY_TIMEOUT_MS / 1_000} s: ${messageOf(id) || "no beat came"}`,
+          {
+            wayOut: `davit node ls shows when it is ready; on the host: journalctl -u davit-agent`,
+          },
+        );
       }
       await clock.sleep(LOOK_EVERY_MS);
     }
   }
 
   #checkName(name: string): void {
-    if (!NAME.test(name)) throw new DavitError("invalid_input", `join: '${name}' is not a node name`, { wayOut: "use 1–63 characters of [a-z0-9.-], the first a letter or digit" });
-    if (this.#isTaken(name)) throw new DavitError("already_exists", `join: a node named ${name} exists`, { wayOut: "choose another with --name" });
+    if (!NAME.test(name))
+      throw new DavitError("invalid_input", `join: '${name}' is not a node name`, {
+        wayOut: "use 1–63 characters of [a-z0-9.-], the first a letter or digit",
+      });
+    if (this.#isTaken(name))
+      throw new DavitError("already_exists", `join: a node named ${name} exists`, {
+        wayOut: "choose another with --name",
+      });
   }
 
   #isTaken(name: string): boolean {
@@ -140,7 +194,12 @@ export class Joins {
 
   /** The wanted name, or the first of name-2, name-3, … that is free. */
   #takeName(wanted: string): string {
-    const base = wanted.toLowerCase().replaceAll(/[^a-z0-9.-]/g, "-").replace(/^[.-]+/, "").slice(0, 58) || "node";
+    const base =
+      wanted
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9.-]/g, "-")
+        .replace(/^[.-]+/, "")
+        .slice(0, 58) || "node";
     let name = base;
     for (let number = 2; this.#isTaken(name); number++) name = `${base}-${number}`;
     this.#names.add(name);
@@ -150,7 +209,10 @@ export class Joins {
   #takeSubnet(pool: string): string {
     const taken = new Set([...this.#subnets, ...[...this.#input.door.state.node.values()].map((node) => node.subnet)]);
     const subnet = nextSubnet(parseCidr(pool), taken);
-    if (subnet === undefined) throw new DavitError("conflict", `join: the address pool ${pool} has no subnet left`, { wayOut: "remove nodes that are gone: davit node rm --force" });
+    if (subnet === undefined)
+      throw new DavitError("conflict", `join: the address pool ${pool} has no subnet left`, {
+        wayOut: "remove nodes that are gone: davit node rm --force",
+      });
     this.#subnets.add(subnet);
     return subnet;
   }

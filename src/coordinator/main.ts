@@ -9,8 +9,10 @@ import { seal, unseal } from "../auth/seal.ts";
 import { createVerifier } from "../auth/verifier.ts";
 import { DavitError, reasonOf } from "../core/model/errors.ts";
 import { invariant } from "../core/model/invariant.ts";
+import type { Epoch } from "../core/model/lease.ts";
 import { applyChanges, type MutableState } from "../core/model/world.ts";
 import type { Log } from "../ports/log.ts";
+import type { Verifier } from "../ports/signer.ts";
 import type { Store } from "../ports/store.ts";
 import { HandshakeGates } from "../ssh/gate.ts";
 import { NodeLinks } from "../ssh/node-links.ts";
@@ -51,13 +53,27 @@ export async function runCoordinator(argv: readonly string[]): Promise<number> {
 async function serve(options: UpOptions): Promise<number> {
   const { dataDir } = options;
   const ending = Promise.withResolvers<DavitError | undefined>();
-  const adapters = { clock: createSystemClock(), random: createSystemRandom(), hasher: createHasher(), log: createLog("coordinator") };
+  const adapters = {
+    clock: createSystemClock(),
+    random: createSystemRandom(),
+    hasher: createHasher(),
+    log: createLog("coordinator"),
+  };
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const secretKey = loadSecretKey(dataDir, adapters.random, existsSync(join(dataDir, "davit.db")));
   const { store } = await openStore({ dataDir, clock: adapters.clock });
-  const { door, chain, revisionedState } = await open(store, secretKey, options, adapters, (error) => ending.resolve(error));
+  const { door, chain, revisionedState } = await open(store, secretKey, options, adapters, (error) =>
+    ending.resolve(error),
+  );
   const parts = assemble({ options, secretKey, store, door, chain, adapters, fatal: (error) => ending.resolve(error) });
-  const api = await serveApi({ backend: parts.backend, socketPath: join(dataDir, "davit.sock"), listen: options.listen, verifier: parts.verifier, signer: parts.signer, log: createLog("api") });
+  const api = serveApi({
+    backend: parts.backend,
+    socketPath: join(dataDir, "davit.sock"),
+    listen: options.listen,
+    verifier: parts.verifier,
+    signer: parts.signer,
+    log: createLog("api"),
+  });
   parts.coordinator.start();
   announce(adapters.log, options, revisionedState, chain.at(-1)?.epoch ?? 0);
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => ending.resolve(undefined));
@@ -80,7 +96,13 @@ type Adapters = {
   readonly log: Log;
 };
 
-async function open(store: Store, secretKey: Uint8Array, options: UpOptions, adapters: Adapters, fatal: (error: DavitError) => void) {
+async function open(
+  store: Store,
+  secretKey: Uint8Array,
+  options: UpOptions,
+  adapters: Adapters,
+  fatal: (error: DavitError) => void,
+) {
   const loaded = await store.load();
   const chain = await beginEpoch(store, loaded, adapters.random);
   const epoch = chain.at(-1);
@@ -89,12 +111,23 @@ async function open(store: Store, secretKey: Uint8Array, options: UpOptions, ada
   const founding = await foundingChanges(state, { ...adapters, secretKey, addressPool: options.addressPool });
   let { revision } = loaded;
   if (founding.length > 0) {
-    ({ revision } = await store.commit({ epoch: epoch.epoch, atMs: adapters.clock.nowMs(), changes: founding, guards: [], events: [], audit: [] }));
+    ({ revision } = await store.commit({
+      epoch: epoch.epoch,
+      atMs: adapters.clock.nowMs(),
+      changes: founding,
+      guards: [],
+      events: [],
+      audit: [],
+    }));
     applyChanges(state, founding);
   }
   const pool = clusterOf(state).addressPool;
   if (options.isPoolGiven && pool !== options.addressPool) {
-    throw new DavitError("invalid_input", `start: this cluster's address pool is ${pool} and cannot change to ${options.addressPool}`, { wayOut: "leave --address-pool away" });
+    throw new DavitError(
+      "invalid_input",
+      `start: this cluster's address pool is ${pool} and cannot change to ${options.addressPool}`,
+      { wayOut: "leave --address-pool away" },
+    );
   }
   const door = new CommitDoor({ store, clock: adapters.clock, epoch: epoch.epoch, state, revision, fatal });
   return { door, chain, revisionedState: state };
@@ -109,30 +142,26 @@ function assemble(input: {
   readonly adapters: Adapters;
   readonly fatal: (error: DavitError) => void;
 }) {
-  const { secretKey, store, door, chain, adapters, fatal } = input;
-  const { clock, random, hasher, log } = adapters;
+  const { secretKey, store, door, chain, fatal } = input;
+  const { clock, random, hasher, log } = input.adapters;
+  const ports = { clock, random, hasher };
   const epoch = chain.at(-1);
   const clusterKey = door.state.clusterKey.get("cluster");
   invariant(epoch !== undefined && clusterKey !== undefined, "a cluster that has begun has an epoch and a key");
-  const open = (sealed: string): string => unseal(secretKey, sealed);
-  const issuerKeys = (): readonly string[] => [...door.state.issuerKey.values()].map((key) => key.publicJwk);
-  const signer = createSigner(() => [...door.state.issuerKey.values()].map((key) => ({ kid: key.id, privateJwk: open(key.sealedPrivateJwk), createdAtMs: key.createdAtMs })));
-  const verifier = createVerifier(issuerKeys);
-  const trust = createTrust({ cluster: clusterOf(door.state), epoch, clock, signer, verifierOf: (jwk) => createVerifier(() => [jwk]), issuerKeys });
+  const opened = (sealed: string): string => unseal(secretKey, sealed);
+  const { trust, signer, verifier, issuerKeys } = makeTrust(door, epoch, clock, opened);
   const gates = new HandshakeGates();
-  const keyPair = { publicKey: clusterKey.publicKey, privateKey: open(clusterKey.sealedPrivateKey) };
+  const keyPair = { publicKey: clusterKey.publicKey, privateKey: opened(clusterKey.sealedPrivateKey) };
   const links = new NodeLinks({ privateKey: keyPair.privateKey, gates });
   const coordinator = new Coordinator({
     door,
     chain,
-    clock,
-    random,
-    hasher,
+    ...ports,
     log,
     dialer: links,
     reconnectMs: nextReconnectMs,
     trust,
-    unseal: open,
+    unseal: opened,
     forked: fatal,
     forget: (id) => links.forget(id),
   });
@@ -147,7 +176,7 @@ function assemble(input: {
     isReady: (id) => coordinator.isReady(id),
     messageOf: (id) => coordinator.messageOf(id),
   });
-  const calls = createAgentCalls({ dial: (node) => links.bulkDial(node), token: (node, scope) => trust.agentToken(node, scope) });
+  const calls = createAgentCalls({ dial: (node) => links.bulkDial(node), token: trust.agentToken });
   const backend = createBackend({
     door,
     store,
@@ -157,12 +186,25 @@ function assemble(input: {
     shell: (node) => links.shell(node),
     seal: (text) => seal(secretKey, text),
     epoch: epoch.epoch,
-    clock,
-    random,
-    hasher,
+    ...ports,
     log: createLog("backend"),
   });
   return { coordinator, backend, links, signer, verifier };
+}
+
+/** The issuer's keys as they are in the state at each use: a new one is taken up without a restart. */
+function makeTrust(door: CommitDoor, epoch: Epoch, clock: Adapters["clock"], opened: (sealed: string) => string) {
+  const issuerKeys = (): readonly string[] => [...door.state.issuerKey.values()].map((key) => key.publicJwk);
+  const signer = createSigner(() =>
+    [...door.state.issuerKey.values()].map((key) => ({
+      kid: key.id,
+      privateJwk: opened(key.sealedPrivateJwk),
+      createdAtMs: key.createdAtMs,
+    })),
+  );
+  const verifierOf = (jwk: string): Verifier => createVerifier(() => [jwk]);
+  const trust = createTrust({ cluster: clusterOf(door.state), epoch, clock, signer, verifierOf, issuerKeys });
+  return { trust, signer, verifier: createVerifier(issuerKeys), issuerKeys };
 }
 
 function announce(log: Log, options: UpOptions, state: MutableState, epoch: number): void {
@@ -174,5 +216,7 @@ function announce(log: Log, options: UpOptions, state: MutableState, epoch: numb
     nodes: state.node.size,
     services: state.service.size,
   });
-  log.info("container addresses come from this pool, which cannot change later", { pool: clusterOf(state).addressPool });
+  log.info("container addresses come from this pool, which cannot change later", {
+    pool: clusterOf(state).addressPool,
+  });
 }

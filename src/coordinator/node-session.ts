@@ -7,7 +7,14 @@ import { type EpochChain, LEASE_MS } from "../core/model/lease.ts";
 import type { Node } from "../core/model/records.ts";
 import type { Work, WorkPosition } from "../core/model/work.ts";
 import type { NodeProgress } from "../core/model/world.ts";
-import { type AgentFrame, type Challenge, type MeasuredFrame, type Observe, PROTOCOL_VERSION, type Welcome } from "../core/protocol/frames.ts";
+import {
+  type AgentFrame,
+  type Challenge,
+  type MeasuredFrame,
+  type Observe,
+  PROTOCOL_VERSION,
+  type Welcome,
+} from "../core/protocol/frames.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { ControlStream } from "../ports/node-session.ts";
@@ -91,19 +98,34 @@ export class NodeSession {
 
   async #answer(challenge: Challenge): Promise<void> {
     if (challenge.protocol !== PROTOCOL_VERSION) {
-      throw new DavitError("not_supported", `open session with ${this.node.name}: its agent speaks protocol ${challenge.protocol}, this coordinator ${PROTOCOL_VERSION}`, {
-        wayOut: `davit node upgrade ${this.node.name}`,
-      });
+      throw new DavitError(
+        "not_supported",
+        `open session with ${this.node.name}: its agent speaks protocol ${challenge.protocol}, this coordinator ${PROTOCOL_VERSION}`,
+        {
+          wayOut: `davit node upgrade ${this.node.name}`,
+        },
+      );
     }
     if (challenge.nodeId !== this.node.id) {
-      throw new DavitError("unauthenticated", `open session with ${this.node.name}: the agent there says it is node ${challenge.nodeId}`, {
-        wayOut: `davit node rm --force ${this.node.name}, then join the host again`,
-      });
+      throw new DavitError(
+        "unauthenticated",
+        `open session with ${this.node.name}: the agent there says it is node ${challenge.nodeId}`,
+        {
+          wayOut: `davit node rm --force ${this.node.name}, then join the host again`,
+        },
+      );
     }
     const { chain, trust, newNonce } = this.#context;
     this.#nonce = newNonce();
     const token = await trust.openToken(this.node, challenge.nonce);
-    this.#stream.send({ type: "open", protocol: PROTOCOL_VERSION, token, chain, nonce: this.#nonce, issuerKeys: trust.issuerKeys() });
+    this.#stream.send({
+      type: "open",
+      protocol: PROTOCOL_VERSION,
+      token,
+      chain,
+      nonce: this.#nonce,
+      issuerKeys: trust.issuerKeys(),
+    });
   }
 
   #begin(welcome: Welcome): void {
@@ -142,7 +164,10 @@ export class NodeSession {
       case "welcome":
         return this.close(`the agent sent ${frame.type} twice`);
       default:
-        return this.#context.log.warn("unknown frame ignored", { node: this.node.name, frame: String((frame as { type: unknown }).type) });
+        return this.#context.log.warn("unknown frame ignored", {
+          node: this.node.name,
+          frame: String((frame as { type: unknown }).type),
+        });
     }
   }
 
@@ -152,7 +177,14 @@ export class NodeSession {
     if (newest === undefined) return;
     // the coordinator's lease counts from now, before the answer is on its way
     events.beat(this.node.id);
-    this.#stream.send({ type: "grant", seq, epoch: newest.epoch, nonce: newest.nonce, leaseMs: LEASE_MS, issuerTimeMs: clock.nowMs() });
+    this.#stream.send({
+      type: "grant",
+      seq,
+      epoch: newest.epoch,
+      nonce: newest.nonce,
+      leaseMs: LEASE_MS,
+      issuerTimeMs: clock.nowMs(),
+    });
   }
 
   /** Sends what the agent does not have yet of its work; nothing if it has all. */
@@ -196,7 +228,9 @@ class Inbox {
   readonly #timer;
 
   constructor(stream: ControlStream, clock: Clock) {
-    this.#timer = clock.after(OPENING_TIMEOUT_MS, () => this.#close(`no answer within ${OPENING_TIMEOUT_MS / 1_000} s`));
+    this.#timer = clock.after(OPENING_TIMEOUT_MS, () =>
+      this.#close(`no answer within ${OPENING_TIMEOUT_MS / 1_000} s`),
+    );
     stream.onFrame((frame) => {
       if (this.#onFrame !== undefined) return this.#onFrame(frame);
       this.#frames.push(frame);
@@ -212,12 +246,16 @@ class Inbox {
   }
 
   async next<Type extends "challenge" | "welcome">(type: Type): Promise<Extract<AgentFrame, { type: Type }>> {
-    while (this.#frames.length === 0 && this.#ended === undefined) await new Promise<void>((resolve) => (this.#wake = resolve));
+    while (this.#frames.length === 0 && this.#ended === undefined)
+      await new Promise<void>((resolve) => (this.#wake = resolve));
     const frame = this.#frames.shift();
     if (frame === undefined) throw new DavitError("unavailable", `open session: ${this.#ended ?? "closed"}`);
     if (frame.type === type) return frame as Extract<AgentFrame, { type: Type }>;
     if (frame.type === "refuse") {
-      throw new DavitError(frame.code === "forked_history" ? "forked_history" : "unauthenticated", `open session: ${frame.message}`);
+      throw new DavitError(
+        frame.code === "forked_history" ? "forked_history" : "unauthenticated",
+        `open session: ${frame.message}`,
+      );
     }
     throw new DavitError("invalid_input", `open session: expected ${type}, got ${frame.type}`);
   }

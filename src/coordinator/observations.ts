@@ -87,7 +87,10 @@ function observe(
     const merged = mergeStatus(known, status);
     if (merged === undefined) continue;
     changes.push({ op: "put", kind: "taskStatus", record: merged });
-    const event = known?.state === merged.state && known.attempt === merged.attempt && known.healthy === merged.healthy ? undefined : taskEvent(state, task, merged);
+    const event =
+      known?.state === merged.state && known.attempt === merged.attempt && known.healthy === merged.healthy
+        ? undefined
+        : taskEvent(state, task, merged);
     if (event !== undefined) events.push(event);
   }
   for (const [id, nodeId] of gone) {
@@ -100,7 +103,8 @@ function observe(
     const known = state.nodeStatus.get(id);
     const record: NodeStatus = { lostAtMs: [], ...known, ...told, id };
     if (JSON.stringify(record) !== JSON.stringify(known)) changes.push({ op: "put", kind: "nodeStatus", record });
-    if (known !== undefined && known.bootId !== told.bootId) events.push(nodeEvent(state, id, "node.rebooted", "came back with a new boot id"));
+    if (known !== undefined && known.bootId !== told.bootId)
+      events.push(nodeEvent(state, id, "node.rebooted", "came back with a new boot id"));
   }
   return { changes, events };
 }

@@ -32,14 +32,23 @@ It ends in order on SIGINT and SIGTERM; containers go on without it.
 `;
 
 /** Reads the arguments after `up`. Throws `invalid_input`. */
-export function readUpOptions(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): UpOptions | "help" {
+export function readUpOptions(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): UpOptions | "help" {
   const values = parse(argv);
   if (values.help === true) return "help";
   const logLevel = LEVELS.find((level) => level === (values["log-level"] ?? env["DAVIT_LOG"] ?? "info"));
-  if (logLevel === undefined) throw new DavitError("invalid_input", `start: '${values["log-level"] ?? env["DAVIT_LOG"]}' is not a log level`, { wayOut: `one of ${LEVELS.join(", ")}` });
+  if (logLevel === undefined)
+    throw new DavitError("invalid_input", `start: '${values["log-level"] ?? env["DAVIT_LOG"]}' is not a log level`, {
+      wayOut: `one of ${LEVELS.join(", ")}`,
+    });
   const listen = readListen(values.listen ?? DEFAULT_LISTEN);
   return {
-    dataDir: values["data-dir"] ?? env["DAVIT_DATA_DIR"] ?? join(env["XDG_DATA_HOME"] ?? join(homedir(), ".local/share"), "davit"),
+    dataDir:
+      values["data-dir"] ??
+      env["DAVIT_DATA_DIR"] ??
+      join(env["XDG_DATA_HOME"] ?? join(homedir(), ".local/share"), "davit"),
     addressPool: renderCidr(checkPool(values["address-pool"] ?? DEFAULT_POOL)),
     isPoolGiven: values["address-pool"] !== undefined,
     logLevel,
@@ -68,6 +77,9 @@ function readListen(text: string): UpOptions["listen"] {
   if (text === "off") return undefined;
   const match = /^(\[[0-9a-fA-F:]+\]|[^:\s]+):(\d{1,5})$/.exec(text);
   const port = Number(match?.[2]);
-  if (match === null || port < 1 || port > 65_535) throw new DavitError("invalid_input", `start: '${text}' is not an address to listen on`, { wayOut: `write --listen ${DEFAULT_LISTEN}, or --listen off` });
+  if (match === null || port < 1 || port > 65_535)
+    throw new DavitError("invalid_input", `start: '${text}' is not an address to listen on`, {
+      wayOut: `write --listen ${DEFAULT_LISTEN}, or --listen off`,
+    });
   return { host: (match[1] ?? "").replace(/^\[|\]$/g, ""), port };
 }

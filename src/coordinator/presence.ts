@@ -4,7 +4,14 @@
 import { asId, type NodeId } from "../core/model/ids.ts";
 import type { Change, EventDraft } from "../core/model/records.ts";
 import type { Presence, State } from "../core/model/world.ts";
-import { beatReceived, contactLost, type LeaseTable, secondLookFailed, startLeases, tickLeases } from "../core/lease/leases.ts";
+import {
+  beatReceived,
+  contactLost,
+  type LeaseTable,
+  secondLookFailed,
+  startLeases,
+  tickLeases,
+} from "../core/lease/leases.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { CommitDoor } from "./commit-door.ts";
@@ -107,8 +114,14 @@ export class PresenceLoop {
     log.warn(message);
     const [cluster] = door.state.cluster.values();
     if (cluster === undefined) return;
-    const event: EventDraft = { type: shut ? "cluster.valve_shut" : "cluster.valve_open", subject: { kind: "cluster", id: cluster.id, name: cluster.name }, message };
-    door.commit(() => ({ changes: [], events: [event], result: undefined })).catch(() => log.error("valve event not committed"));
+    const event: EventDraft = {
+      type: shut ? "cluster.valve_shut" : "cluster.valve_open",
+      subject: { kind: "cluster", id: cluster.id, name: cluster.name },
+      message,
+    };
+    door
+      .commit(() => ({ changes: [], events: [event], result: undefined }))
+      .catch(() => log.error("valve event not committed"));
   }
 
   /** Writes down losses and returns, so that users and the planner see since when. */
@@ -122,7 +135,11 @@ export class PresenceLoop {
 }
 
 /** NodeStatus changes for nodes that became lost or came back. Pure. */
-export function lossesAndReturns(state: State, presence: ReadonlyMap<NodeId, Presence>, nowMs: number): { changes: Change[]; events: EventDraft[] } {
+export function lossesAndReturns(
+  state: State,
+  presence: ReadonlyMap<NodeId, Presence>,
+  nowMs: number,
+): { changes: Change[]; events: EventDraft[] } {
   const changes: Change[] = [];
   const events: EventDraft[] = [];
   for (const [key, status] of state.nodeStatus) {
@@ -131,7 +148,14 @@ export function lossesAndReturns(state: State, presence: ReadonlyMap<NodeId, Pre
     if (now === "lost" && status.unseenSinceMs === undefined) {
       const lostAtMs = [...status.lostAtMs, nowMs].slice(-KEPT_LOSSES);
       changes.push({ op: "put", kind: "nodeStatus", record: { ...status, unseenSinceMs: nowMs, lostAtMs } });
-      events.push(nodeEvent(state, id, "node.lost", "is lost: its lease ended, and no other node reaches it; its tasks are replaced elsewhere"));
+      events.push(
+        nodeEvent(
+          state,
+          id,
+          "node.lost",
+          "is lost: its lease ended, and no other node reaches it; its tasks are replaced elsewhere",
+        ),
+      );
     } else if (now === "ready" && status.unseenSinceMs !== undefined) {
       const { unseenSinceMs: _since, ...rest } = status;
       changes.push({ op: "put", kind: "nodeStatus", record: rest });

@@ -1,6 +1,16 @@
 // The key that seals private material in the store: 32 random bytes in a file of its own, so that a copy of the database alone tells nothing.
 
-import { chmodSync, closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, statSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { DavitError } from "../core/model/errors.ts";
 import type { Random } from "../ports/random.ts";
@@ -12,16 +22,23 @@ export function loadSecretKey(dataDir: string, random: Random, databaseExists: b
   const path = join(dataDir, "secret.key");
   if (!existsSync(path)) {
     if (databaseExists) {
-      throw new DavitError("storage_failed", `start: ${path} is missing, but the database beside it was sealed with it`, {
-        wayOut: "put the file back from where it was moved; without it, start with an empty --data-dir and join the nodes again",
-      });
+      throw new DavitError(
+        "storage_failed",
+        `start: ${path} is missing, but the database beside it was sealed with it`,
+        {
+          wayOut:
+            "put the file back from where it was moved; without it, start with an empty --data-dir and join the nodes again",
+        },
+      );
     }
     writeKey(path, random.bytes(KEY_BYTES));
   }
   if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
   const key = new Uint8Array(readFileSync(path));
   if (key.length !== KEY_BYTES) {
-    throw new DavitError("storage_failed", `start: ${path} holds ${key.length} bytes instead of ${KEY_BYTES}`, { wayOut: "put the right file back" });
+    throw new DavitError("storage_failed", `start: ${path} holds ${key.length} bytes instead of ${KEY_BYTES}`, {
+      wayOut: "put the right file back",
+    });
   }
   return key;
 }

@@ -51,7 +51,14 @@ export class Sessions {
     for (const node of nodes.values()) {
       const link = this.#links.get(node.id);
       if (link === undefined) {
-        this.#links.set(node.id, { node, session: undefined, message: "not connected yet", attempt: 0, timer: undefined, dialing: false });
+        this.#links.set(node.id, {
+          node,
+          session: undefined,
+          message: "not connected yet",
+          attempt: 0,
+          timer: undefined,
+          dialing: false,
+        });
         this.#dialSoon(node.id);
       } else if (link.node !== node) {
         this.#replaceNode(link, node);
@@ -66,7 +73,8 @@ export class Sessions {
   }
 
   #replaceNode(link: Link, node: Node): void {
-    const moved = JSON.stringify(link.node.address) !== JSON.stringify(node.address) || link.node.hostKey !== node.hostKey;
+    const moved =
+      JSON.stringify(link.node.address) !== JSON.stringify(node.address) || link.node.hostKey !== node.hostKey;
     link.node = node;
     if (!moved) return;
     link.session?.close("the node's address changed");
@@ -102,7 +110,9 @@ export class Sessions {
     if (link === undefined) return false;
     // the direct way may have come back just now
     if (link.session === undefined) this.#retryNow(link);
-    const others = [...this.#links.values()].filter((other) => other.node.id !== id && other.session !== undefined).slice(0, MAX_SECOND_LOOKS);
+    const others = [...this.#links.values()]
+      .filter((other) => other.node.id !== id && other.session !== undefined)
+      .slice(0, MAX_SECOND_LOOKS);
     const tries = others.map(async (other) => {
       const stream = await this.#input.dialer.control(link.node, other.node);
       await this.#adopt(link, stream);

@@ -22,7 +22,7 @@ export type TrustInput = {
 
 export type Trust = SessionTrust & {
   /** A short-lived token for calls to one agent with one scope. */
-  agentToken(node: Node, scope: string): Promise<string>;
+  readonly agentToken: (node: Node, scope: string) => Promise<string>;
 };
 
 export function createTrust(input: TrustInput): Trust {

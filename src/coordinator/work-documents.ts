@@ -9,7 +9,11 @@ import { nodeWork, taskSection, taskWork } from "../core/work/work-of.ts";
 import type { Hasher } from "../ports/hasher.ts";
 
 type Section = Work["sections"][string];
-type Cached = { readonly version: ServiceVersion | undefined; readonly pins: readonly (VolumePin | undefined)[]; readonly section: Section };
+type Cached = {
+  readonly version: ServiceVersion | undefined;
+  readonly pins: readonly (VolumePin | undefined)[];
+  readonly section: Section;
+};
 
 export type WorkDocumentsInput = {
   readonly hasher: Hasher;
@@ -29,7 +33,10 @@ export class WorkDocuments {
   sectionsOf(state: State, id: NodeId, taskIds: Iterable<string>): Work["sections"] {
     const node = state.node.get(id);
     if (node === undefined) return {};
-    const sections: Record<string, Section> = { node: this.#hashed(nodeWork(state, node)), logins: this.#logins(state) };
+    const sections: Record<string, Section> = {
+      node: this.#hashed(nodeWork(state, node)),
+      logins: this.#logins(state),
+    };
     for (const taskId of taskIds) {
       const task = state.task.get(taskId);
       if (task !== undefined) sections[taskSection(taskId)] = this.#taskSection(state, task);
@@ -41,7 +48,8 @@ export class WorkDocuments {
     const version = state.serviceVersion.get(versionKey(task.serviceId, task.specVersion));
     const pins = task.volumes.map((name) => pinOf(state, name));
     const cached = this.#cache.get(task);
-    if (cached !== undefined && cached.version === version && cached.pins.every((pin, at) => pin === pins[at])) return cached.section;
+    if (cached !== undefined && cached.version === version && cached.pins.every((pin, at) => pin === pins[at]))
+      return cached.section;
     const section = this.#hashed(taskWork(state, task));
     this.#cache.set(task, { version, pins, section });
     return section;
@@ -55,7 +63,8 @@ export class WorkDocuments {
   #logins(state: State): Section {
     const sealed = [...state.registryLogin.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
     const logins: Record<string, LoginsWork["logins"][string]> = {};
-    for (const login of sealed) logins[login.id] = { username: login.username, password: this.#input.unseal(login.sealedPassword) };
+    for (const login of sealed)
+      logins[login.id] = { username: login.username, password: this.#input.unseal(login.sealedPassword) };
     return { hash: this.#input.hasher.hash(JSON.stringify(sealed)), content: { kind: "logins", logins } };
   }
 }

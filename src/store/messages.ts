@@ -17,4 +17,10 @@ export type StoreRequest = StoreCall & { readonly id: number };
 
 export type StoreReply =
   | { readonly id: number; readonly ok: true; readonly value: unknown }
-  | { readonly id: number; readonly ok: false; readonly code: ErrorCode; readonly message: string; readonly wayOut?: string };
+  | {
+      readonly id: number;
+      readonly ok: false;
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly wayOut?: string;
+    };

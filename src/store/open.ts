@@ -17,14 +17,23 @@ type LoadedRows = {
 };
 
 /** What the live connection reported at opening: `synchronous` 2 is FULL. */
-export type OpenedStore = { readonly store: Store; readonly pragmas: { readonly synchronous: number; readonly journalMode: string } };
+export type OpenedStore = {
+  readonly store: Store;
+  readonly pragmas: { readonly synchronous: number; readonly journalMode: string };
+};
 
 /** Opens (and creates, and migrates) the database in a directory. Rejects with `storage_failed` or `conflict`, in words. */
-export async function openStore(input: { readonly dataDir: string; readonly clock: Pick<Clock, "nowMs"> }): Promise<OpenedStore> {
+export async function openStore(input: {
+  readonly dataDir: string;
+  readonly clock: Pick<Clock, "nowMs">;
+}): Promise<OpenedStore> {
   try {
     mkdirSync(input.dataDir, { recursive: true, mode: 0o700 });
   } catch (cause) {
-    throw new DavitError("storage_failed", `make data directory ${input.dataDir}: ${reasonOf(cause)}`, { wayOut: "choose another with --data-dir", cause });
+    throw new DavitError("storage_failed", `make data directory ${input.dataDir}: ${reasonOf(cause)}`, {
+      wayOut: "choose another with --data-dir",
+      cause,
+    });
   }
   const worker = new StoreWorker();
   try {
@@ -53,7 +62,8 @@ function storeOn(worker: StoreWorker, clock: Pick<Clock, "nowMs">): Store {
 
 function toLoaded(rows: LoadedRows): Loaded {
   const state = emptyState();
-  for (const [kind, records] of rows.records) for (const record of records) (state[kind] as Map<string, unknown>).set(record.id, record);
+  for (const [kind, records] of rows.records)
+    for (const record of records) (state[kind] as Map<string, unknown>).set(record.id, record);
   return { state, revision: rows.revision, chain: rows.chain, settings: new Map(rows.settings) };
 }
 
@@ -79,7 +89,7 @@ class StoreWorker {
   call<Value>(call: StoreCall): Promise<Value> {
     return new Promise<Value>((resolve, reject) => {
       const id = this.#nextId++;
-      this.#pending.set(id, { resolve: resolve as (value: never) => void, reject });
+      this.#pending.set(id, { resolve, reject });
       this.#worker.postMessage({ ...call, id });
     });
   }
@@ -93,13 +103,20 @@ class StoreWorker {
     this.#pending.delete(reply.id);
     if (pending === undefined) return;
     if (reply.ok) pending.resolve(reply.value as never);
-    else pending.reject(new DavitError(reply.code, reply.message, reply.wayOut === undefined ? {} : { wayOut: reply.wayOut }));
+    else
+      pending.reject(
+        new DavitError(reply.code, reply.message, reply.wayOut === undefined ? {} : { wayOut: reply.wayOut }),
+      );
   }
 
   /** What was under way may or may not be on the disk. */
   #failAll(why: string): void {
     for (const pending of this.#pending.values()) {
-      pending.reject(new DavitError("storage_failed", `use the store: ${why}; the outcome of the last change is unknown`, { wayOut: "start the coordinator again: it reloads what is on the disk" }));
+      pending.reject(
+        new DavitError("storage_failed", `use the store: ${why}; the outcome of the last change is unknown`, {
+          wayOut: "start the coordinator again: it reloads what is on the disk",
+        }),
+      );
     }
     this.#pending.clear();
   }

@@ -44,8 +44,17 @@ function plain(fields: LogFields | undefined): Record<string, unknown> {
 function renderLine(record: LogRecord): string {
   const fields = Object.entries(record.properties)
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${name}=${typeof value === "string" && /[\s"]/.test(value) ? JSON.stringify(value) : String(value)}`);
+    .map(
+      ([name, value]) =>
+        `${name}=${typeof value === "string" && /[\s"]/.test(value) ? JSON.stringify(value) : String(value)}`,
+    );
   const time = new Date(record.timestamp).toISOString();
-  const words = [time, record.level, record.category.slice(1).join("."), record.message.map(String).join(""), ...fields];
+  const words = [
+    time,
+    record.level,
+    record.category.slice(1).join("."),
+    record.message.map(String).join(""),
+    ...fields,
+  ];
   return `${words.join(" ").replaceAll("\n", "\\n")}\n`;
 }

@@ -13,7 +13,12 @@ import { parseBytes, parseDuration, splitWords } from "../../src/compose/values.
 import { DEPLOY_KEYS, SERVICE_KEYS } from "../../src/compose/verdicts.ts";
 import type { ServiceSpec } from "../../src/core/model/service-spec.ts";
 
-type Options = { readonly environment?: Record<string, string>; readonly name?: string; readonly profiles?: readonly string[]; readonly files?: Record<string, string> };
+type Options = {
+  readonly environment?: Record<string, string>;
+  readonly name?: string;
+  readonly profiles?: readonly string[];
+  readonly files?: Record<string, string>;
+};
 
 function load(texts: string | readonly string[], options: Options = {}): Loaded {
   const list = typeof texts === "string" ? [texts] : texts;
@@ -43,12 +48,23 @@ describe("a service", () => {
   test("with an image alone gets a name of its stack, one replica and the documented defaults", () => {
     const service = web("");
     expect(service).toMatchObject({ name: "shop_web", stack: "shop", mode: { kind: "replicated", replicas: 1 } });
-    expect(service.template).toMatchObject({ settleMs: 1_000, health: { probe: { kind: "image" } }, restart: { condition: "any" } });
-    expect(service.update).toMatchObject({ parallelism: 1, order: "stop-first", failureAction: "pause", monitorMs: 5_000 });
+    expect(service.template).toMatchObject({
+      settleMs: 1_000,
+      health: { probe: { kind: "image" } },
+      restart: { condition: "any" },
+    });
+    expect(service.update).toMatchObject({
+      parallelism: 1,
+      order: "stop-first",
+      failureAction: "pause",
+      monitorMs: 5_000,
+    });
   });
 
   test("publishes short and long ports, ranges, pairs of ranges, host addresses and protocols", () => {
-    const { ports } = web('ports: ["8080:80", "127.0.0.1:53:53/udp", "8080-8089:80", "3000-3001:4000-4001", {target: 80, published: "9000", mode: host}, "80"]').template;
+    const { ports } = web(
+      'ports: ["8080:80", "127.0.0.1:53:53/udp", "8080-8089:80", "3000-3001:4000-4001", {target: 80, published: "9000", mode: host}, "80"]',
+    ).template;
     expect(ports).toEqual([
       { target: 80, published: { from: 8080, to: 8080 }, protocol: "tcp", mode: "ingress" },
       { target: 53, published: { from: 53, to: 53 }, protocol: "udp", mode: "ingress", hostIp: "127.0.0.1" },
@@ -61,33 +77,57 @@ describe("a service", () => {
   });
 
   test("takes environment in both forms, from files and from the command's own environment", () => {
-    const service = web('env_file: [a.env, {path: missing.env, required: false}]\nenvironment:\n  - "A=1"\n  - HERE\n  - GONE', {
-      environment: { HERE: "yes" },
-      files: { "a.env": "A=0\nB='two words'\n# comment\nC=${A}x\n" },
-    });
+    const service = web(
+      'env_file: [a.env, {path: missing.env, required: false}]\nenvironment:\n  - "A=1"\n  - HERE\n  - GONE',
+      {
+        environment: { HERE: "yes" },
+        files: { "a.env": "A=0\nB='two words'\n# comment\nC=${A}x\n" },
+      },
+    );
     expect(service.template.container.env).toEqual({ A: "1", B: "two words", C: "0x", HERE: "yes" });
   });
 
   test("keeps numbers as they are written where a text is wanted", () => {
-    expect(web("environment: {ZIP: 012, VERSION: 1.10, ON: yes, TIME: 1:30}").template.container.env).toEqual({ ZIP: "012", VERSION: "1.10", ON: "yes", TIME: "1:30" });
+    expect(web("environment: {ZIP: 012, VERSION: 1.10, ON: yes, TIME: 1:30}").template.container.env).toEqual({
+      ZIP: "012",
+      VERSION: "1.10",
+      ON: "yes",
+      TIME: "1:30",
+    });
   });
 
   test("cuts a command as a shell does, and leaves a list alone", () => {
-    expect(web(`command: serve --name "a b" 'c d'`).template.container.command).toEqual(["serve", "--name", "a b", "c d"]);
+    expect(web(`command: serve --name "a b" 'c d'`).template.container.command).toEqual([
+      "serve",
+      "--name",
+      "a b",
+      "c d",
+    ]);
     expect(web("entrypoint: [sh, -c, 'a b']").template.container.entrypoint).toEqual(["sh", "-c", "a b"]);
   });
 
   test("has its health checked by the image, a command, HTTP or TCP, or not at all", () => {
-    expect(web("healthcheck: {test: [CMD, true], interval: 2s, retries: 5, start_period: 1m}").template.health).toMatchObject({
+    expect(
+      web("healthcheck: {test: [CMD, true], interval: 2s, retries: 5, start_period: 1m}").template.health,
+    ).toMatchObject({
       probe: { kind: "command", argv: ["true"] },
       intervalMs: 2_000,
       retries: 5,
       startPeriodMs: 60_000,
     });
-    expect(web("healthcheck: {test: curl -f localhost}").template.health.probe).toEqual({ kind: "shell", command: "curl -f localhost" });
+    expect(web("healthcheck: {test: curl -f localhost}").template.health.probe).toEqual({
+      kind: "shell",
+      command: "curl -f localhost",
+    });
     expect(web("healthcheck: {disable: true}").template.health.probe).toEqual({ kind: "none" });
-    expect(web("x-davit: {health: {http: {port: 80, path: /up}}, settle: 3s}").template).toMatchObject({ health: { probe: { kind: "http", port: 80, path: "/up" } }, settleMs: 3_000 });
-    expect(web("x-davit: {health: {tcp: {port: 5432}, interval: 1s}}").template.health).toMatchObject({ probe: { kind: "tcp", port: 5432 }, intervalMs: 1_000 });
+    expect(web("x-davit: {health: {http: {port: 80, path: /up}}, settle: 3s}").template).toMatchObject({
+      health: { probe: { kind: "http", port: 80, path: "/up" } },
+      settleMs: 3_000,
+    });
+    expect(web("x-davit: {health: {tcp: {port: 5432}, interval: 1s}}").template.health).toMatchObject({
+      probe: { kind: "tcp", port: 5432 },
+      intervalMs: 1_000,
+    });
   });
 
   test("reads deploy: placement, resources, restart and update policies", () => {
@@ -111,13 +151,30 @@ describe("a service", () => {
       maxPerNode: 2,
       platforms: [],
     });
-    expect(service.template.resources).toMatchObject({ limits: { cpus: 0.5, memoryBytes: 67_108_864 }, reservations: { memoryBytes: 33_554_432, generic: { gpu: 1 } } });
-    expect(service.template.restart).toEqual({ condition: "on-failure", delayMs: 5_000, maxAttempts: 3, windowMs: 60_000 });
-    expect(service.update).toEqual({ parallelism: 2, delayMs: 10_000, order: "start-first", failureAction: "rollback", maxFailureRatio: 0.1, monitorMs: 30_000 });
+    expect(service.template.resources).toMatchObject({
+      limits: { cpus: 0.5, memoryBytes: 67_108_864 },
+      reservations: { memoryBytes: 33_554_432, generic: { gpu: 1 } },
+    });
+    expect(service.template.restart).toEqual({
+      condition: "on-failure",
+      delayMs: 5_000,
+      maxAttempts: 3,
+      windowMs: 60_000,
+    });
+    expect(service.update).toEqual({
+      parallelism: 2,
+      delayMs: 10_000,
+      order: "start-first",
+      failureAction: "rollback",
+      maxFailureRatio: 0.1,
+      monitorMs: 30_000,
+    });
   });
 
   test("mounts named volumes by their full names, absolute paths and tmpfs", () => {
-    const loaded = load("services:\n  db:\n    image: x\n    volumes: [data:/data, /srv:/srv:ro, shared:/s]\n    tmpfs: /tmp:size=1m\nvolumes:\n  data:\n  shared: {external: true}\n");
+    const loaded = load(
+      "services:\n  db:\n    image: x\n    volumes: [data:/data, /srv:/srv:ro, shared:/s]\n    tmpfs: /tmp:size=1m\nvolumes:\n  data:\n  shared: {external: true}\n",
+    );
     expect(problems(loaded)).toEqual([]);
     expect(loaded.stack?.services[0]?.template.container.mounts).toEqual([
       { kind: "volume", volume: "shop_data", target: "/data", readOnly: false },
@@ -135,12 +192,20 @@ describe("several files", () => {
       'services:\n  web:\n    image: b\n    command: [two]\n    environment: ["B=2"]\n    ports: ["80:80", "81:81"]\n    cap_add: [SYS_TIME]',
     ]);
     const container = loaded.stack?.services[0]?.template.container;
-    expect(container).toMatchObject({ image: "b", command: ["two"], env: { A: "1", B: "2" }, runtime: { capAdd: ["NET_ADMIN", "SYS_TIME"] } });
+    expect(container).toMatchObject({
+      image: "b",
+      command: ["two"],
+      env: { A: "1", B: "2" },
+      runtime: { capAdd: ["NET_ADMIN", "SYS_TIME"] },
+    });
     expect(loaded.stack?.services[0]?.template.ports.length).toBe(2);
   });
 
   test("!reset takes a value away, !override replaces it", () => {
-    const loaded = load(['services:\n  web:\n    image: a\n    ports: ["80:80"]\n    user: me', 'services:\n  web:\n    ports: !override ["90:90"]\n    user: !reset null']);
+    const loaded = load([
+      'services:\n  web:\n    image: a\n    ports: ["80:80"]\n    user: me',
+      'services:\n  web:\n    ports: !override ["90:90"]\n    user: !reset null',
+    ]);
     expect(loaded.stack?.services[0]?.template.ports.map((port) => port.published.from)).toEqual([90]);
     expect(loaded.stack?.services[0]?.template.container.user).toBeUndefined();
   });
@@ -153,7 +218,9 @@ describe("several files", () => {
 
 describe("problems", () => {
   test("come all at once, sorted, each with file, line, column and path", () => {
-    const loaded = load('services:\n  web:\n    image: a\n    ports: ["99999:80"]\n    imagee: b\n    deploy: {replicas: many}\n    secrets: [a]\n');
+    const loaded = load(
+      'services:\n  web:\n    image: a\n    ports: ["99999:80"]\n    imagee: b\n    deploy: {replicas: many}\n    secrets: [a]\n',
+    );
     expect(problems(loaded)).toEqual([
       "compose.yaml:4:13 services.web.ports[0]: '99999:80' is not a port range (1–65535)",
       "compose.yaml:5:5 services.web.imagee: is not a key here; did you mean image?",
@@ -164,7 +231,11 @@ describe("problems", () => {
   });
 
   test("name what is refused and the way out", () => {
-    const text = problems(load("services:\n  web:\n    build: .\n    volumes: [./html:/www, nowhere:/x]\n    x-davit: {on_lease_lost: stop, heath: 1}\n    deploy: {mode: replicated-job}\n")).join("\n");
+    const text = problems(
+      load(
+        "services:\n  web:\n    build: .\n    volumes: [./html:/www, nowhere:/x]\n    x-davit: {on_lease_lost: stop, heath: 1}\n    deploy: {mode: replicated-job}\n",
+      ),
+    ).join("\n");
     expect(text).toContain("services.web.build: is not supported: build and push the image first");
     expect(text).toContain("is a path on this machine, not on the nodes");
     expect(text).toContain("volume 'nowhere' is not declared");
@@ -174,13 +245,18 @@ describe("problems", () => {
   });
 
   test("a dependency on nothing, and a circle of dependencies, are found", () => {
-    const text = problems(load("services:\n  a: {image: x, depends_on: [b]}\n  b: {image: x, depends_on: [a, c]}\n")).join("\n");
+    const text = problems(
+      load("services:\n  a: {image: x, depends_on: [b]}\n  b: {image: x, depends_on: [a, c]}\n"),
+    ).join("\n");
     expect(text).toContain("there is no service 'c'");
     expect(text).toContain("services.a.depends_on: depends on itself");
   });
 
   test("every key of the specification's services has a verdict", () => {
-    const keys = JSON.parse(readFileSync(join(import.meta.dirname, "fixtures/schema-keys.json"), "utf8")) as { service: string[]; deploy: string[] };
+    const keys = JSON.parse(readFileSync(join(import.meta.dirname, "fixtures/schema-keys.json"), "utf8")) as {
+      service: string[];
+      deploy: string[];
+    };
     expect(keys.service.filter((key) => SERVICE_KEYS[key] === undefined)).toEqual([]);
     expect(keys.deploy.filter((key) => DEPLOY_KEYS[key] === undefined)).toEqual([]);
   });
@@ -207,11 +283,14 @@ describe("variables", () => {
   test("a required one that is missing is a problem with its sentence, a plain one a warning", () => {
     const loaded = load("services:\n  web:\n    image: ${IMAGE:?set IMAGE}\n    user: $NOBODY\n");
     expect(problems(loaded)).toEqual(["compose.yaml:3:12 services.web.image: variable IMAGE is required: set IMAGE"]);
-    expect(loaded.warnings.map(renderProblem)).toEqual(["compose.yaml:4:11 services.web.user: variable NOBODY is not set: an empty text is taken"]);
+    expect(loaded.warnings.map(renderProblem)).toEqual([
+      "compose.yaml:4:11 services.web.user: variable NOBODY is not set: an empty text is taken",
+    ]);
   });
 
   test("a text without a dollar stays as it is", () => {
-    check(property(anyString(), (text) => text.includes("$") || interpolateText(text, {}).text === text));
+    const isKept = property(anyString(), (text) => text.includes("$") || interpolateText(text, {}).text === text);
+    expect(() => check(isKept)).not.toThrow();
   });
 });
 
@@ -236,21 +315,50 @@ describe("hostile input", () => {
   });
 
   test("whatever the text, loading answers with a stack or with problems", () => {
-    const piece = constantFrom("services:", "\n", "  ", "web:", " image: a", "- ", "{", "}", "[", "]", "ports:", '"80:80"', "*a", "&a", "<<: ", "!reset", "${A", "}", "deploy:", "x-davit:", "\t", "'", "|", "?", ": ", "healthcheck:", "volumes:", "a:/b", "environment:", "A=1");
-    check(
-      property(array(tuple(piece, anyString({ maxLength: 4 }))), (pieces) => {
-        const loaded = load(pieces.flat().join(""));
-        return loaded.stack !== undefined || loaded.problems.length > 0;
-      }),
-      { numRuns: 2_000 },
+    const piece = constantFrom(
+      "services:",
+      "\n",
+      "  ",
+      "web:",
+      " image: a",
+      "- ",
+      "{",
+      "}",
+      "[",
+      "]",
+      "ports:",
+      '"80:80"',
+      "*a",
+      "&a",
+      "<<: ",
+      "!reset",
+      "${A",
+      "}",
+      "deploy:",
+      "x-davit:",
+      "\t",
+      "'",
+      "|",
+      "?",
+      ": ",
+      "healthcheck:",
+      "volumes:",
+      "a:/b",
+      "environment:",
+      "A=1",
     );
+    const isAnswered = property(array(tuple(piece, anyString({ maxLength: 4 }))), (pieces) => {
+      const loaded = load(pieces.flat().join(""));
+      return loaded.stack !== undefined || loaded.problems.length > 0;
+    });
+    expect(() => check(isAnswered, { numRuns: 2_000 })).not.toThrow();
   });
 });
 
 describe("printing", () => {
   test("a printed file loads to the same stack", () => {
     const text = readFileSync(join(import.meta.dirname, "../../examples/shop/compose.yaml"), "utf8");
-    const first = load(text, { environment: { STORE_ADDR: "a$b" } });
+    const first = load(text, { environment: { STORE_ADDRESS: "a$b", STORE_NODE: "n2" } });
     expect(problems(first)).toEqual([]);
     expect(first.warnings).toEqual([]);
     if (first.merged === undefined) throw new Error("nothing read");
@@ -266,8 +374,18 @@ describe("printing", () => {
 
 describe("small languages", () => {
   test("durations, sizes and words", () => {
-    expect([parseDuration("1h2m3s4ms"), parseDuration("1.5s"), parseDuration("5"), parseDuration("s")]).toEqual([3_723_004, 1_500, undefined, undefined]);
-    expect([parseBytes("1k"), parseBytes("1.5GB"), parseBytes("7"), parseBytes("7x")]).toEqual([1_024, 1_610_612_736, 7, undefined]);
+    expect([parseDuration("1h2m3s4ms"), parseDuration("1.5s"), parseDuration("5"), parseDuration("s")]).toEqual([
+      3_723_004,
+      1_500,
+      undefined,
+      undefined,
+    ]);
+    expect([parseBytes("1k"), parseBytes("1.5GB"), parseBytes("7"), parseBytes("7x")]).toEqual([
+      1_024,
+      1_610_612_736,
+      7,
+      undefined,
+    ]);
     expect([splitWords(`a "b\\"c" d\\ e`), splitWords("'a")]).toEqual([["a", 'b"c', "d e"], undefined]);
     expect(parseFile("a", "a: 1\nb: [").problems[0]?.at).toMatchObject({ line: 2 });
   });

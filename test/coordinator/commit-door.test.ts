@@ -17,7 +17,12 @@ class GatedStore implements Pick<Store, "commit"> {
   commit(commit: Commit): Promise<Committed> {
     this.commits.push(commit);
     const revision = this.commits.length;
-    const events = commit.events.map((event, at) => ({ ...event, revision, seq: revision * 100 + at, atMs: commit.atMs }));
+    const events = commit.events.map((event, at) => ({
+      ...event,
+      revision,
+      seq: revision * 100 + at,
+      atMs: commit.atMs,
+    }));
     return new Promise((resolve, reject) => this.gates.push({ resolve: () => resolve({ revision, events }), reject }));
   }
 }

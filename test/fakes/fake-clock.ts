@@ -43,7 +43,9 @@ export class FakeClock implements Clock {
     const untilMs = this.#bootMs + byMs;
     await settle();
     for (;;) {
-      const due = this.#timers.filter((timer) => timer.atMs <= untilMs).sort((a, b) => a.atMs - b.atMs || a.seq - b.seq)[0];
+      const due = this.#timers
+        .filter((timer) => timer.atMs <= untilMs)
+        .sort((a, b) => a.atMs - b.atMs || a.seq - b.seq)[0];
       if (due === undefined) break;
       this.#timers = this.#timers.filter((timer) => timer !== due);
       this.#bootMs = Math.max(this.#bootMs, due.atMs);

@@ -5,13 +5,30 @@ import { expect } from "vitest";
 import { asId, type IdSource, idSourceFrom, type NodeId, type TaskId } from "../../src/core/model/ids.ts";
 import type { Availability, Node, NodeStatus, Service, Task, TaskStatus } from "../../src/core/model/records.ts";
 import type { ServiceMode, ServiceSpec, TaskTemplate, UpdatePolicy } from "../../src/core/model/service-spec.ts";
-import { applyChange, applyChanges, emptyState, type MutableState, type Presence, versionKey, type World } from "../../src/core/model/world.ts";
+import {
+  applyChange,
+  applyChanges,
+  emptyState,
+  type MutableState,
+  type Presence,
+  versionKey,
+  type World,
+} from "../../src/core/model/world.ts";
 import { plan } from "../../src/core/reconcile/plan.ts";
 import { changesOf, describeStep, type Step } from "../../src/core/reconcile/step.ts";
 
-export const UPDATE: UpdatePolicy = { parallelism: 1, delayMs: 0, order: "stop-first", failureAction: "pause", maxFailureRatio: 0, monitorMs: 5_000 };
+export const UPDATE: UpdatePolicy = {
+  parallelism: 1,
+  delayMs: 0,
+  order: "stop-first",
+  failureAction: "pause",
+  maxFailureRatio: 0,
+  monitorMs: 5_000,
+};
 
-export function template(changes: Partial<TaskTemplate> & { readonly image?: string; readonly volume?: string } = {}): TaskTemplate {
+export function template(
+  changes: Partial<TaskTemplate> & { readonly image?: string; readonly volume?: string } = {},
+): TaskTemplate {
   const { image = "web:v1", volume, ...rest } = changes;
   return {
     container: {
@@ -26,7 +43,14 @@ export function template(changes: Partial<TaskTemplate> & { readonly image?: str
     resources: { limits: { cpus: 0, memoryBytes: 0, pids: 0 }, reservations: { cpus: 0, memoryBytes: 0, generic: {} } },
     placement: { constraints: [], spreadOver: [], maxPerNode: 0, platforms: [] },
     restart: { condition: "any", delayMs: 1_000, maxAttempts: 0, windowMs: 0 },
-    health: { probe: { kind: "none" }, intervalMs: 1_000, timeoutMs: 1_000, retries: 3, startPeriodMs: 0, startIntervalMs: 1_000 },
+    health: {
+      probe: { kind: "none" },
+      intervalMs: 1_000,
+      timeoutMs: 1_000,
+      retries: 3,
+      startPeriodMs: 0,
+      startIntervalMs: 1_000,
+    },
     ports: [],
     networks: [],
     settleMs: 1_000,
@@ -48,11 +72,22 @@ export class WorldModel {
 
   constructor(seed = "world") {
     this.#ids = idSourceFrom(seed);
-    applyChange(this.state, { op: "put", kind: "cluster", record: { id: asId("cluster"), name: "test", createdAtMs: 0, addressPool: "10.210.0.0/16" } });
+    applyChange(this.state, {
+      op: "put",
+      kind: "cluster",
+      record: { id: asId("cluster"), name: "test", createdAtMs: 0, addressPool: "10.210.0.0/16" },
+    });
   }
 
   world(): World {
-    return { state: this.state, presence: this.presence, measured: new Map(), progress: new Map(), valveShut: this.valveShut, routesGeneration: 0 };
+    return {
+      state: this.state,
+      presence: this.presence,
+      measured: new Map(),
+      progress: new Map(),
+      valveShut: this.valveShut,
+      routesGeneration: 0,
+    };
   }
 
   node(name: string, labels: Record<string, string> = {}): NodeId {
@@ -101,7 +136,16 @@ export class WorldModel {
   }
 
   volume(name: string): void {
-    this.state.volume.set(name, { id: asId(name), index: 1, createdAtMs: 0, name, driver: "local", driverOpts: {}, labels: {}, external: false });
+    this.state.volume.set(name, {
+      id: asId(name),
+      index: 1,
+      createdAtMs: 0,
+      name,
+      driver: "local",
+      driverOpts: {},
+      labels: {},
+      external: false,
+    });
   }
 
   /** Creates or changes a service as a deploy does. */
@@ -109,7 +153,14 @@ export class WorldModel {
     const id = asId<"service">(name);
     const known = this.state.service.get(id);
     const number = (known?.version ?? 0) + 1;
-    const spec: ServiceSpec = { name, labels: {}, mode, template: from, update: { ...UPDATE, ...update }, rollback: UPDATE };
+    const spec: ServiceSpec = {
+      name,
+      labels: {},
+      mode,
+      template: from,
+      update: { ...UPDATE, ...update },
+      rollback: UPDATE,
+    };
     const templateHash = JSON.stringify(from);
     const record: Service = {
       id,
@@ -126,7 +177,20 @@ export class WorldModel {
     };
     applyChanges(this.state, [
       { op: "put", kind: "service", record },
-      { op: "put", kind: "serviceVersion", record: { id: versionKey(id, number), serviceId: id, version: number, spec, hash: templateHash, templateHash, createdAtMs: this.nowMs, stable: false } },
+      {
+        op: "put",
+        kind: "serviceVersion",
+        record: {
+          id: versionKey(id, number),
+          serviceId: id,
+          version: number,
+          spec,
+          hash: templateHash,
+          templateHash,
+          createdAtMs: this.nowMs,
+          stable: false,
+        },
+      },
     ]);
   }
 
@@ -153,7 +217,7 @@ export class WorldModel {
 
   /** Every reachable agent does what its tasks ask for, at once. */
   agents(): void {
-    for (const task of [...this.state.task.values()]) {
+    for (const task of this.state.task.values().toArray()) {
       if (task.nodeId === undefined || this.presence.get(task.nodeId) === "lost") continue;
       const status = this.state.taskStatus.get(task.id);
       if (task.desired === "remove") {
@@ -163,14 +227,22 @@ export class WorldModel {
         if (status?.state === "failed" || status?.state === "rejected") this.status(task.id, { exhausted: true });
         else if (status !== undefined && status.state !== "complete") this.status(task.id, { state: "shutdown" });
       } else if (status === undefined) {
-        if (this.broken.has(this.#imageOf(task))) this.status(task.id, { state: "failed", reason: "exit code 1", exitCode: 1 });
+        if (this.broken.has(this.#imageOf(task)))
+          this.status(task.id, { state: "failed", reason: "exit code 1", exitCode: 1 });
         else this.status(task.id, { state: "running", startedAtMs: this.nowMs });
       }
     }
   }
 
   status(id: TaskId, changes: Partial<TaskStatus>): void {
-    const known = this.state.taskStatus.get(id) ?? { id, state: "assigned", attempt: 1, reason: "", exhausted: false, stateAtMs: this.nowMs };
+    const known = this.state.taskStatus.get(id) ?? {
+      id,
+      state: "assigned",
+      attempt: 1,
+      reason: "",
+      exhausted: false,
+      stateAtMs: this.nowMs,
+    };
     this.state.taskStatus.set(id, { ...known, stateAtMs: this.nowMs, ...changes });
   }
 
@@ -196,10 +268,17 @@ export class WorldModel {
 
   /** Tasks that run on reachable nodes now. */
   running(name: string): Task[] {
-    return this.tasks(name).filter((task) => this.state.taskStatus.get(task.id)?.state === "running" && task.nodeId !== undefined && this.presence.get(task.nodeId) !== "lost");
+    return this.tasks(name).filter(
+      (task) =>
+        this.state.taskStatus.get(task.id)?.state === "running" &&
+        task.nodeId !== undefined &&
+        this.presence.get(task.nodeId) !== "lost",
+    );
   }
 
   #imageOf(task: Task): string {
-    return this.state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec.template.container.image ?? "";
+    return (
+      this.state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec.template.container.image ?? ""
+    );
   }
 }

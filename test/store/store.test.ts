@@ -76,7 +76,14 @@ describe("the store on SQLite", () => {
     const guards = [{ kind: "registryLogin", id: "a", index: 2 }] as const;
     await expect(store.commit(commitOf(1, [put("b")], { guards }))).rejects.toMatchObject({ code: "out_of_sequence" });
     expect([...(await store.load()).state.registryLogin.keys()]).toEqual(["a"]);
-    await store.commit(commitOf(1, [put("b")], { guards: [{ kind: "registryLogin", id: "a", index: 3 }, { kind: "registryLogin", id: "b", index: 0 }] }));
+    await store.commit(
+      commitOf(1, [put("b")], {
+        guards: [
+          { kind: "registryLogin", id: "a", index: 3 },
+          { kind: "registryLogin", id: "b", index: 0 },
+        ],
+      }),
+    );
     await store.close();
   });
 
@@ -100,7 +107,8 @@ describe("the store on SQLite", () => {
     const dir = newDir();
     const store = await open(dir);
     await store.beginEpoch({ epoch: 1, nonce: "a" });
-    for (let round = 0; round < 300; round++) await store.commit(commitOf(1, [put("a", round)], { events: Array.from({ length: 50 }, () => event) }));
+    for (let round = 0; round < 300; round++)
+      await store.commit(commitOf(1, [put("a", round)], { events: Array.from({ length: 50 }, () => event) }));
     expect(statSync(join(dir, "davit.db-wal")).size).toBeLessThan(8 * 1024 * 1024);
     await store.close();
   });
@@ -108,7 +116,10 @@ describe("the store on SQLite", () => {
   test("a second coordinator on one data directory is refused with the first one's pid", async () => {
     const dir = newDir();
     const store = await open(dir);
-    await expect(open(dir)).rejects.toMatchObject({ code: "conflict", message: expect.stringContaining(String(process.pid)) });
+    await expect(open(dir)).rejects.toMatchObject({
+      code: "conflict",
+      message: expect.stringContaining(String(process.pid)),
+    });
     await store.close();
     await (await open(dir)).close();
   });
@@ -116,26 +127,40 @@ describe("the store on SQLite", () => {
   test("a database file that is no database is refused in words", async () => {
     const dir = newDir();
     writeFileSync(join(dir, "davit.db"), "this is not a database, it is a text of some length".repeat(100));
-    await expect(open(dir)).rejects.toMatchObject({ code: "storage_failed", message: expect.stringContaining("damaged") });
+    await expect(open(dir)).rejects.toMatchObject({
+      code: "storage_failed",
+      message: expect.stringContaining("damaged"),
+    });
   });
 
   test("a damaged page is found at opening", async () => {
     const dir = newDir();
     const store = await open(dir);
     await store.beginEpoch({ epoch: 1, nonce: "a" });
-    await store.commit(commitOf(1, Array.from({ length: 500 }, (_, at) => put(`login-${at}`))));
+    await store.commit(
+      commitOf(
+        1,
+        Array.from({ length: 500 }, (_, at) => put(`login-${at}`)),
+      ),
+    );
     await store.close();
     const path = join(dir, "davit.db");
     const bytes = new Uint8Array(await Bun.file(path).arrayBuffer());
     for (let at = 8_192; at < bytes.length; at += 4_096) bytes.fill(0xa5, at, at + 512);
     writeFileSync(path, bytes);
-    await expect(open(dir)).rejects.toMatchObject({ code: "storage_failed", message: expect.stringContaining("damaged") });
+    await expect(open(dir)).rejects.toMatchObject({
+      code: "storage_failed",
+      message: expect.stringContaining("damaged"),
+    });
   });
 
   test("a data directory that cannot be made is refused in words", async () => {
     const dir = newDir();
     writeFileSync(join(dir, "file"), "");
-    await expect(open(join(dir, "file", "data"))).rejects.toMatchObject({ code: "storage_failed", wayOut: expect.stringContaining("--data-dir") });
+    await expect(open(join(dir, "file", "data"))).rejects.toMatchObject({
+      code: "storage_failed",
+      wayOut: expect.stringContaining("--data-dir"),
+    });
   });
 
   test("a database file without write permission is refused in words", async () => {
@@ -146,11 +171,17 @@ describe("the store on SQLite", () => {
     // root may write anyway: a read-only copy on a read-only mount is what root meets, and the same sentence answers it
     if (process.getuid?.() === 0) {
       const { storageError } = await import("../../workers/store/storage-error.ts");
-      const error = storageError(Object.assign(new Error("attempt to write a readonly database"), { code: "SQLITE_READONLY" }), path);
+      const error = storageError(
+        Object.assign(new Error("attempt to write a readonly database"), { code: "SQLITE_READONLY" }),
+        path,
+      );
       expect(error).toMatchObject({ code: "storage_failed", message: expect.stringContaining("read-only") });
       return;
     }
-    await expect(open(dir)).rejects.toMatchObject({ code: "storage_failed", message: expect.stringContaining("read-only") });
+    await expect(open(dir)).rejects.toMatchObject({
+      code: "storage_failed",
+      message: expect.stringContaining("read-only"),
+    });
   });
 });
 
@@ -190,7 +221,9 @@ describe("migrations", () => {
   test("a step whose text differs from what was applied is refused", () => {
     const database = new Database(":memory:");
     migrate(database, MIGRATIONS, () => undefined);
-    const altered = MIGRATIONS.map((migration) => (migration.version === 2 ? { ...migration, sql: `${migration.sql} ` } : migration));
+    const altered = MIGRATIONS.map((migration) =>
+      migration.version === 2 ? { ...migration, sql: `${migration.sql} ` } : migration,
+    );
     expect(() => migrate(database, altered, () => undefined)).toThrow("step 2");
   });
 

@@ -9,7 +9,9 @@ const LOCK_EXCLUSIVE_NOW = 2 | 4;
 /** Takes the lock, or says who has it. The result lets go. */
 export function lockFile(path: string): () => void {
   const file = openSync(path, "a+", 0o600);
-  const libc = dlopen(process.platform === "darwin" ? "libSystem.B.dylib" : "libc.so.6", { flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 } });
+  const libc = dlopen(process.platform === "darwin" ? "libSystem.B.dylib" : "libc.so.6", {
+    flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
+  });
   if (libc.symbols.flock(file, LOCK_EXCLUSIVE_NOW) !== 0) {
     const holder = readFileSync(path, "utf8").trim();
     closeSync(file);

@@ -54,7 +54,9 @@ export class StoreDatabase {
 
   load(): LoadedRows {
     const records = RECORD_KINDS.map((kind) => {
-      const rows = this.#statement(`SELECT record FROM ${TABLES[kind].table} ORDER BY id`).all() as { record: string }[];
+      const rows = this.#statement(`SELECT record FROM ${TABLES[kind].table} ORDER BY id`).all() as {
+        record: string;
+      }[];
       return [kind, rows.map((row) => JSON.parse(row.record) as RecordKinds[RecordKind])] as const;
     });
     const chain = this.#statement("SELECT epoch, nonce FROM epoch ORDER BY epoch").all() as Epoch[];
@@ -79,14 +81,9 @@ export class StoreDatabase {
       this.#statement("UPDATE meta SET revision = ?").run(revision);
       for (const change of commit.changes) this.#apply(change);
       const events = commit.events.map((draft): DavitEvent => {
-        const row = this.#statement("INSERT INTO event (revision, at_ms, type, subject_kind, subject_id, record) VALUES (?, ?, ?, ?, ?, ?)").run(
-          revision,
-          commit.atMs,
-          draft.type,
-          draft.subject.kind,
-          draft.subject.id,
-          JSON.stringify(draft),
-        );
+        const row = this.#statement(
+          "INSERT INTO event (revision, at_ms, type, subject_kind, subject_id, record) VALUES (?, ?, ?, ?, ?, ?)",
+        ).run(revision, commit.atMs, draft.type, draft.subject.kind, draft.subject.id, JSON.stringify(draft));
         return { ...draft, revision, seq: Number(row.lastInsertRowid), atMs: commit.atMs };
       });
       for (const draft of commit.audit) {
@@ -107,13 +104,22 @@ export class StoreDatabase {
     this.#database.transaction(() => {
       const newest = this.#newestEpoch();
       if (epoch !== newest) throw forked(epoch, newest);
-      this.#statement("INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value").run(name, value);
+      this.#statement(
+        "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+      ).run(name, value);
     })();
   }
 
   events(sinceSeq: number, limit: number): { events: DavitEvent[]; oldestSeq: number; newestSeq: number } {
-    const ends = this.#statement("SELECT min(seq) AS oldest, max(seq) AS newest FROM event").get() as { oldest: number | null; newest: number | null };
-    return { events: this.#history<DavitEvent>("event", sinceSeq, limit), oldestSeq: ends.oldest ?? 0, newestSeq: ends.newest ?? 0 };
+    const ends = this.#statement("SELECT min(seq) AS oldest, max(seq) AS newest FROM event").get() as {
+      oldest: number | null;
+      newest: number | null;
+    };
+    return {
+      events: this.#history<DavitEvent>("event", sinceSeq, limit),
+      oldestSeq: ends.oldest ?? 0,
+      newestSeq: ends.newest ?? 0,
+    };
   }
 
   audit(sinceSeq: number, limit: number): AuditEntry[] {
@@ -128,13 +134,18 @@ export class StoreDatabase {
   }
 
   #history<Entry>(table: "event" | "audit", sinceSeq: number, limit: number): Entry[] {
-    const rows = this.#statement(`SELECT seq, revision, at_ms, record FROM ${table} WHERE seq > ? ORDER BY seq LIMIT ?`).all(sinceSeq, limit) as {
+    const rows = this.#statement(
+      `SELECT seq, revision, at_ms, record FROM ${table} WHERE seq > ? ORDER BY seq LIMIT ?`,
+    ).all(sinceSeq, limit) as {
       seq: number;
       revision: number;
       at_ms: number;
       record: string;
     }[];
-    return rows.map((row) => ({ ...(JSON.parse(row.record) as object), seq: row.seq, revision: row.revision, atMs: row.at_ms }) as Entry);
+    return rows.map(
+      (row) =>
+        ({ ...(JSON.parse(row.record) as object), seq: row.seq, revision: row.revision, atMs: row.at_ms }) as Entry,
+    );
   }
 
   #apply(change: Change): void {
@@ -143,12 +154,18 @@ export class StoreDatabase {
   }
 
   #check(guard: Guard): void {
-    const row = this.#statement(`SELECT json_extract(record, '$.index') AS idx FROM ${TABLES[guard.kind].table} WHERE id = ?`).get(guard.id) as { idx: number } | null;
+    const row = this.#statement(
+      `SELECT json_extract(record, '$.index') AS idx FROM ${TABLES[guard.kind].table} WHERE id = ?`,
+    ).get(guard.id) as { idx: number } | null;
     const index = row?.idx ?? 0;
     if (index === guard.index) return;
-    throw new DavitError("out_of_sequence", `change ${guard.kind} ${guard.id}: it is at index ${index}, not ${guard.index}`, {
-      wayOut: "somebody changed it in between: look at it again, then repeat the change",
-    });
+    throw new DavitError(
+      "out_of_sequence",
+      `change ${guard.kind} ${guard.id}: it is at index ${index}, not ${guard.index}`,
+      {
+        wayOut: "somebody changed it in between: look at it again, then repeat the change",
+      },
+    );
   }
 
   #trim(newestSeq: number | undefined): void {
@@ -177,31 +194,45 @@ export class StoreDatabase {
 }
 
 function forked(wanted: number, newest: number): DavitError {
-  return new DavitError("forked_history", `commit: this coordinator is epoch ${wanted}, the database is at epoch ${newest}`, {
-    wayOut: "another coordinator was started on this database: keep that one, stop this one",
-  });
+  return new DavitError(
+    "forked_history",
+    `commit: this coordinator is epoch ${wanted}, the database is at epoch ${newest}`,
+    {
+      wayOut: "another coordinator was started on this database: keep that one, stop this one",
+    },
+  );
 }
 
 function openDatabase(path: string): Database {
   const isNew = !existsSync(path);
   const database = new Database(path, { create: true, readwrite: true, strict: true });
-  database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+  database.exec(
+    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA busy_timeout = 0; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON",
+  );
   database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   const pragmas = pragmasOf(database);
   if (pragmas.synchronous !== 2 || pragmas.journalMode !== "wal") {
-    throw new DavitError("storage_failed", `open ${path}: the file system does not allow what durability needs (journal ${pragmas.journalMode}, synchronous ${pragmas.synchronous})`, {
-      wayOut: "put --data-dir on a local disk, not on a network or special file system",
-    });
+    throw new DavitError(
+      "storage_failed",
+      `open ${path}: the file system does not allow what durability needs (journal ${pragmas.journalMode}, synchronous ${pragmas.synchronous})`,
+      {
+        wayOut: "put --data-dir on a local disk, not on a network or special file system",
+      },
+    );
   }
   if (!isNew) {
     const found = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get()?.quick_check;
-    if (found !== "ok") throw new DavitError("storage_failed", `open ${path}: the file is damaged: ${found ?? "unreadable"}`, { wayOut: DAMAGED_WAY_OUT });
+    if (found !== "ok")
+      throw new DavitError("storage_failed", `open ${path}: the file is damaged: ${found ?? "unreadable"}`, {
+        wayOut: DAMAGED_WAY_OUT,
+      });
   }
   migrate(database, MIGRATIONS, (version) => void database.query("VACUUM INTO ?").run(`${path}.schema-${version}`));
   return database;
 }
 
-export const DAMAGED_WAY_OUT = "stop everything that uses it, keep the file, and restore the newest copy of the data directory; running containers are not touched meanwhile";
+export const DAMAGED_WAY_OUT =
+  "stop everything that uses it, keep the file, and restore the newest copy of the data directory; running containers are not touched meanwhile";
 
 function pragmasOf(database: Database): Pragmas {
   const synchronous = database.query<{ synchronous: number }, []>("PRAGMA synchronous").get()?.synchronous ?? -1;

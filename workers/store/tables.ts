@@ -14,7 +14,12 @@ export const TABLES: { readonly [Kind in RecordKind]: Table<Kind> } = {
   cluster: { table: "cluster", columns: {} },
   service: {
     table: "service",
-    columns: { name: ({ name }) => name, stack: ({ stack }) => stack ?? null, idx: ({ index }) => index, version: ({ version }) => version },
+    columns: {
+      name: ({ name }) => name,
+      stack: ({ stack }) => stack ?? null,
+      idx: ({ index }) => index,
+      version: ({ version }) => version,
+    },
   },
   serviceVersion: {
     table: "service_version",
@@ -38,13 +43,30 @@ export const TABLES: { readonly [Kind in RecordKind]: Table<Kind> } = {
   taskStatus: { table: "task_status", columns: { state: ({ state }) => state, attempt: ({ attempt }) => attempt } },
   node: {
     table: "node",
-    columns: { name: ({ name }) => name, idx: ({ index }) => index, availability: ({ availability }) => availability, subnet: ({ subnet }) => subnet },
+    columns: {
+      name: ({ name }) => name,
+      idx: ({ index }) => index,
+      availability: ({ availability }) => availability,
+      subnet: ({ subnet }) => subnet,
+    },
   },
-  nodeStatus: { table: "node_status", columns: { boot_id: ({ bootId }) => bootId, unseen_since_ms: ({ unseenSinceMs }) => unseenSinceMs ?? null } },
-  volume: { table: "volume", columns: { name: ({ name }) => name, stack: ({ stack }) => stack ?? null, idx: ({ index }) => index } },
+  nodeStatus: {
+    table: "node_status",
+    columns: { boot_id: ({ bootId }) => bootId, unseen_since_ms: ({ unseenSinceMs }) => unseenSinceMs ?? null },
+  },
+  volume: {
+    table: "volume",
+    columns: { name: ({ name }) => name, stack: ({ stack }) => stack ?? null, idx: ({ index }) => index },
+  },
   volumePin: { table: "volume_pin", columns: {} },
-  network: { table: "network", columns: { name: ({ name }) => name, stack: ({ stack }) => stack ?? null, idx: ({ index }) => index } },
-  userToken: { table: "user_token", columns: { name: ({ name }) => name, idx: ({ index }) => index, expires_at_ms: ({ expiresAtMs }) => expiresAtMs } },
+  network: {
+    table: "network",
+    columns: { name: ({ name }) => name, stack: ({ stack }) => stack ?? null, idx: ({ index }) => index },
+  },
+  userToken: {
+    table: "user_token",
+    columns: { name: ({ name }) => name, idx: ({ index }) => index, expires_at_ms: ({ expiresAtMs }) => expiresAtMs },
+  },
   registryLogin: { table: "registry_login", columns: { idx: ({ index }) => index } },
   issuerKey: { table: "issuer_key", columns: { created_at_ms: ({ createdAtMs }) => createdAtMs } },
   clusterKey: { table: "cluster_key", columns: {} },

@@ -13,14 +13,19 @@ export function readProbe(reader: Reader, node: ComposeNode | undefined, path: s
   reader.only(map, path, ["http", "tcp", "interval", "timeout", "retries", "start_period", "start_interval"]);
   const http = reader.map(get(map, "http"), `${path}.http`);
   const tcp = reader.map(get(map, "tcp"), `${path}.tcp`);
-  if ((http === undefined) === (tcp === undefined)) return reader.problem(map.at, path, "wants either http: {port, path} or tcp: {port}");
+  if ((http === undefined) === (tcp === undefined))
+    return reader.problem(map.at, path, "wants either http: {port, path} or tcp: {port}");
   if (http !== undefined) {
     reader.only(http, `${path}.http`, ["port", "path"]);
     const port = reader.number(get(http, "port"), `${path}.http.port`, PORT);
     const target = reader.text(get(http, "path"), `${path}.http.path`) ?? "/";
     if (!target.startsWith("/")) return reader.problem(http.at, `${path}.http.path`, `'${target}' must begin with /`);
-    return port === undefined ? reader.problem(http.at, `${path}.http`, "lacks port, the port inside the container") : { kind: "http", port, path: target };
+    return port === undefined
+      ? reader.problem(http.at, `${path}.http`, "lacks port, the port inside the container")
+      : { kind: "http", port, path: target };
   }
   const port = reader.number(get(tcp, "port"), `${path}.tcp.port`, PORT);
-  return port === undefined ? reader.problem(map.at, `${path}.tcp`, "lacks port, the port inside the container") : { kind: "tcp", port };
+  return port === undefined
+    ? reader.problem(map.at, `${path}.tcp`, "lacks port, the port inside the container")
+    : { kind: "tcp", port };
 }

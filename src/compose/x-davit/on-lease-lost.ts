@@ -6,7 +6,11 @@ import type { Reader } from "../reader.ts";
 export function readOnLeaseLost(reader: Reader, node: ComposeNode | undefined, path: string): "keep" {
   const policy = reader.word(node, path, ["keep", "stop"]);
   if (policy === "stop" && node !== undefined) {
-    reader.problem(node.at, path, "stop is not supported until nodes have a fence that works without the agent; a pinned volume already keeps a second copy from starting elsewhere");
+    reader.problem(
+      node.at,
+      path,
+      "stop is not supported until nodes have a fence that works without the agent; a pinned volume already keeps a second copy from starting elsewhere",
+    );
   }
   return "keep";
 }

@@ -75,7 +75,12 @@ function withNode(table: LeaseTable, id: NodeId, lease: NodeLease): LeaseTable {
  * stalled loop), that beats may have come in vain, and every node gets a full lease again.
  * `known`: nodes that count, in any order; `dead`: those that an operator confirmed dead, which do not count as silent.
  */
-export function tickLeases(before: LeaseTable, known: Iterable<NodeId>, dead: ReadonlySet<NodeId>, bootMs: number): LeaseTick {
+export function tickLeases(
+  before: LeaseTable,
+  known: Iterable<NodeId>,
+  dead: ReadonlySet<NodeId>,
+  bootMs: number,
+): LeaseTick {
   const stalled = bootMs - before.tickedMs > BEAT_INTERVAL_MS;
   const nodes = new Map<NodeId, NodeLease>();
   for (const id of known) {

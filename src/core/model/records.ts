@@ -5,7 +5,15 @@
 // `index` is on desired records only: it grows with each change of the desired record, never by observations (it is the ETag). Pure.
 
 import type { ClusterId, NetworkId, NodeId, ServiceId, TaskId, TokenId, VolumeId } from "./ids.ts";
-import type { Labels, NetworkSpec, PortProtocol, ResourceAmounts, ServiceMode, ServiceSpec, VolumeSpec } from "./service-spec.ts";
+import type {
+  Labels,
+  NetworkSpec,
+  PortProtocol,
+  ResourceAmounts,
+  ServiceMode,
+  ServiceSpec,
+  VolumeSpec,
+} from "./service-spec.ts";
 
 /** Wall-clock milliseconds since 1970, from the coordinator's clock; for showing and for delays, never for leases. */
 export type WallMs = number;
@@ -115,7 +123,12 @@ export type TaskState = (typeof TASK_STATES)[number];
 
 export type DesiredState = "running" | "shutdown" | "remove";
 
-export type HostPort = { readonly hostIp?: string; readonly published: number; readonly target: number; readonly protocol: PortProtocol };
+export type HostPort = {
+  readonly hostIp?: string;
+  readonly published: number;
+  readonly target: number;
+  readonly protocol: PortProtocol;
+};
 
 /** One placement of a slot on one node with one spec version. Written by the control loop only. */
 export type Task = {
@@ -193,7 +206,12 @@ export type Node = {
   /** Ed25519 public JWK, made on the node; signs the agent's answers. */
   readonly agentKey: string;
   /** Hops to reach it, from the user's ProxyJump; the cluster's key is used on each. */
-  readonly jump: readonly { readonly user: string; readonly host: string; readonly port: number; readonly hostKey: string }[];
+  readonly jump: readonly {
+    readonly user: string;
+    readonly host: string;
+    readonly port: number;
+    readonly hostKey: string;
+  }[];
   readonly labels: Labels;
   readonly availability: Availability;
   /** The node's /24 of the cluster's pool. */
@@ -257,7 +275,12 @@ export type UserToken = {
 };
 
 /** Credentials of a registry, sealed: never in clear in the store. Key: the registry's host. */
-export type RegistryLogin = { readonly id: string; readonly index: number; readonly username: string; readonly sealedPassword: string };
+export type RegistryLogin = {
+  readonly id: string;
+  readonly index: number;
+  readonly username: string;
+  readonly sealedPassword: string;
+};
 
 /** One of the cluster's signing keys. The private half is sealed. Key: kid. */
 export type IssuerKey = {

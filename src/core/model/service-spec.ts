@@ -87,7 +87,11 @@ export type Mount =
   | { readonly kind: "bind"; readonly source: string; readonly target: string; readonly readOnly: boolean }
   | { readonly kind: "tmpfs"; readonly target: string; readonly sizeBytes?: number; readonly mode?: number };
 
-export type ResourceAmounts = { readonly cpus: number; readonly memoryBytes: number; readonly generic: Readonly<Record<string, number>> };
+export type ResourceAmounts = {
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly generic: Readonly<Record<string, number>>;
+};
 
 export type ResourceSpec = {
   /** 0 means no limit. */
@@ -196,7 +200,10 @@ export type NetworkSpec = {
 };
 
 /** Whether a volume lives on one node's disk, so that its tasks must run there. NFS and the like can be mounted anywhere. */
-export function isPinnedVolume(volume: { readonly driver: string; readonly driverOpts: Readonly<Record<string, string>> }): boolean {
+export function isPinnedVolume(volume: {
+  readonly driver: string;
+  readonly driverOpts: Readonly<Record<string, string>>;
+}): boolean {
   const type = volume.driverOpts["type"] ?? "";
   return volume.driver === "local" && !type.startsWith("nfs") && type !== "cifs";
 }

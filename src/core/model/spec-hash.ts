@@ -12,7 +12,10 @@ export type SpecHashes = {
 
 /** `hash`: a digest of a text, such as SHA-256 in hex. */
 export function specHashes(spec: ServiceSpec, hash: (text: string) => string): SpecHashes {
-  return { hash: hash(canonicalJson({ ...spec, mode: withoutCount(spec.mode) })), templateHash: hash(canonicalJson(spec.template)) };
+  return {
+    hash: hash(canonicalJson({ ...spec, mode: withoutCount(spec.mode) })),
+    templateHash: hash(canonicalJson(spec.template)),
+  };
 }
 
 function withoutCount(mode: ServiceMode): unknown {

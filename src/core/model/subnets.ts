@@ -10,7 +10,9 @@ export function parseCidr(text: string): Cidr {
   const numbers = (match ?? []).slice(1).map(Number);
   const [a = 256, b = 256, c = 256, d = 256, bits = 33] = numbers;
   if ([a, b, c, d].some((part) => part > 255) || bits > 32) {
-    throw new DavitError("invalid_input", `'${text}' is not an IPv4 network`, { wayOut: "write it like 10.210.0.0/16" });
+    throw new DavitError("invalid_input", `'${text}' is not an IPv4 network`, {
+      wayOut: "write it like 10.210.0.0/16",
+    });
   }
   const address = ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
   return { base: maskOf(address, bits), bits };

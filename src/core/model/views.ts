@@ -2,11 +2,36 @@
 // Times are ISO 8601 texts in views. Pure types.
 
 import type { ErrorCode, ErrorDetail } from "./errors.ts";
-import type { AuditEntry, Availability, DavitEvent, DesiredState, HostPort, Role, RolloutState, TaskState, UpdateStatus } from "./records.ts";
-import type { Labels, PortSpec, ResourceAmounts, ServiceMode, ServiceSpec, StackSpec, UpdatePolicy } from "./service-spec.ts";
+import type {
+  AuditEntry,
+  Availability,
+  DavitEvent,
+  DesiredState,
+  HostPort,
+  Role,
+  RolloutState,
+  TaskState,
+  UpdateStatus,
+} from "./records.ts";
+import type {
+  Labels,
+  PortSpec,
+  ResourceAmounts,
+  ServiceMode,
+  ServiceSpec,
+  StackSpec,
+  UpdatePolicy,
+} from "./service-spec.ts";
 import type { Presence } from "./world.ts";
 
-export type VersionView = { readonly version: string; readonly protocol: number; readonly clusterId: string; readonly epoch: number; readonly revision: number; readonly addressPool: string };
+export type VersionView = {
+  readonly version: string;
+  readonly protocol: number;
+  readonly clusterId: string;
+  readonly epoch: number;
+  readonly revision: number;
+  readonly addressPool: string;
+};
 
 export type NodeView = {
   readonly id: string;
@@ -30,7 +55,12 @@ export type NodeView = {
   readonly agentKey: string;
   readonly resources: ResourceAmounts;
   readonly reservedByTasks: ResourceAmounts;
-  readonly measured?: { readonly cpuFraction: number; readonly memoryUsedBytes: number; readonly diskFreeBytes: number; readonly diskTotalBytes: number };
+  readonly measured?: {
+    readonly cpuFraction: number;
+    readonly memoryUsedBytes: number;
+    readonly diskFreeBytes: number;
+    readonly diskTotalBytes: number;
+  };
   readonly tasks: number;
   readonly joinedAt: string;
 };
@@ -88,11 +118,33 @@ export type ServiceView = {
   readonly createdAt: string;
   readonly updatedAt: string;
 };
-export type UpdateStatusView = { readonly state: UpdateStatus["state"]; readonly startedAt: string; readonly completedAt?: string; readonly message: string };
-export type ServiceVersionView = { readonly version: number; readonly hash: string; readonly templateHash: string; readonly stable: boolean; readonly createdAt: string; readonly spec: ServiceSpec };
-export type ServiceDetailView = ServiceView & { readonly spec: ServiceSpec; readonly versions: readonly ServiceVersionView[]; readonly tasks: readonly TaskView[] };
+export type UpdateStatusView = {
+  readonly state: UpdateStatus["state"];
+  readonly startedAt: string;
+  readonly completedAt?: string;
+  readonly message: string;
+};
+export type ServiceVersionView = {
+  readonly version: number;
+  readonly hash: string;
+  readonly templateHash: string;
+  readonly stable: boolean;
+  readonly createdAt: string;
+  readonly spec: ServiceSpec;
+};
+export type ServiceDetailView = ServiceView & {
+  readonly spec: ServiceSpec;
+  readonly versions: readonly ServiceVersionView[];
+  readonly tasks: readonly TaskView[];
+};
 
-export type StackView = { readonly name: string; readonly services: number; readonly desired: number; readonly healthy: number; readonly state: "healthy" | "converging" | "waiting" };
+export type StackView = {
+  readonly name: string;
+  readonly services: number;
+  readonly desired: number;
+  readonly healthy: number;
+  readonly state: "healthy" | "converging" | "waiting";
+};
 
 /** One step of a deploy, in words and as data. A dry run lists exactly what the deploy will emit as events. */
 export type DeployStepView = {
@@ -104,14 +156,29 @@ export type DeployStepView = {
   readonly eventType?: string;
   readonly replacesTasks: boolean;
 };
-export type DeployView = { readonly stack: string; readonly revision: number; readonly dryRun: boolean; readonly steps: readonly DeployStepView[]; readonly warnings: readonly string[] };
+export type DeployView = {
+  readonly stack: string;
+  readonly revision: number;
+  readonly dryRun: boolean;
+  readonly steps: readonly DeployStepView[];
+  readonly warnings: readonly string[];
+};
 export type DeployRequest = StackSpec;
 
 /** How far a service is; `done` ends a waiting command. */
 export type ProgressView = {
   readonly service: string;
   readonly serviceId: string;
-  readonly state: "converging" | "converged" | "watching" | "paused" | "rolling_back" | "rolled_back" | "unplaceable" | "removed" | "removing";
+  readonly state:
+    | "converging"
+    | "converged"
+    | "watching"
+    | "paused"
+    | "rolling_back"
+    | "rolled_back"
+    | "unplaceable"
+    | "removed"
+    | "removing";
   readonly done: boolean;
   readonly ok: boolean;
   /** What it waits for, or why it failed; never empty while not done. */
@@ -149,11 +216,33 @@ export type JoinProgress = {
 };
 export type JoinResult = { readonly node: NodeView } | { readonly problem: Problem };
 
-export type TokenView = { readonly id: string; readonly name: string; readonly role: Role; readonly stack?: string; readonly createdAt: string; readonly expiresAt: string; readonly revokedAt?: string; readonly lastUsedAt?: string };
+export type TokenView = {
+  readonly id: string;
+  readonly name: string;
+  readonly role: Role;
+  readonly stack?: string;
+  readonly createdAt: string;
+  readonly expiresAt: string;
+  readonly revokedAt?: string;
+  readonly lastUsedAt?: string;
+};
 export type TokenCreated = TokenView & { readonly token: string };
 export type RegistryView = { readonly host: string; readonly username: string };
-export type VolumeView = { readonly id: string; readonly name: string; readonly stack?: string; readonly driver: string; readonly external: boolean; readonly nodes: readonly string[] };
-export type NetworkView = { readonly id: string; readonly name: string; readonly stack?: string; readonly driver: string; readonly external: boolean };
+export type VolumeView = {
+  readonly id: string;
+  readonly name: string;
+  readonly stack?: string;
+  readonly driver: string;
+  readonly external: boolean;
+  readonly nodes: readonly string[];
+};
+export type NetworkView = {
+  readonly id: string;
+  readonly name: string;
+  readonly stack?: string;
+  readonly driver: string;
+  readonly external: boolean;
+};
 export type EventView = Omit<DavitEvent, "atMs"> & { readonly at: string };
 
 /** RFC 9457 problem+json. */
@@ -167,7 +256,13 @@ export type Problem = {
   readonly errors?: readonly ErrorDetail[];
 };
 
-export type LogLine = { readonly task: string; readonly node: string; readonly stream: "stdout" | "stderr"; readonly at: string; readonly text: string };
+export type LogLine = {
+  readonly task: string;
+  readonly node: string;
+  readonly stream: "stdout" | "stderr";
+  readonly at: string;
+  readonly text: string;
+};
 
 /** How much is in order: for load balancers and scripts. */
 export type HealthView = { readonly status: "ok"; readonly revision: number };
@@ -189,7 +284,11 @@ export type ServicePatch = {
   readonly update?: Partial<UpdatePolicy>;
   readonly rollback?: Partial<UpdatePolicy>;
 };
-export type StackDetailView = { readonly stack: StackView; readonly services: readonly ServiceView[]; readonly tasks: readonly TaskView[] };
+export type StackDetailView = {
+  readonly stack: StackView;
+  readonly services: readonly ServiceView[];
+  readonly tasks: readonly TaskView[];
+};
 export type TokenRequest = {
   readonly name: string;
   readonly role: Role;

@@ -60,7 +60,9 @@ export type LoginsWork = {
 export type WorkSection = TaskWork | NodeWork | LoginsWork;
 
 /** Section keys: "node", "logins", "task/<id>". */
-export type Work = { readonly sections: Readonly<Record<string, { readonly hash: string; readonly content: WorkSection }>> };
+export type Work = {
+  readonly sections: Readonly<Record<string, { readonly hash: string; readonly content: WorkSection }>>;
+};
 
 /** What an agent holds after applying every delta so far. Work is ordered by (epoch, generation). */
 export type WorkPosition = { readonly epoch: number; readonly generation: number };

@@ -87,7 +87,8 @@ export function emptyState(): MutableState {
 /** A copy that shares the (immutable) records: what a planner's test or a dry run may change. */
 export function copyState(state: State): MutableState {
   const copy = emptyState();
-  for (const kind of RECORD_KINDS) for (const [id, record] of state[kind]) (copy[kind] as Map<string, unknown>).set(id, record);
+  for (const kind of RECORD_KINDS)
+    for (const [id, record] of state[kind]) (copy[kind] as Map<string, unknown>).set(id, record);
   return copy;
 }
 

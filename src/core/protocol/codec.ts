@@ -52,7 +52,8 @@ export class FrameDecoder {
     this.#pendingBytes = 0;
     try {
       const value: unknown = JSON.parse(this.#decoder.decode(line));
-      if (typeof value === "object" && value !== null && typeof (value as { type?: unknown }).type === "string") return value as Frame;
+      if (typeof value === "object" && value !== null && typeof (value as { type?: unknown }).type === "string")
+        return value as Frame;
     } catch (cause) {
       throw new DavitError("invalid_input", "read control stream: a line is not JSON", { cause });
     }

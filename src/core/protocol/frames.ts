@@ -14,7 +14,13 @@ export const MAX_FRAME_BYTES = 8 * 1024 * 1024;
 export const MAX_QUEUED_BYTES = 64 * 1024;
 
 /** First frame, from the agent. `nonce` must come back inside the coordinator's token. */
-export type Challenge = { readonly type: "challenge"; readonly protocol: number; readonly agentVersion: string; readonly nodeId: string; readonly nonce: string };
+export type Challenge = {
+  readonly type: "challenge";
+  readonly protocol: number;
+  readonly agentVersion: string;
+  readonly nodeId: string;
+  readonly nonce: string;
+};
 
 /** From the coordinator. `token`: JWT with aud = node id, scope agent:work, claims epoch, epochNonce, challenge. */
 export type Open = {
@@ -39,11 +45,22 @@ export type Welcome = {
   readonly tasks: readonly TaskStatus[];
 };
 
-export type Refuse = { readonly type: "refuse"; readonly code: "forked_history" | "unauthenticated" | "protocol" | "superseded"; readonly message: string };
+export type Refuse = {
+  readonly type: "refuse";
+  readonly code: "forked_history" | "unauthenticated" | "protocol" | "superseded";
+  readonly message: string;
+};
 
 /** The agent notes its boot-time clock when it sends this; only a grant of this number renews the lease. */
 export type Beat = { readonly type: "beat"; readonly seq: number };
-export type Grant = { readonly type: "grant"; readonly seq: number; readonly epoch: number; readonly nonce: string; readonly leaseMs: number; readonly issuerTimeMs: number };
+export type Grant = {
+  readonly type: "grant";
+  readonly seq: number;
+  readonly epoch: number;
+  readonly nonce: string;
+  readonly leaseMs: number;
+  readonly issuerTimeMs: number;
+};
 
 export type WorkFrame = { readonly type: "work"; readonly delta: WorkDelta };
 /** Received is durable on the node's disk; applied means that the engine was made to match once, or the task says why not. */
@@ -51,7 +68,11 @@ export type Applied = { readonly type: "applied"; readonly received: WorkPositio
 /** The delta's base is not what the agent holds: send everything. */
 export type Resync = { readonly type: "resync" };
 
-export type Observe = { readonly type: "observe"; readonly tasks: readonly TaskStatus[]; /** Tasks that the agent removed entirely. */ readonly gone: readonly string[] };
+export type Observe = {
+  readonly type: "observe";
+  readonly tasks: readonly TaskStatus[];
+  /** Tasks that the agent removed entirely. */ readonly gone: readonly string[];
+};
 export type NodeFacts = { readonly type: "node"; readonly node: Welcome["node"] };
 export type MeasuredFrame = { readonly type: "measured"; readonly measured: Measured };
 

@@ -30,7 +30,8 @@ export function healthyAtMs(world: World, task: Task): number | undefined {
   if (task.desired !== "running" || status?.state !== "running" || isOnLostNode(world, task)) return undefined;
   if (status.healthy !== undefined) return status.healthy ? 0 : undefined;
   const template = templateOf(world.state, task);
-  if (template === undefined || (template.health.probe.kind !== "none" && template.health.probe.kind !== "image")) return undefined;
+  if (template === undefined || (template.health.probe.kind !== "none" && template.health.probe.kind !== "image"))
+    return undefined;
   return status.stateAtMs + template.settleMs;
 }
 
@@ -43,7 +44,12 @@ export function isHealthy(world: World, task: Task, nowMs: number): boolean {
 /** An attempt of it failed, whatever came after. */
 export function hasFailed(status: TaskStatus | undefined): boolean {
   if (status === undefined) return false;
-  return status.state === "failed" || status.state === "rejected" || status.attempt > 1 || (status.state === "running" && status.healthy === false);
+  return (
+    status.state === "failed" ||
+    status.state === "rejected" ||
+    status.attempt > 1 ||
+    (status.state === "running" && status.healthy === false)
+  );
 }
 
 /** The agent will make no further attempt. */

@@ -12,12 +12,18 @@ export function planHistory(planning: Planning, ended: readonly Task[], keep: nu
 }
 
 function planForget(planning: Planning, task: Task): void {
-  planning.steps.push({ kind: "forget", taskId: task.id, now: task.nodeId === undefined || isOnDeadNode(planning.world, task) });
+  planning.steps.push({
+    kind: "forget",
+    taskId: task.id,
+    now: task.nodeId === undefined || isOnDeadNode(planning.world, task),
+  });
 }
 
 /** A task that its agent was to remove, on a node that is no more, has nobody to report it gone. */
 export function planLeftovers(planning: Planning, tasks: readonly Task[]): void {
-  for (const task of tasks) if (task.desired === "remove" && isOnDeadNode(planning.world, task)) planning.steps.push({ kind: "forget", taskId: task.id, now: true });
+  for (const task of tasks)
+    if (task.desired === "remove" && isOnDeadNode(planning.world, task))
+      planning.steps.push({ kind: "forget", taskId: task.id, now: true });
 }
 
 /** A removed service: its tasks end in order, then every trace goes. */
@@ -33,6 +39,8 @@ export function planRemoved(planning: Planning, serviceId: ServiceId, tasks: rea
   planLeftovers(planning, tasks);
   if (tasks.length > 0) return;
   const { state } = planning.world;
-  const versions = [...state.serviceVersion.values()].filter((version) => version.serviceId === serviceId).map((version) => version.id);
+  const versions = [...state.serviceVersion.values()]
+    .filter((version) => version.serviceId === serviceId)
+    .map((version) => version.id);
   if (versions.length > 0 || state.rollout.has(serviceId)) planning.steps.push({ kind: "clear", serviceId, versions });
 }

@@ -27,7 +27,8 @@ export function plan(world: World, nowMs: number, newId: IdSource): Plan {
     const service = world.state.service.get(id);
     const tasks = tasksOf.get(id) ?? [];
     if (service === undefined) planRemoved(planning, asId<"service">(id), tasks);
-    else if (service.mode.kind === "replicated" || service.mode.kind === "global") planService(planning, service, tasks);
+    else if (service.mode.kind === "replicated" || service.mode.kind === "global")
+      planService(planning, service, tasks);
   }
   return { steps: planning.steps, wakeAtMs: planning.wakeAtMs };
 }
@@ -45,7 +46,9 @@ function groupTasks(world: World): ReadonlyMap<string, Task[]> {
 
 /** Services that exist, then those of which only traces are left. */
 function serviceIds(world: World, tasksOf: ReadonlyMap<string, unknown>): readonly string[] {
-  const named = [...world.state.service.values()].sort((a, b) => (a.name < b.name ? -1 : 1)).map((service) => service.id as string);
+  const named = [...world.state.service.values()]
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map((service) => service.id as string);
   const traces = new Set<string>(tasksOf.keys());
   for (const version of world.state.serviceVersion.values()) traces.add(version.serviceId);
   return [...named, ...[...traces].filter((id) => !world.state.service.has(id)).sort()];
@@ -63,7 +66,12 @@ function planService(planning: Planning, service: Service, tasks: readonly Task[
   for (const slot of slots) planHistory(planning, slot.ended);
   endExtras(planning, context, slots);
   // a rollout decides on slots at rest: what was just planned shows in the next pass
-  if (planning.steps.length === before) planRollout(planning, context, slots.filter((slot) => isCounted(planning, slot)));
+  if (planning.steps.length === before)
+    planRollout(
+      planning,
+      context,
+      slots.filter((slot) => isCounted(planning, slot)),
+    );
 }
 
 function slotsOf(planning: Planning, context: ServiceContext): readonly Slot[] {
@@ -86,7 +94,11 @@ function eligibleNodes(planning: Planning, { version, tasks }: ServiceContext): 
       if (node.confirmedDeadAtMs !== undefined || node.availability === "drain") return false;
       const status = state.nodeStatus.get(node.id);
       if (status === undefined && !has.has(node.id)) return false;
-      if (!placement.constraints.every((constraint) => meets(constraint, node, status)) || !runsPlatform(placement.platforms, status)) return false;
+      if (
+        !placement.constraints.every((constraint) => meets(constraint, node, status)) ||
+        !runsPlatform(placement.platforms, status)
+      )
+        return false;
       return has.has(node.id) || (node.availability === "active" && presence.get(node.id) === "ready");
     })
     .map((node) => node.id)
@@ -96,7 +108,8 @@ function eligibleNodes(planning: Planning, { version, tasks }: ServiceContext): 
 /** Slots beyond the wanted number, and nodes that are no longer eligible. */
 function endExtras(planning: Planning, { service, tasks }: ServiceContext, slots: readonly Slot[]): void {
   const kept = new Set<string | number>(slots.map((slot) => slot.onlyNode ?? slot.slot));
-  const key = (task: Task): string | number | undefined => (service.mode.kind === "global" ? (task.onlyNode ?? task.nodeId) : task.slot);
+  const key = (task: Task): string | number | undefined =>
+    service.mode.kind === "global" ? (task.onlyNode ?? task.nodeId) : task.slot;
   const extras = tasks.filter((task) => !kept.has(key(task) ?? -1));
   for (const task of extras) {
     if (task.desired !== "running" || task.withdrawal !== undefined) continue;
@@ -114,7 +127,9 @@ function whyExtra(planning: Planning, service: Service, task: Task): string {
   const node = task.nodeId === undefined ? undefined : planning.world.state.node.get(task.nodeId);
   if (node === undefined) return "its node was removed";
   if (node.confirmedDeadAtMs !== undefined) return `${node.name} is confirmed dead`;
-  return node.availability === "drain" ? `${node.name} is draining` : `${node.name} does not meet the placement any more`;
+  return node.availability === "drain"
+    ? `${node.name} is draining`
+    : `${node.name} does not meet the placement any more`;
 }
 
 /** A global service does not wait for a node that is down. */

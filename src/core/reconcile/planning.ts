@@ -103,8 +103,14 @@ export class Planning {
       ...(input.replaces === undefined ? {} : { replaces: input.replaces }),
       ...(input.onlyNode === undefined ? {} : { onlyNode: input.onlyNode }),
     };
-    const placement = input.hold === undefined ? this.#place(service, base, template, input.avoid ?? new Set()) : { reason: input.hold };
-    const task: Task = "placed" in placement ? { ...base, ...placement.placed, assignedAtMs: this.nowMs } : { ...base, waiting: placement.reason };
+    const placement =
+      input.hold === undefined
+        ? this.#place(service, base, template, input.avoid ?? new Set())
+        : { reason: input.hold };
+    const task: Task =
+      "placed" in placement
+        ? { ...base, ...placement.placed, assignedAtMs: this.nowMs }
+        : { ...base, waiting: placement.reason };
     this.steps.push({ kind: "create", task, why: input.why });
     if (task.nodeId !== undefined) this.#book(service, task, task.nodeId, template);
   }
@@ -112,7 +118,13 @@ export class Planning {
   /** Where a task of the service would go now, were there one. */
   wouldFit(service: Service, version: number, onlyNode?: NodeId): boolean {
     const { template } = this.#specOf(service.id, version);
-    const wanted = { serviceId: service.id, template, mode: service.mode, avoid: new Set<NodeId>(), ...(onlyNode === undefined ? {} : { onlyNode }) };
+    const wanted = {
+      serviceId: service.id,
+      template,
+      mode: service.mode,
+      avoid: new Set<NodeId>(),
+      ...(onlyNode === undefined ? {} : { onlyNode }),
+    };
     return "placed" in place(this.world, this.ledger, this.nowMs, wanted);
   }
 
@@ -143,7 +155,13 @@ export class Planning {
     } else if (isOnLostNode(world, task) || isEnded(world.state.taskStatus.get(task.id))) {
       this.steps.push({ kind: "stop", taskId: task.id, atMs: nowMs, why });
     } else {
-      this.steps.push({ kind: "withdraw", taskId: task.id, routesGeneration: world.routesGeneration, atMs: nowMs, why });
+      this.steps.push({
+        kind: "withdraw",
+        taskId: task.id,
+        routesGeneration: world.routesGeneration,
+        atMs: nowMs,
+        why,
+      });
     }
   }
 
@@ -161,9 +179,20 @@ export class Planning {
     return record.spec;
   }
 
-  #place(service: Service, task: Task, template: TaskTemplate, avoid: ReadonlySet<NodeId>): { readonly placed: Placed } | { readonly reason: string } {
+  #place(
+    service: Service,
+    task: Task,
+    template: TaskTemplate,
+    avoid: ReadonlySet<NodeId>,
+  ): { readonly placed: Placed } | { readonly reason: string } {
     const only = task.onlyNode === undefined ? {} : { onlyNode: task.onlyNode };
-    return place(this.world, this.ledger, this.nowMs, { serviceId: service.id, template, mode: service.mode, avoid, ...only });
+    return place(this.world, this.ledger, this.nowMs, {
+      serviceId: service.id,
+      template,
+      mode: service.mode,
+      avoid,
+      ...only,
+    });
   }
 
   #book(service: Service, task: Task, nodeId: NodeId, template: TaskTemplate): void {

@@ -95,13 +95,22 @@ function refill(planning: Planning, context: ServiceContext, slot: Slot, lost: T
   const last = slot.ended.at(-1);
   if (lost === undefined && last !== undefined && failures.length > 0) {
     const firstMs = templateOf(planning.world.state, last)?.restart.delayMs ?? 1_000;
-    if (!planning.isDue((last.endedAtMs ?? last.createdAtMs) + backoffMs(Math.max(firstMs, 1_000), failures.length))) return;
+    if (!planning.isDue((last.endedAtMs ?? last.createdAtMs) + backoffMs(Math.max(firstMs, 1_000), failures.length)))
+      return;
   }
   const before = lost ?? last;
   const version = before === undefined ? service.version : replacementVersion(planning, context, before);
   const why =
-    lost !== undefined ? `replaces ${planning.name(lost)}: ${planning.nodeName(lost.nodeId)} is lost` : last === undefined ? "fills the slot" : `replaces the one before: ${last.desiredReason}`;
-  const hold = holdFor(planning, slot.ending, before === undefined ? undefined : templateOf(planning.world.state, before));
+    lost !== undefined
+      ? `replaces ${planning.name(lost)}: ${planning.nodeName(lost.nodeId)} is lost`
+      : last === undefined
+        ? "fills the slot"
+        : `replaces the one before: ${last.desiredReason}`;
+  const hold = holdFor(
+    planning,
+    slot.ending,
+    before === undefined ? undefined : templateOf(planning.world.state, before),
+  );
   planning.create(context, {
     slot: slot.slot,
     version,
@@ -122,7 +131,8 @@ function holdFor(planning: Planning, ending: readonly Task[], template: TaskTemp
 
 /** While a rollout is under way or paused, a slot that it has not reached is filled with what it had. */
 function replacementVersion(planning: Planning, { service, rollout }: ServiceContext, before: Task): number {
-  const isUnderWay = rollout !== undefined && ["updating", "paused", "rolling_back", "rollback_paused"].includes(rollout.state);
+  const isUnderWay =
+    rollout !== undefined && ["updating", "paused", "rolling_back", "rollback_paused"].includes(rollout.state);
   const isKept = planning.version(service.id, before.specVersion) !== undefined;
   return isUnderWay && isKept && before.force === service.force ? before.specVersion : service.version;
 }
@@ -141,7 +151,9 @@ function recentFailures(planning: Planning, ended: readonly Task[]): readonly Ta
 function placeOrHold(planning: Planning, context: ServiceContext, slot: Slot, task: Task): void {
   const before = slot.ending.find((ending) => ending.id === task.replaces);
   if (before === undefined) {
-    const failed = recentFailures(planning, slot.ended).flatMap((ended) => (ended.nodeId === undefined ? [] : [ended.nodeId]));
+    const failed = recentFailures(planning, slot.ended).flatMap((ended) =>
+      ended.nodeId === undefined ? [] : [ended.nodeId],
+    );
     planning.placeWaiting(context, task, new Set(failed));
   } else {
     planning.wait(task, `${planning.name(before)} on ${planning.nodeName(before.nodeId)} stops first`);
@@ -152,7 +164,8 @@ function placeOrHold(planning: Planning, context: ServiceContext, slot: Slot, ta
 function retireLost(planning: Planning, lost: readonly Task[], present: readonly Task[]): void {
   for (const task of lost) {
     const replacement = present.find((other) => isReadyFor(planning, other, REPLACEMENT_STAYS_MS));
-    if (replacement !== undefined) planning.end(task, `replaced by a task on ${planning.nodeName(replacement.nodeId)}, ready for a minute`);
+    if (replacement !== undefined)
+      planning.end(task, `replaced by a task on ${planning.nodeName(replacement.nodeId)}, ready for a minute`);
   }
 }
 
@@ -180,7 +193,8 @@ function resolveTwins(planning: Planning, context: ServiceContext, present: read
     const original = equals.find((task) => task.id === replacement.replaces);
     if (original !== undefined) chooseOne(planning, original, replacement);
   }
-  if (equals.length > 1 && !equals.some((task) => equals.some((other) => other.id === task.replaces))) keepOldestHealthy(planning, equals);
+  if (equals.length > 1 && !equals.some((task) => equals.some((other) => other.id === task.replaces)))
+    keepOldestHealthy(planning, equals);
 }
 
 function chooseOne(planning: Planning, original: Task, replacement: Task): void {
@@ -188,11 +202,14 @@ function chooseOne(planning: Planning, original: Task, replacement: Task): void 
   const why = mustMove(planning, original);
   if (why !== undefined) {
     // a node that must be emptied is emptied even if nothing else takes the task: its replacement then waits and says why
-    if (isHealthy(world, replacement, nowMs) || (replacement.nodeId === undefined && replacement.waiting !== undefined)) planning.end(original, why);
+    if (isHealthy(world, replacement, nowMs) || (replacement.nodeId === undefined && replacement.waiting !== undefined))
+      planning.end(original, why);
     return;
   }
-  if (isReadyFor(planning, replacement, REPLACEMENT_STAYS_MS)) planning.end(original, "its replacement has been ready for a minute");
-  else if (isHealthy(world, original, nowMs)) planning.end(replacement, `the original is back on ${planning.nodeName(original.nodeId)}`);
+  if (isReadyFor(planning, replacement, REPLACEMENT_STAYS_MS))
+    planning.end(original, "its replacement has been ready for a minute");
+  else if (isHealthy(world, original, nowMs))
+    planning.end(replacement, `the original is back on ${planning.nodeName(original.nodeId)}`);
 }
 
 function keepOldestHealthy(planning: Planning, equals: readonly Task[]): void {
@@ -210,7 +227,8 @@ export function mustMove(planning: Planning, task: Task): string | undefined {
   if (node.availability === "drain") return `${node.name} is draining`;
   const status = state.nodeStatus.get(node.id);
   const failed = template.placement.constraints.find((constraint) => !meets(constraint, node, status));
-  if (failed !== undefined) return `${node.name} does not meet ${failed.attribute} ${failed.operator} ${failed.value} any more`;
+  if (failed !== undefined)
+    return `${node.name} does not meet ${failed.attribute} ${failed.operator} ${failed.value} any more`;
   return runsPlatform(template.placement.platforms, status) ? undefined : `${node.name} cannot run its platform`;
 }
 
@@ -224,6 +242,12 @@ function moveAway(planning: Planning, context: ServiceContext, slot: Slot, task:
   const template = templateOf(planning.world.state, task);
   const stopFirst = template !== undefined && needsStopFirst(template);
   const hold = stopFirst ? { hold: `${planning.name(task)} on ${planning.nodeName(task.nodeId)} stops first` } : {};
-  planning.create(context, { slot: slot.slot, version: replacementVersion(planning, context, task), why, replaces: task.id, ...hold });
+  planning.create(context, {
+    slot: slot.slot,
+    version: replacementVersion(planning, context, task),
+    why,
+    replaces: task.id,
+    ...hold,
+  });
   if (stopFirst) planning.end(task, why);
 }

@@ -9,20 +9,39 @@ export type Step =
   /** A new task, placed or waiting. */
   | { readonly kind: "create"; readonly task: Task; readonly why: string }
   /** A waiting task gets its node. */
-  | { readonly kind: "place"; readonly taskId: TaskId; readonly nodeId: NodeId; readonly address: string; readonly hostPorts: readonly HostPort[]; readonly atMs: number }
+  | {
+      readonly kind: "place";
+      readonly taskId: TaskId;
+      readonly nodeId: NodeId;
+      readonly address: string;
+      readonly hostPorts: readonly HostPort[];
+      readonly atMs: number;
+    }
   /** Why a task does not run, or (reason "") that nothing is in the way any more. */
   | { readonly kind: "wait"; readonly taskId: TaskId; readonly reason: string }
   /** A pinned volume's data is on this node from now on. */
   | { readonly kind: "pin"; readonly volumeId: VolumeId; readonly nodeId: NodeId }
   /** First phase of a stop by choice: out of all routes. */
-  | { readonly kind: "withdraw"; readonly taskId: TaskId; readonly routesGeneration: number; readonly atMs: number; readonly why: string }
+  | {
+      readonly kind: "withdraw";
+      readonly taskId: TaskId;
+      readonly routesGeneration: number;
+      readonly atMs: number;
+      readonly why: string;
+    }
   /** Second phase: the agent stops it. */
   | { readonly kind: "stop"; readonly taskId: TaskId; readonly atMs: number; readonly why: string }
   /** An ended task leaves the history: its agent removes the container, then its record goes; at once where there is no agent to ask. */
   | { readonly kind: "forget"; readonly taskId: TaskId; readonly now: boolean }
   | { readonly kind: "rollout"; readonly rollout: Rollout; readonly why: string }
   /** A failed change goes back to an earlier version. */
-  | { readonly kind: "rollback"; readonly service: Service; readonly toVersion: number; readonly atMs: number; readonly why: string }
+  | {
+      readonly kind: "rollback";
+      readonly service: Service;
+      readonly toVersion: number;
+      readonly atMs: number;
+      readonly why: string;
+    }
   | { readonly kind: "stable"; readonly service: Service; readonly version: number }
   /** A removed service's last records. */
   | { readonly kind: "clear"; readonly serviceId: string; readonly versions: readonly string[] };
@@ -33,34 +52,29 @@ export function changesOf(step: Step, state: State): readonly Change[] {
     case "create":
       return [{ op: "put", kind: "task", record: step.task }];
     case "place":
-      return editTask(state, step.taskId, ({ waiting: _waiting, ...task }) => ({
-        ...task,
-        nodeId: step.nodeId,
-        address: step.address,
-        hostPorts: step.hostPorts,
-        assignedAtMs: step.atMs,
-      }));
     case "wait":
-      return editTask(state, step.taskId, ({ waiting: _waiting, ...task }) => (step.reason === "" ? task : { ...task, waiting: step.reason }));
+    case "withdraw":
+    case "stop":
+      return editTask(state, step.taskId, editOf(step));
     case "pin": {
       const pin = state.volumePin.get(step.volumeId) ?? { id: step.volumeId, nodeIds: [] };
       return [{ op: "put", kind: "volumePin", record: { ...pin, nodeIds: [...pin.nodeIds, step.nodeId] } }];
     }
-    case "withdraw":
-      return editTask(state, step.taskId, (task) => ({
-        ...task,
-        desiredReason: step.why,
-        withdrawal: { startedAtMs: step.atMs, routesGeneration: step.routesGeneration },
-      }));
-    case "stop":
-      return editTask(state, step.taskId, ({ waiting: _waiting, ...task }) => ({ ...task, desired: "shutdown", desiredReason: step.why, endedAtMs: step.atMs }));
     case "forget":
       return forget(step.taskId, step.now, state);
     case "rollout":
       return [{ op: "put", kind: "rollout", record: step.rollout }];
     case "rollback": {
       const { service, toVersion, atMs, why } = step;
-      const record: Service = { ...service, index: service.index + 1, version: toVersion, previousVersion: service.version, isRollback: true, changeReason: why, updatedAtMs: atMs };
+      const record: Service = {
+        ...service,
+        index: service.index + 1,
+        version: toVersion,
+        previousVersion: service.version,
+        isRollback: true,
+        changeReason: why,
+        updatedAtMs: atMs,
+      };
       return [{ op: "put", kind: "service", record }];
     }
     case "stable": {
@@ -74,6 +88,31 @@ export function changesOf(step: Step, state: State): readonly Change[] {
       ];
     default:
       return assertNever(step);
+  }
+}
+
+type Edit = Extract<Step, { kind: "place" | "wait" | "withdraw" | "stop" }>;
+
+/** What a step changes in one task. */
+function editOf(step: Edit): (task: Task) => Task {
+  switch (step.kind) {
+    case "place": {
+      const { nodeId, address, hostPorts, atMs } = step;
+      return ({ waiting: _waiting, ...task }) => ({ ...task, nodeId, address, hostPorts, assignedAtMs: atMs });
+    }
+    case "wait":
+      return ({ waiting: _waiting, ...task }) => (step.reason === "" ? task : { ...task, waiting: step.reason });
+    case "withdraw": {
+      const withdrawal = { startedAtMs: step.atMs, routesGeneration: step.routesGeneration };
+      return (task) => ({ ...task, desiredReason: step.why, withdrawal });
+    }
+    case "stop":
+      return ({ waiting: _waiting, ...task }) => ({
+        ...task,
+        desired: "shutdown",
+        desiredReason: step.why,
+        endedAtMs: step.atMs,
+      });
   }
 }
 
@@ -92,7 +131,10 @@ function editTask(state: State, taskId: TaskId, edit: (task: Task) => Task): rea
 
 /** A task's name for people: "shop_web.2", "shop_api.n1". */
 export function taskName(task: Task, state: State): string {
-  const service = state.service.get(task.serviceId)?.name ?? state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec.name ?? task.serviceId;
+  const service =
+    state.service.get(task.serviceId)?.name ??
+    state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec.name ??
+    task.serviceId;
   const nodeId = task.onlyNode ?? task.nodeId;
   const node = nodeId === undefined ? undefined : state.node.get(nodeId);
   return `${service}.${task.slot === 0 ? (node?.name ?? nodeId ?? "?") : task.slot}`;
@@ -103,13 +145,16 @@ export function describeStep(step: Step, state: State): string {
   switch (step.kind) {
     case "create": {
       const { task } = step;
-      const where = task.nodeId === undefined ? `waits: ${task.waiting ?? "no node yet"}` : `on ${nodeName(state, task.nodeId)}`;
+      const where =
+        task.nodeId === undefined ? `waits: ${task.waiting ?? "no node yet"}` : `on ${nodeName(state, task.nodeId)}`;
       return `create ${taskName(task, state)} (version ${task.specVersion}) ${where}: ${step.why}`;
     }
     case "place":
       return `place ${nameOf(step.taskId, state)} on ${nodeName(state, step.nodeId)}`;
     case "wait":
-      return step.reason === "" ? `${nameOf(step.taskId, state)} need not wait any more` : `${nameOf(step.taskId, state)} waits: ${step.reason}`;
+      return step.reason === ""
+        ? `${nameOf(step.taskId, state)} need not wait any more`
+        : `${nameOf(step.taskId, state)} waits: ${step.reason}`;
     case "pin":
       return `volume ${state.volume.get(step.volumeId)?.name ?? step.volumeId} has its data on ${nodeName(state, step.nodeId)} from now on`;
     case "withdraw":
@@ -149,15 +194,25 @@ export function eventOf(step: Step, state: State): EventDraft | undefined {
     case "wait": {
       const task = step.kind === "create" ? step.task : state.task.get(step.taskId);
       if (task === undefined) return undefined;
-      const type = { create: "task.created", place: "task.assigned", stop: "task.stopping", wait: "task.waiting" }[step.kind];
-      return { type, subject: { kind: "task", id: task.id, name: taskName(task, state) }, message: describeStep(step, state) };
+      const type = { create: "task.created", place: "task.assigned", stop: "task.stopping", wait: "task.waiting" }[
+        step.kind
+      ];
+      return {
+        type,
+        subject: { kind: "task", id: task.id, name: taskName(task, state) },
+        message: describeStep(step, state),
+      };
     }
     case "rollout":
     case "rollback": {
       const service = state.service.get(step.kind === "rollout" ? step.rollout.id : step.service.id);
       if (service === undefined) return undefined;
       const type = step.kind === "rollout" ? `rollout.${step.rollout.state}` : "service.rolled_back";
-      return { type, subject: { kind: "service", id: service.id, name: service.name }, message: describeStep(step, state) };
+      return {
+        type,
+        subject: { kind: "service", id: service.id, name: service.name },
+        message: describeStep(step, state),
+      };
     }
     case "pin":
     case "withdraw":

@@ -59,7 +59,8 @@ function look(planning: Planning, context: ServiceContext, slots: readonly Slot[
     const older = slot.live.length - current.length;
     const settled = current.some((task) => isHealthy(world, task, nowMs) || isFinished(planning, task));
     if (settled && older === 0) done.push(slot);
-    else if (current.length === 0 && older > 0 && !slot.ending.some((task) => !planning.isCurrent(context, task))) outdated.push(slot);
+    else if (current.length === 0 && older > 0 && !slot.ending.some((task) => !planning.isCurrent(context, task)))
+      outdated.push(slot);
     else changing.push(slot);
     for (const task of current) wakeWhenSettled(planning, task);
   }
@@ -93,7 +94,11 @@ function handleFailures(planning: Planning, context: ServiceContext, rollout: Ro
   const acts = isTooMany && rollout.fromVersion !== undefined && policy.failureAction !== "continue";
   if (!acts) {
     if (added.length === 0) return false;
-    planning.steps.push({ kind: "rollout", rollout: { ...rollout, failedTaskIds }, why: `${failedTaskIds.length} of its tasks failed so far` });
+    planning.steps.push({
+      kind: "rollout",
+      rollout: { ...rollout, failedTaskIds },
+      why: `${failedTaskIds.length} of its tasks failed so far`,
+    });
     return true;
   }
   const why = failureReason(planning, failed.at(-1));
@@ -115,13 +120,17 @@ function failedTasks(planning: Planning, context: ServiceContext, rollout: Rollo
 function failureReason(planning: Planning, task: Task | undefined): string {
   const status = task === undefined ? undefined : planning.world.state.taskStatus.get(task.id);
   if (task === undefined || status === undefined) return "too many of its tasks failed";
-  const reason = status.reason === "" ? `an attempt of it ended${status.exitCode === undefined ? "" : ` with exit code ${status.exitCode}`}` : status.reason;
+  const reason =
+    status.reason === ""
+      ? `an attempt of it ended${status.exitCode === undefined ? "" : ` with exit code ${status.exitCode}`}`
+      : status.reason;
   return `${planning.name(task)} on ${planning.nodeName(task.nodeId)}: ${reason}`;
 }
 
 function act(planning: Planning, context: ServiceContext, rollout: Rollout, policy: UpdatePolicy, why: string): void {
   const { service } = context;
-  const target = policy.failureAction === "rollback" && !service.isRollback ? rollbackTarget(planning, service, rollout) : undefined;
+  const target =
+    policy.failureAction === "rollback" && !service.isRollback ? rollbackTarget(planning, service, rollout) : undefined;
   if (target !== undefined) {
     planning.steps.push({
       kind: "rollback",
@@ -152,18 +161,32 @@ function finishWatching(planning: Planning, { service, version }: ServiceContext
 
 function complete(planning: Planning, service: Service, rollout: Rollout, state: RolloutState, message: string): void {
   const convergedAtMs = rollout.convergedAtMs ?? planning.nowMs;
-  planning.steps.push({ kind: "rollout", rollout: { ...rollout, state, message, convergedAtMs, completedAtMs: planning.nowMs }, why: message });
-  if (planning.version(service.id, rollout.toVersion)?.stable === false) planning.steps.push({ kind: "stable", service, version: rollout.toVersion });
+  planning.steps.push({
+    kind: "rollout",
+    rollout: { ...rollout, state, message, convergedAtMs, completedAtMs: planning.nowMs },
+    why: message,
+  });
+  if (planning.version(service.id, rollout.toVersion)?.stable === false)
+    planning.steps.push({ kind: "stable", service, version: rollout.toVersion });
 }
 
-function advance(planning: Planning, context: ServiceContext, rollout: Rollout, slots: readonly Slot[], view: View): void {
+function advance(
+  planning: Planning,
+  context: ServiceContext,
+  rollout: Rollout,
+  slots: readonly Slot[],
+  view: View,
+): void {
   const policy = policyOf(context, rollout);
   if (view.done.length === slots.length) {
     converge(planning, context, rollout, policy);
     return;
   }
   // with failure action "continue" a slot that failed does not hold up the rest
-  const holding = policy.failureAction === "continue" ? view.changing.filter((slot) => !hasFailedTask(planning, slot)) : view.changing;
+  const holding =
+    policy.failureAction === "continue"
+      ? view.changing.filter((slot) => !hasFailedTask(planning, slot))
+      : view.changing;
   if (view.outdated.length === 0 || !isBatchDue(planning, rollout, policy, view, holding.length)) return;
   const budget = policy.parallelism === 0 ? view.outdated.length : policy.parallelism - holding.length;
   const picked = pick(planning, context, view, budget, policy, slots.length);
@@ -184,12 +207,23 @@ function isBatchDue(planning: Planning, rollout: Rollout, policy: UpdatePolicy, 
   if (holding > 0) return false;
   if (view.done.length === 0 && rollout.batchDoneAtMs === undefined) return true;
   if (rollout.batchDoneAtMs !== undefined) return planning.isDue(rollout.batchDoneAtMs + policy.delayMs);
-  planning.steps.push({ kind: "rollout", rollout: { ...rollout, batchDoneAtMs: planning.nowMs }, why: `a batch is done; the next starts in ${policy.delayMs / 1_000} s` });
+  planning.steps.push({
+    kind: "rollout",
+    rollout: { ...rollout, batchDoneAtMs: planning.nowMs },
+    why: `a batch is done; the next starts in ${policy.delayMs / 1_000} s`,
+  });
   return false;
 }
 
 /** Broken slots first; of the healthy only so many that enough stay in service. */
-function pick(planning: Planning, context: ServiceContext, view: View, budget: number, policy: UpdatePolicy, slotCount: number): readonly Slot[] {
+function pick(
+  planning: Planning,
+  context: ServiceContext,
+  view: View,
+  budget: number,
+  policy: UpdatePolicy,
+  slotCount: number,
+): readonly Slot[] {
   const { world, nowMs } = planning;
   const healthy = (slot: Slot): boolean => slot.live.some((task) => isHealthy(world, task, nowMs));
   const broken = view.outdated.filter((slot) => !healthy(slot));
@@ -208,16 +242,33 @@ function change(planning: Planning, context: ServiceContext, slot: Slot, policy:
   const old = slot.live.at(-1);
   if (old === undefined) return;
   const only = slot.onlyNode === undefined ? {} : { onlyNode: slot.onlyNode };
-  const startFirst = policy.order === "start-first" && !needsStopFirst(version.spec.template) && planning.wouldFit(service, service.version, slot.onlyNode);
+  const startFirst =
+    policy.order === "start-first" &&
+    !needsStopFirst(version.spec.template) &&
+    planning.wouldFit(service, service.version, slot.onlyNode);
   const why = `updates from version ${old.specVersion}`;
-  const hold = startFirst || old.nodeId === undefined ? {} : { hold: `${planning.name(old)} on ${planning.nodeName(old.nodeId)} stops first` };
+  const hold =
+    startFirst || old.nodeId === undefined
+      ? {}
+      : { hold: `${planning.name(old)} on ${planning.nodeName(old.nodeId)} stops first` };
   planning.create(context, { slot: slot.slot, version: service.version, why, replaces: old.id, ...only, ...hold });
   if (!startFirst) for (const task of slot.live) planning.end(task, `updated to version ${service.version}`);
 }
 
-function converge(planning: Planning, { service, version }: ServiceContext, rollout: Rollout, policy: UpdatePolicy): void {
+function converge(
+  planning: Planning,
+  { service, version }: ServiceContext,
+  rollout: Rollout,
+  policy: UpdatePolicy,
+): void {
   if (rollout.state === "rolling_back") {
-    complete(planning, service, rollout, "rolled_back", `rolled back to version ${rollout.toVersion}: ${service.changeReason}`);
+    complete(
+      planning,
+      service,
+      rollout,
+      "rolled_back",
+      `rolled back to version ${rollout.toVersion}: ${service.changeReason}`,
+    );
     return;
   }
   if (policy.monitorMs === 0 || version.stable) {
@@ -226,7 +277,11 @@ function converge(planning: Planning, { service, version }: ServiceContext, roll
   }
   const message = `every task is healthy; watching for ${policy.monitorMs / 1_000} s`;
   planning.isDue(planning.nowMs + policy.monitorMs);
-  planning.steps.push({ kind: "rollout", rollout: { ...rollout, state: "watching", convergedAtMs: planning.nowMs, message }, why: message });
+  planning.steps.push({
+    kind: "rollout",
+    rollout: { ...rollout, state: "watching", convergedAtMs: planning.nowMs, message },
+    why: message,
+  });
 }
 
 /** What Swarm's users know as UpdateStatus; absent while a service has only been created. */

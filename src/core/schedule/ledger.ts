@@ -43,7 +43,15 @@ export class Ledger {
   #of(id: NodeId): Used {
     let used = this.#used.get(id);
     if (used === undefined) {
-      used = { cpus: 0, memoryBytes: 0, generic: new Map(), tasks: 0, byService: new Map(), ports: [], addresses: new Map() };
+      used = {
+        cpus: 0,
+        memoryBytes: 0,
+        generic: new Map(),
+        tasks: 0,
+        byService: new Map(),
+        ports: [],
+        addresses: new Map(),
+      };
       this.#used.set(id, used);
     }
     return used;
@@ -52,13 +60,17 @@ export class Ledger {
   /** Books a task on its node. One that has ended keeps only its address booked, as the one to be given away last. */
   take(task: Task, nodeId: NodeId): void {
     const used = this.#of(nodeId);
-    const ended = task.desired !== "running" && (isEnded(this.#state.taskStatus.get(task.id)) || !this.#state.taskStatus.has(task.id));
+    const ended =
+      task.desired !== "running" &&
+      (isEnded(this.#state.taskStatus.get(task.id)) || !this.#state.taskStatus.has(task.id));
     if (task.address !== undefined) used.addresses.set(task.address, { inUse: !ended, since: task.createdAtMs });
     if (ended) return;
-    const reserved = this.#state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec.template.resources.reservations;
+    const reserved = this.#state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec.template
+      .resources.reservations;
     used.cpus += reserved?.cpus ?? 0;
     used.memoryBytes += reserved?.memoryBytes ?? 0;
-    for (const [kind, amount] of Object.entries(reserved?.generic ?? {})) used.generic.set(kind, (used.generic.get(kind) ?? 0) + amount);
+    for (const [kind, amount] of Object.entries(reserved?.generic ?? {}))
+      used.generic.set(kind, (used.generic.get(kind) ?? 0) + amount);
     for (const port of task.hostPorts) used.ports.push({ port, serviceId: task.serviceId });
     if (task.desired !== "running") return;
     used.tasks += 1;
@@ -76,7 +88,10 @@ export class Ledger {
   /** What is reserved on a node, as a fraction of what it has: the larger of CPU and memory. */
   reservedFraction(id: NodeId, status: NodeStatus): number {
     const used = this.#used.get(id);
-    return Math.max((used?.cpus ?? 0) / (status.resources.cpus || 1), (used?.memoryBytes ?? 0) / (status.resources.memoryBytes || 1));
+    return Math.max(
+      (used?.cpus ?? 0) / (status.resources.cpus || 1),
+      (used?.memoryBytes ?? 0) / (status.resources.memoryBytes || 1),
+    );
   }
 
   /** What of `wanted` the node lacks, in words; empty if it fits. */
@@ -84,8 +99,12 @@ export class Ledger {
     const used = this.#used.get(node.id);
     const has = status?.resources ?? { cpus: 0, memoryBytes: 0, generic: {} };
     const lacks: string[] = [];
-    if (wanted.cpus > 0 && wanted.cpus > has.cpus - node.reserved.cpus - (used?.cpus ?? 0) + 1e-9) lacks.push(`${wanted.cpus} CPUs free`);
-    if (wanted.memoryBytes > 0 && wanted.memoryBytes > has.memoryBytes - node.reserved.memoryBytes - (used?.memoryBytes ?? 0)) {
+    if (wanted.cpus > 0 && wanted.cpus > has.cpus - node.reserved.cpus - (used?.cpus ?? 0) + 1e-9)
+      lacks.push(`${wanted.cpus} CPUs free`);
+    if (
+      wanted.memoryBytes > 0 &&
+      wanted.memoryBytes > has.memoryBytes - node.reserved.memoryBytes - (used?.memoryBytes ?? 0)
+    ) {
       lacks.push(`${Math.ceil(wanted.memoryBytes / 1_048_576)} MiB of memory free`);
     }
     for (const [kind, amount] of Object.entries(wanted.generic)) {
@@ -96,7 +115,12 @@ export class Ledger {
   }
 
   /** A host port for each spec, or the first spec that finds none. */
-  portsFor(id: NodeId, status: NodeStatus | undefined, specs: readonly PortSpec[], serviceId: ServiceId): readonly HostPort[] | { readonly taken: PortSpec; readonly by: string } {
+  portsFor(
+    id: NodeId,
+    status: NodeStatus | undefined,
+    specs: readonly PortSpec[],
+    serviceId: ServiceId,
+  ): readonly HostPort[] | { readonly taken: PortSpec; readonly by: string } {
     const found: HostPort[] = [];
     for (const spec of specs) {
       const port = this.#freePort(id, status, spec, serviceId, found);
@@ -106,12 +130,27 @@ export class Ledger {
     return found;
   }
 
-  #freePort(id: NodeId, status: NodeStatus | undefined, spec: PortSpec, serviceId: ServiceId, also: readonly HostPort[]): HostPort | string {
+  #freePort(
+    id: NodeId,
+    status: NodeStatus | undefined,
+    spec: PortSpec,
+    serviceId: ServiceId,
+    also: readonly HostPort[],
+  ): HostPort | string {
     let by = "";
     for (let published = spec.published.from; published <= spec.published.to; published++) {
-      const port: HostPort = { published, target: spec.target, protocol: spec.protocol, ...(spec.hostIp === undefined ? {} : { hostIp: spec.hostIp }) };
+      const port: HostPort = {
+        published,
+        target: spec.target,
+        protocol: spec.protocol,
+        ...(spec.hostIp === undefined ? {} : { hostIp: spec.hostIp }),
+      };
       const holder = this.#used.get(id)?.ports.find((held) => collides(held.port, port));
-      if (holder !== undefined) by = holder.serviceId === serviceId ? "another task of the service" : (this.#state.service.get(holder.serviceId)?.name ?? "a task that is stopping");
+      if (holder !== undefined)
+        by =
+          holder.serviceId === serviceId
+            ? "another task of the service"
+            : (this.#state.service.get(holder.serviceId)?.name ?? "a task that is stopping");
       else if (also.some((held) => collides(held, port))) by = "the task itself";
       else if (status?.listening.includes(`${spec.protocol}/${published}`) === true) by = "something outside davit";
       else return port;

@@ -72,7 +72,8 @@ function isSteady({ nowMs }: Context, { status }: Candidate): Lack | undefined {
 function hasVolumes(context: Context, { node }: Candidate): Lack | undefined {
   if (context.wanted.mode.kind === "global" || context.wanted.mode.kind === "global-job") return undefined;
   for (const { name, nodeIds } of pinsOf(context.world, context.wanted.template)) {
-    if (nodeIds.length > 0 && !nodeIds.includes(node.id)) return lack(`does not have volume ${name}`, `do not have volume ${name}`);
+    if (nodeIds.length > 0 && !nodeIds.includes(node.id))
+      return lack(`does not have volume ${name}`, `do not have volume ${name}`);
   }
   return undefined;
 }
@@ -85,7 +86,9 @@ function meetsConstraints({ wanted }: Context, { node, status }: Candidate): Lac
 
 function canRunPlatform({ wanted }: Context, { status }: Candidate): Lack | undefined {
   const { platforms } = wanted.template.placement;
-  return runsPlatform(platforms, status) ? undefined : lack(`cannot run ${platforms.join(" or ")}`, `cannot run ${platforms.join(" or ")}`);
+  return runsPlatform(platforms, status)
+    ? undefined
+    : lack(`cannot run ${platforms.join(" or ")}`, `cannot run ${platforms.join(" or ")}`);
 }
 
 function hasRoomForService({ ledger, wanted }: Context, { node }: Candidate): Lack | undefined {
@@ -103,7 +106,10 @@ function hasPorts({ ledger, wanted }: Context, { node, status }: Candidate): Lac
   const ports = ledger.portsFor(node.id, status, wanted.template.ports, wanted.serviceId);
   if (!("taken" in ports)) return undefined;
   const { from, to } = ports.taken.published;
-  const what = from === to ? `port ${from}/${ports.taken.protocol} taken` : `all ports ${from}–${to}/${ports.taken.protocol} taken`;
+  const what =
+    from === to
+      ? `port ${from}/${ports.taken.protocol} taken`
+      : `all ports ${from}–${to}/${ports.taken.protocol} taken`;
   return lack(`has ${what} by ${ports.by}`, `have ${what} by ${ports.by}`);
 }
 
@@ -111,13 +117,17 @@ function hasAddress({ ledger }: Context, { node }: Candidate): Lack | undefined 
   return nextAddress(node, ledger) === undefined ? lack("has no address left", "have no address left") : undefined;
 }
 
-function pinsOf(world: World, template: TaskTemplate): { readonly name: string; readonly nodeIds: readonly NodeId[] }[] {
+function pinsOf(
+  world: World,
+  template: TaskTemplate,
+): { readonly name: string; readonly nodeIds: readonly NodeId[] }[] {
   const names = new Set<string>();
   for (const mount of template.container.mounts) if (mount.kind === "volume") names.add(mount.volume);
   if (names.size === 0) return [];
   const pins: { name: string; nodeIds: readonly NodeId[] }[] = [];
   for (const volume of world.state.volume.values()) {
-    if (names.has(volume.name) && isPinnedVolume(volume)) pins.push({ name: volume.name, nodeIds: world.state.volumePin.get(volume.id)?.nodeIds ?? [] });
+    if (names.has(volume.name) && isPinnedVolume(volume))
+      pins.push({ name: volume.name, nodeIds: world.state.volumePin.get(volume.id)?.nodeIds ?? [] });
   }
   return pins;
 }
@@ -128,15 +138,15 @@ export function pinnedAway(world: World, template: TaskTemplate, mode: ServiceMo
   for (const { nodeIds } of pinsOf(world, template)) {
     if (nodeIds.length === 0) continue;
     const nodes = nodeIds.map((id) => world.state.node.get(id));
-    const why = nodes.map((node) => (node === undefined ? "removed" : trouble(world, node)));
-    if (why.every((trouble) => trouble !== undefined)) {
+    const why = nodes.map((node) => (node === undefined ? "removed" : troubleOf(world, node)));
+    if (why.every((reason) => reason !== undefined)) {
       return `its data is on ${nodes.map((node, at) => `${node?.name ?? nodeIds[at]}, which is ${why[at]}`).join("; ")}`;
     }
   }
   return undefined;
 }
 
-function trouble(world: World, node: Node): string | undefined {
+function troubleOf(world: World, node: Node): string | undefined {
   if (node.confirmedDeadAtMs !== undefined) return "confirmed dead";
   const presence = world.presence.get(node.id);
   if (presence === "lost") return "down";
@@ -148,7 +158,9 @@ function trouble(world: World, node: Node): string | undefined {
 /** The node for a task, or why there is none. */
 export function place(world: World, ledger: Ledger, nowMs: number, wanted: Wanted): Placement {
   const context: Context = { world, ledger, nowMs, wanted };
-  const nodes = [...world.state.node.values()].filter((node) => wanted.onlyNode === undefined || node.id === wanted.onlyNode);
+  const nodes = [...world.state.node.values()].filter(
+    (node) => wanted.onlyNode === undefined || node.id === wanted.onlyNode,
+  );
   const lacks: Lack[] = [];
   const fits: Candidate[] = [];
   for (const node of nodes) {
@@ -174,11 +186,19 @@ function refusal(context: Context, candidate: Candidate): Lack | undefined {
 }
 
 /** For each node, why it would or would not take a task of a service now. */
-export function explain(world: World, ledger: Ledger, nowMs: number, wanted: Wanted): readonly { readonly node: Node; readonly reason: string }[] {
+export function explain(
+  world: World,
+  ledger: Ledger,
+  nowMs: number,
+  wanted: Wanted,
+): readonly { readonly node: Node; readonly reason: string }[] {
   const context: Context = { world, ledger, nowMs, wanted };
   return [...world.state.node.values()]
     .sort((a, b) => compare(a.name, b.name))
-    .map((node) => ({ node, reason: refusal(context, { node, status: world.state.nodeStatus.get(node.id) })?.one ?? "" }));
+    .map((node) => ({
+      node,
+      reason: refusal(context, { node, status: world.state.nodeStatus.get(node.id) })?.one ?? "",
+    }));
 }
 
 function summarise(lacks: readonly Lack[]): string {

@@ -22,7 +22,8 @@ export function volumesMade(state: State): readonly Change[] {
     if (pin === undefined || nodes === undefined) continue;
     const known = pin.madeOn ?? [];
     const added = [...nodes].filter((id) => !known.includes(id)).sort();
-    if (added.length > 0) changes.push({ op: "put", kind: "volumePin", record: { ...pin, madeOn: [...known, ...added] } });
+    if (added.length > 0)
+      changes.push({ op: "put", kind: "volumePin", record: { ...pin, madeOn: [...known, ...added] } });
   }
   return changes;
 }

@@ -17,14 +17,24 @@ export function taskSection(taskId: string): string {
 export function nodeWork(state: State, node: Node): NodeWork {
   const [cluster] = state.cluster.values();
   invariant(cluster !== undefined, "a node without a cluster");
-  return { kind: "node", nodeId: node.id, nodeName: node.name, subnet: node.subnet, addressPool: cluster.addressPool, leaseMs: LEASE_MS };
+  return {
+    kind: "node",
+    nodeId: node.id,
+    nodeName: node.name,
+    subnet: node.subnet,
+    addressPool: cluster.addressPool,
+    leaseMs: LEASE_MS,
+  };
 }
 
 /** One task with all that its agent needs to run it without asking. */
 export function taskWork(state: State, task: Task): TaskWork {
   const version = state.serviceVersion.get(versionKey(task.serviceId, task.specVersion));
   invariant(version !== undefined, `task ${task.id} has no spec version ${task.specVersion}`);
-  invariant(task.nodeId !== undefined && task.address !== undefined, `task ${task.id} is work without a node or an address`);
+  invariant(
+    task.nodeId !== undefined && task.address !== undefined,
+    `task ${task.id} is work without a node or an address`,
+  );
   const { spec } = version;
   const { template } = spec;
   return {

@@ -1,7 +1,14 @@
 // Who is in contact, silent or lost, and when nobody is judged: the coordinator's side of leases.
 
 import { describe, expect, test } from "vitest";
-import { beatReceived, contactLost, type LeaseTable, secondLookFailed, startLeases, tickLeases } from "../../../src/core/lease/leases.ts";
+import {
+  beatReceived,
+  contactLost,
+  type LeaseTable,
+  secondLookFailed,
+  startLeases,
+  tickLeases,
+} from "../../../src/core/lease/leases.ts";
 import { asId, type NodeId } from "../../../src/core/model/ids.ts";
 import { BEAT_INTERVAL_MS, LEASE_MS } from "../../../src/core/model/lease.ts";
 import type { Presence } from "../../../src/core/model/world.ts";
@@ -11,7 +18,13 @@ const all = [n1, n2, n3];
 const nobody: ReadonlySet<NodeId> = new Set();
 
 /** Runs time on in steps of 250 ms; the nodes of `alive` send beats every interval. Second looks fail at once. */
-function run(table: LeaseTable, fromMs: number, forMs: number, alive: readonly NodeId[], dead = nobody): { table: LeaseTable; presence: ReadonlyMap<NodeId, Presence> } {
+function run(
+  table: LeaseTable,
+  fromMs: number,
+  forMs: number,
+  alive: readonly NodeId[],
+  dead = nobody,
+): { table: LeaseTable; presence: ReadonlyMap<NodeId, Presence> } {
   let now = table;
   let presence: ReadonlyMap<NodeId, Presence> = new Map();
   for (let atMs = fromMs; atMs <= fromMs + forMs; atMs += 250) {

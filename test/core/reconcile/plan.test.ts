@@ -16,7 +16,12 @@ describe("replicated services", () => {
     const world = threeNodes();
     world.deploy("web", three, template());
     world.run(10_000);
-    expect(world.running("web").map((task) => task.nodeId).sort()).toEqual(["n1", "n2", "n3"]);
+    expect(
+      world
+        .running("web")
+        .map((task) => task.nodeId)
+        .sort(),
+    ).toEqual(["n1", "n2", "n3"]);
     expect(new Set(world.running("web").map((task) => task.address)).size).toBe(3);
     expect(world.plan()).toEqual([]);
   });
@@ -25,7 +30,10 @@ describe("replicated services", () => {
     const world = threeNodes();
     world.deploy("web", three, template());
     world.run(10_000);
-    const before = world.running("web").filter((task) => task.nodeId !== "n2").map((task) => task.id);
+    const before = world
+      .running("web")
+      .filter((task) => task.nodeId !== "n2")
+      .map((task) => task.id);
     world.lose(world.node("n2"));
     world.run(5_000);
     expect(world.running("web").length).toBe(3);
@@ -38,13 +46,21 @@ describe("replicated services", () => {
     const world = threeNodes();
     world.deploy("web", three, template());
     world.run(10_000);
-    const originals = world.live("web").map((task) => task.id).sort();
+    const originals = world
+      .live("web")
+      .map((task) => task.id)
+      .sort();
     world.lose(world.node("n2"));
     world.run(5_000);
     expect(world.live("web").length).toBe(4);
     world.presence.set(world.node("n2"), "ready");
     world.run(5_000);
-    expect(world.live("web").map((task) => task.id).sort()).toEqual(originals);
+    expect(
+      world
+        .live("web")
+        .map((task) => task.id)
+        .sort(),
+    ).toEqual(originals);
     expect(world.plan()).toEqual([]);
   });
 
@@ -63,7 +79,18 @@ describe("replicated services", () => {
   test("what fits nowhere says why, by frequency, and is placed when a node gets what it asks for", () => {
     const world = threeNodes();
     world.availability(world.node("n3"), "drain");
-    world.deploy("web", { kind: "replicated", replicas: 1 }, template({ placement: { constraints: [{ attribute: "node.labels.disk", operator: "==", value: "ssd" }], spreadOver: [], maxPerNode: 0, platforms: [] } }));
+    world.deploy(
+      "web",
+      { kind: "replicated", replicas: 1 },
+      template({
+        placement: {
+          constraints: [{ attribute: "node.labels.disk", operator: "==", value: "ssd" }],
+          spreadOver: [],
+          maxPerNode: 0,
+          platforms: [],
+        },
+      }),
+    );
     world.run(1_000);
     expect(world.live("web")[0]?.waiting).toBe("2 nodes lack label disk=ssd; 1 node is draining");
     world.node("n9", { disk: "ssd" });
@@ -98,7 +125,12 @@ describe("replicated services", () => {
     expect(world.running("web").map((task) => task.slot)).toEqual([1]);
     world.scale("web", 4);
     world.run(5_000);
-    expect(world.running("web").map((task) => task.slot).sort()).toEqual([1, 2, 3, 4]);
+    expect(
+      world
+        .running("web")
+        .map((task) => task.slot)
+        .sort(),
+    ).toEqual([1, 2, 3, 4]);
   });
 
   test("exhausted tasks are replaced later and later, on other nodes first, so that nothing spins", () => {
@@ -106,7 +138,9 @@ describe("replicated services", () => {
     world.broken.add("web:v1");
     world.deploy("web", { kind: "replicated", replicas: 1 }, template());
     world.run(60_000, () => {
-      for (const task of world.live("web")) if (world.state.taskStatus.get(task.id)?.state === "failed") world.status(task.id, { exhausted: true, state: "failed" });
+      for (const task of world.live("web"))
+        if (world.state.taskStatus.get(task.id)?.state === "failed")
+          world.status(task.id, { exhausted: true, state: "failed" });
     });
     const made = world.told.filter((line) => line.startsWith("create web.1"));
     expect(made.length).toBeGreaterThan(3);
@@ -123,7 +157,12 @@ describe("global services", () => {
     world.node("n4");
     world.availability(world.node("n1"), "drain");
     world.run(5_000);
-    expect(world.running("api").map((task) => task.nodeId).sort()).toEqual(["n2", "n3", "n4"]);
+    expect(
+      world
+        .running("api")
+        .map((task) => task.nodeId)
+        .sort(),
+    ).toEqual(["n2", "n3", "n4"]);
     expect(world.plan()).toEqual([]);
   });
 
@@ -131,12 +170,20 @@ describe("global services", () => {
     const world = threeNodes();
     world.deploy("api", { kind: "global" }, template());
     world.run(10_000);
-    const before = world.live("api").map((task) => task.id).sort();
+    const before = world
+      .live("api")
+      .map((task) => task.id)
+      .sort();
     world.lose(world.node("n2"));
     world.run(70_000);
     world.presence.set(world.node("n2"), "ready");
     world.run(5_000);
-    expect(world.live("api").map((task) => task.id).sort()).toEqual(before);
+    expect(
+      world
+        .live("api")
+        .map((task) => task.id)
+        .sort(),
+    ).toEqual(before);
   });
 });
 
@@ -201,7 +248,11 @@ describe("rollouts", () => {
     const world = threeNodes();
     world.deploy("web", three, template());
     world.run(10_000);
-    world.deploy("web", three, template({ image: "web:v2" }), { failureAction: "rollback", parallelism: 0, monitorMs: 10_000 });
+    world.deploy("web", three, template({ image: "web:v2" }), {
+      failureAction: "rollback",
+      parallelism: 0,
+      monitorMs: 10_000,
+    });
     world.run(4_000);
     expect(world.state.rollout.get("web")?.state).toBe("watching");
     const [task] = world.live("web");
@@ -226,7 +277,9 @@ describe("rollouts", () => {
     world.volume("data");
     world.deploy("store", { kind: "replicated", replicas: 1 }, template({ volume: "data" }));
     world.run(5_000);
-    world.deploy("store", { kind: "replicated", replicas: 1 }, template({ volume: "data", image: "store:v2" }), { order: "start-first" });
+    world.deploy("store", { kind: "replicated", replicas: 1 }, template({ volume: "data", image: "store:v2" }), {
+      order: "start-first",
+    });
     world.run(20_000, () => expect(world.running("store").length).toBeLessThanOrEqual(1));
     expect(world.running("store").map((task) => task.specVersion)).toEqual([2]);
   });
