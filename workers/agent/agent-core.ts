@@ -1,0 +1,242 @@
+// The agent without its edges: what it holds, its sessions, its loop. Made of ports only, so that a simulator can run it whole.
+// The edges (sockets, systemd, measuring) are added in main.ts.
+
+import { reasonOf } from "../../src/core/model/errors.ts";
+import type { TaskId } from "../../src/core/model/ids.ts";
+import type { TaskStatus } from "../../src/core/model/records.ts";
+import type { WorkPosition } from "../../src/core/model/work.ts";
+import type { Welcome } from "../../src/core/protocol/frames.ts";
+import type { Clock } from "../../src/ports/clock.ts";
+import type { ContainerEngine } from "../../src/ports/container-engine.ts";
+import type { Log } from "../../src/ports/log.ts";
+import type { Random } from "../../src/ports/random.ts";
+import type { Signer, Verifier } from "../../src/ports/signer.ts";
+import { Prober, type ProbeRunner } from "./health/prober.ts";
+import { EngineView } from "./loop/engine-view.ts";
+import { EngineWatch } from "./loop/engine-watch.ts";
+import { type PoolLimits, type PortOwners, Reconciler } from "./loop/reconciler.ts";
+import type { AgentPlan } from "./plan/types.ts";
+import { AgentSession } from "./session/agent-session.ts";
+import type { AgentStream } from "./session/agent-stream.ts";
+import { EpochKeeper } from "./session/epoch-keeper.ts";
+import { LeaseKeeper } from "./session/lease-keeper.ts";
+import type { SessionShared } from "./session/shared.ts";
+import type { AgentDisk } from "./state/disk.ts";
+import { comparePositions, HeldWork } from "./state/held-work.ts";
+import { RunStore } from "./state/run-store.ts";
+import type { IssuerKeys } from "./trust/issuer-keys.ts";
+import { IssuerTime } from "./trust/issuer-time.ts";
+
+/** How long the agent's own token is good for; the coordinator checks it at once, bound to its challenge. */
+const WELCOME_TOKEN_SECONDS = 60;
+
+export type AgentPorts = {
+  readonly engine: ContainerEngine;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly disk: AgentDisk;
+  readonly verifier: Verifier;
+  readonly signer: Signer;
+  readonly issuerKeys: IssuerKeys;
+  readonly probes: ProbeRunner;
+  readonly portOwners: PortOwners;
+  readonly nodeFacts: () => Promise<Welcome["node"]>;
+};
+
+export type AgentIdentity = {
+  readonly nodeId: string;
+  readonly clusterId: string;
+  readonly bootId: string;
+  readonly version: string;
+  readonly limits: PoolLimits;
+};
+
+export class AgentCore implements SessionShared {
+  readonly nodeId: string;
+  readonly agentVersion: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly verifier: Verifier;
+  readonly issuerKeys: IssuerKeys;
+  readonly issuerTime: IssuerTime;
+  readonly epochs: EpochKeeper;
+  readonly lease: LeaseKeeper;
+  readonly held: HeldWork;
+  readonly runs: RunStore;
+  readonly view: EngineView;
+  readonly #ports: AgentPorts;
+  readonly #reconciler: Reconciler;
+  readonly #watch: EngineWatch;
+  #session: AgentSession | undefined;
+  /** Tasks whose work changed and that did not come to rest since. */
+  readonly #pending = new Set<string>();
+  #applied: WorkPosition | undefined;
+
+  private constructor(
+    ports: AgentPorts,
+    identity: AgentIdentity,
+    loaded: {
+      readonly epochs: EpochKeeper;
+      readonly lease: LeaseKeeper;
+      readonly held: HeldWork;
+      readonly runs: RunStore;
+    },
+  ) {
+    this.#ports = ports;
+    this.nodeId = identity.nodeId;
+    this.agentVersion = identity.version;
+    this.clock = ports.clock;
+    this.log = ports.log;
+    this.verifier = ports.verifier;
+    this.issuerKeys = ports.issuerKeys;
+    this.issuerTime = new IssuerTime(ports.clock);
+    this.epochs = loaded.epochs;
+    this.lease = loaded.lease;
+    this.held = loaded.held;
+    this.runs = loaded.runs;
+    this.view = new EngineView(ports.engine, identity.clusterId);
+    const prober = new Prober(ports.probes, ports.clock, () => this.#reconciler.wake());
+    this.#reconciler = new Reconciler({
+      ...identity,
+      engine: ports.engine,
+      view: this.view,
+      held: this.held,
+      runs: this.runs,
+      prober,
+      clock: ports.clock,
+      log: ports.log,
+      portOwners: ports.portOwners,
+      onEngineLost: (reason) => this.#watch.lost(reason),
+      onStatuses: (changed, gone) =>
+        this.#session?.observe(
+          changed.map((run) => run.status),
+          gone,
+        ),
+      onPlanned: (plan) => this.#planned(plan),
+    });
+    this.#watch = new EngineWatch(ports.engine, this.view, this.#reconciler, ports.clock, ports.log);
+    for (const key of Object.keys(this.held.hashes)) this.#pending.add(key);
+  }
+
+  /** Reads what the last agent left. Rejects when a file of ours cannot be read. */
+  static async load(ports: AgentPorts, identity: AgentIdentity): Promise<AgentCore> {
+    const { disk, clock, log } = ports;
+    const [epochs, lease, held, runs] = [
+      await EpochKeeper.load(disk),
+      await LeaseKeeper.load(disk, clock, log),
+      await HeldWork.load(disk),
+      await RunStore.load(disk),
+    ];
+    return new AgentCore(ports, identity, { epochs, lease, held, runs });
+  }
+
+  /** Runs until `signal` aborts: waits for the engine, looks, works, follows events; over and over. */
+  run(signal: AbortSignal): Promise<void> {
+    return this.#watch.run(signal);
+  }
+
+  /** What the agent waits for or does, in a few words. */
+  get state(): string {
+    const tasks = `${this.held.tasks.size} tasks`;
+    const session = this.#session === undefined ? "no coordinator connected" : "coordinator connected";
+    return this.#watch.trouble === undefined
+      ? `${tasks}, ${session}`
+      : `waits for the container engine: ${this.#watch.trouble}`;
+  }
+
+  get underWay(): readonly string[] {
+    return this.#reconciler.underWay;
+  }
+
+  get isConnected(): boolean {
+    return this.#session !== undefined;
+  }
+
+  /** A coordinator connected: it must prove what it is before anything else. */
+  accept(stream: AgentStream): void {
+    // oxlint-disable-next-line no-new -- the session lives by its stream and reports itself when open
+    new AgentSession(stream, this);
+  }
+
+  tell(frame: Parameters<AgentSession["tell"]>[0]): void {
+    this.#session?.tell(frame);
+  }
+
+  newNonce(): string {
+    return Buffer.from(this.#ports.random.bytes(24)).toString("base64url");
+  }
+
+  signChallenge(challenge: string): Promise<string> {
+    const iat = Math.floor((this.issuerTime.nowMs() ?? this.clock.nowMs()) / 1_000);
+    return this.#ports.signer.sign({
+      iss: this.nodeId,
+      sub: this.nodeId,
+      aud: "coordinator",
+      scope: "agent:session",
+      iat,
+      exp: iat + WELCOME_TOKEN_SECONDS,
+      challenge,
+    });
+  }
+
+  nodeFacts(): Promise<Welcome["node"]> {
+    return this.#ports.nodeFacts();
+  }
+
+  statuses(): readonly TaskStatus[] {
+    return [...this.runs.all.values()].map((run) => run.status);
+  }
+
+  goneTasks(): readonly string[] {
+    return [...this.held.tasks.values()]
+      .filter((work) => work.desired === "remove" && !this.runs.all.has(work.taskId))
+      .map((work) => work.taskId);
+  }
+
+  opened(session: AgentSession): void {
+    const older = this.#session;
+    this.#session = session;
+    this.lease.beginSession();
+    older?.refuse("superseded", "a newer session of the coordinator took its place");
+    this.log.info("session opened", { epoch: this.epochs.newest?.epoch });
+  }
+
+  ended(session: AgentSession, reason: string): void {
+    if (this.#session !== session) return;
+    this.#session = undefined;
+    this.log.info("session ended", { reason });
+  }
+
+  workReceived(changed: readonly string[]): void {
+    for (const key of changed) this.#pending.add(key);
+    this.sendProgress();
+    this.#reconciler.wake();
+  }
+
+  sendProgress(): void {
+    const received = this.held.position;
+    if (received !== undefined)
+      this.tell({ type: "applied", received, applied: this.#applied ?? { epoch: 0, generation: 0 } });
+  }
+
+  /** A pass is over: what has come to rest once since its work changed is applied. */
+  #planned(plan: AgentPlan): void {
+    for (const key of this.#pending) {
+      if (!plan.unsettled.has(key.slice("task/".length) as TaskId)) this.#pending.delete(key);
+    }
+    const position = this.held.position;
+    if (this.#pending.size > 0 || position === undefined) return;
+    if (this.#applied !== undefined && comparePositions(this.#applied, position) === 0) return;
+    this.#applied = position;
+    this.sendProgress();
+  }
+
+  /** Writes down what is remembered, before the process ends. */
+  async close(): Promise<void> {
+    this.#session?.close("the agent stops");
+    await this.runs
+      .flush()
+      .catch((error: unknown) => this.log.error("cannot keep attempts", { reason: reasonOf(error) }));
+  }
+}

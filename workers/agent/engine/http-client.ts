@@ -1,0 +1,145 @@
+// HTTP to the engine's unix socket: version negotiation, JSON in and out, errors as EngineError. No retries, no decisions.
+
+import { EngineError, type EngineFault } from "../../../src/ports/container-engine.ts";
+import { reasonOf } from "../../../src/core/model/errors.ts";
+
+/** The newest API whose fields this client was written for, and the oldest it can do with (Docker 20.10). */
+const NEWEST_API = [1, 53] as const;
+const OLDEST_API = [1, 41] as const;
+/** Calls that only look or flip something: the engine answers in milliseconds, or it is stuck. */
+export const CALL_TIMEOUT_MS = 30_000;
+
+export type EngineCall = {
+  readonly method?: "GET" | "POST" | "DELETE";
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** 0: none. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+  /** "create container web.1": for the message. */
+  readonly what: string;
+};
+
+export class EngineHttp {
+  readonly socketPath: string;
+  #version: string | undefined;
+
+  constructor(socketPath: string) {
+    this.socketPath = socketPath;
+  }
+
+  /** Asks for the engine's newest API version and settles on the newest that both know. */
+  async negotiate(): Promise<void> {
+    const response = await this.#fetch("/_ping", { what: "reach the container engine", timeoutMs: 5_000 });
+    await response.arrayBuffer();
+    if (!response.ok) throw new EngineError("unreachable", `reach the container engine: it answers ${response.status}`);
+    this.#version = negotiatedVersion(response.headers.get("api-version") ?? "1.41");
+  }
+
+  /** "/v1.41/containers/json?all=1" */
+  async path(path: string, query: Readonly<Record<string, string>> = {}): Promise<string> {
+    if (this.#version === undefined) await this.negotiate();
+    const search = new URLSearchParams(query).toString();
+    return `/v${this.#version}${path}${search === "" ? "" : `?${search}`}`;
+  }
+
+  /** The response, once it is known to be no error. The caller reads its body. */
+  async open(path: string, call: EngineCall): Promise<Response> {
+    const response = await this.#fetch(await this.path(path, call.query), call);
+    if (response.status < 400) return response;
+    throw engineError(response.status, await messageOf(response), call.what);
+  }
+
+  /** The parsed JSON answer; undefined when it is empty. */
+  async json(path: string, call: EngineCall): Promise<unknown> {
+    const text = await (await this.open(path, call)).text();
+    return text === "" ? undefined : (JSON.parse(text) as unknown);
+  }
+
+  async #fetch(path: string, call: EngineCall): Promise<Response> {
+    const timeoutMs = call.timeoutMs ?? CALL_TIMEOUT_MS;
+    const signals = [
+      ...(call.signal === undefined ? [] : [call.signal]),
+      ...(timeoutMs === 0 ? [] : [AbortSignal.timeout(timeoutMs)]),
+    ];
+    try {
+      return await fetch(`http://engine${path}`, {
+        unix: this.socketPath,
+        method: call.method ?? "GET",
+        headers: { ...(call.body === undefined ? {} : { "content-type": "application/json" }), ...call.headers },
+        ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+        ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
+        // Bun's own limit of five minutes would end a long stop or an event stream
+        timeout: false,
+      } as RequestInit);
+    } catch (cause) {
+      if (cause instanceof Error && cause.name === "TimeoutError") {
+        throw new EngineError(
+          "timeout",
+          `${call.what}: the container engine did not answer within ${timeoutMs / 1_000} s`,
+          { cause },
+        );
+      }
+      throw new EngineError("unreachable", `${call.what}: the container engine does not answer (${reasonOf(cause)})`, {
+        cause,
+      });
+    }
+  }
+}
+
+/** The newest version that engine and client share. Throws when the engine is too old. */
+export function negotiatedVersion(engine: string): string {
+  const [major = 0, minor = 0] = engine.split(".").map(Number);
+  if (major < OLDEST_API[0] || (major === OLDEST_API[0] && minor < OLDEST_API[1])) {
+    throw new EngineError(
+      "invalid",
+      `use the container engine: its API ${engine} is older than ${OLDEST_API.join(".")} (Docker 20.10)`,
+    );
+  }
+  return major > NEWEST_API[0] || minor > NEWEST_API[1] ? NEWEST_API.join(".") : `${major}.${minor}`;
+}
+
+async function messageOf(response: Response): Promise<string> {
+  const text = (await response.text()).slice(0, 4096);
+  try {
+    const message = (JSON.parse(text) as { message?: unknown }).message;
+    return typeof message === "string" ? message : text;
+  } catch {
+    return text;
+  }
+}
+
+/** What the engine said, sorted. */
+export function engineError(status: number, message: string, what: string): EngineError {
+  return new EngineError(faultOf(status, message), `${what}: ${message.trim()}`);
+}
+
+/** First match wins. Texts are those of Docker 20.10 to 29. */
+const FAULTS: readonly { readonly fault: EngineFault; readonly status?: number; readonly text: RegExp }[] = [
+  {
+    fault: "image_not_found",
+    text: /no such image|manifest( for .*)? (unknown|not found)|not found: manifest|repository does not exist|repository name not known/i,
+  },
+  {
+    fault: "port_taken",
+    text: /port is already allocated|bind: address already in use|failed to bind host port|listen (tcp|udp)/i,
+  },
+  { fault: "name_taken", text: /container name .* is already in use/i },
+  { fault: "registry_denied", text: /unauthorized|authentication required|access denied|denied:|no basic auth/i },
+  {
+    fault: "registry_unreachable",
+    text: /dial tcp|lookup .* (no such host|on )|connection refused|i\/o timeout|tls: |x509: |Client\.Timeout|context deadline exceeded|no route to host|network is unreachable|request canceled/i,
+  },
+  { fault: "not_found", status: 404, text: /(?:)/ },
+  { fault: "conflict", status: 409, text: /(?:)/ },
+  { fault: "invalid", status: 400, text: /(?:)/ },
+];
+
+/** What kind of failure an engine's answer is. */
+export function faultOf(status: number, message: string): EngineFault {
+  for (const rule of FAULTS) {
+    if ((rule.status === undefined || rule.status === status) && rule.text.test(message)) return rule.fault;
+  }
+  return "failed";
+}

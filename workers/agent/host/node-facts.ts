@@ -1,0 +1,64 @@
+// What the coordinator is told of this node: boot, engine, platform, resources, ports in use. The engine's part is asked once per
+// start and engine version; the rest is read each time.
+
+import type { Welcome } from "../../../src/core/protocol/frames.ts";
+import type { ContainerEngine, EngineInfo } from "../../../src/ports/container-engine.ts";
+import { EngineError } from "../../../src/ports/container-engine.ts";
+import { listeningPorts } from "./listening.ts";
+
+export class NodeFactsReader {
+  readonly #engine: ContainerEngine;
+  readonly #bootId: string;
+  readonly #agentVersion: string;
+  readonly #ownPorts: () => ReadonlySet<string>;
+  #info: EngineInfo | undefined;
+
+  /** `ownPorts`: host ports ("8080/tcp") of davit's own running containers. */
+  constructor(engine: ContainerEngine, bootId: string, agentVersion: string, ownPorts: () => ReadonlySet<string>) {
+    this.#engine = engine;
+    this.#bootId = bootId;
+    this.#agentVersion = agentVersion;
+    this.#ownPorts = ownPorts;
+  }
+
+  /** Where the engine keeps its data, if it ever said. */
+  get engineRoot(): string | undefined {
+    return this.#info?.rootDir;
+  }
+
+  /** Ask the engine about itself again at the next `read`: it may have been upgraded. */
+  forgetEngine(): void {
+    this.#info = undefined;
+  }
+
+  /** While the engine does not answer, its part is empty: such a node can be given nothing. */
+  async read(): Promise<Welcome["node"]> {
+    this.#info ??= await this.#ask();
+    const info = this.#info;
+    return {
+      bootId: this.#bootId,
+      agentVersion: this.#agentVersion,
+      engineVersion: info?.version ?? "",
+      engineLabels: info?.labels ?? {},
+      platform: { os: info?.os ?? process.platform, arch: platformArch(info?.arch ?? process.arch) },
+      kernel: info?.kernel ?? "",
+      resources: { cpus: info?.cpus ?? 0, memoryBytes: info?.memoryBytes ?? 0, generic: {} },
+      listening: listeningPorts(this.#ownPorts()),
+    };
+  }
+
+  async #ask(): Promise<EngineInfo | undefined> {
+    try {
+      return await this.#engine.info();
+    } catch (error) {
+      if (error instanceof EngineError) return undefined;
+      throw error;
+    }
+  }
+}
+
+/** The names that images use: amd64, arm64. */
+export function platformArch(arch: string): string {
+  const names: Readonly<Record<string, string>> = { x86_64: "amd64", x64: "amd64", aarch64: "arm64" };
+  return names[arch] ?? arch;
+}

@@ -1,0 +1,45 @@
+// The agent's side of its lease. It ends at the boot-time at which a beat was SENT plus the lease's length, for the highest beat that
+// was GRANTED (Gray and Cheriton, 1989). Hearing anything else renews nothing. Pure: values in, values out.
+
+/** Beats whose sending time is remembered: a grant that comes later than this many beats is worth nothing anyway. */
+export const REMEMBERED_BEATS = 64;
+
+export type AgentLease = {
+  /** Boot-time milliseconds; 0 when none was ever granted in this boot. */
+  readonly endsBootMs: number;
+  readonly grantedSeq: number;
+  /** Boot-time of sending by beat number: beats of the present session only. */
+  readonly sent: ReadonlyMap<number, number>;
+  readonly nextSeq: number;
+};
+
+/** A lease as it is after a start: only what is left of an earlier one of the same boot. */
+export function startLease(endsBootMs = 0): AgentLease {
+  return { endsBootMs, grantedSeq: 0, sent: new Map(), nextSeq: 1 };
+}
+
+/** A new session: beats of the one before can no longer be granted; what was granted stays. */
+export function beginSession(lease: AgentLease): AgentLease {
+  return { ...lease, grantedSeq: lease.nextSeq - 1, sent: new Map() };
+}
+
+/** Notes a beat that is about to be sent, and gives its number. */
+export function sendBeat(lease: AgentLease, bootMs: number): { readonly lease: AgentLease; readonly seq: number } {
+  const seq = lease.nextSeq;
+  const sent = new Map(lease.sent);
+  sent.set(seq, bootMs);
+  sent.delete(seq - REMEMBERED_BEATS);
+  return { lease: { ...lease, sent, nextSeq: seq + 1 }, seq };
+}
+
+/** A grant came in. One for a beat that was never sent, or older than one already granted, changes nothing. */
+export function takeGrant(lease: AgentLease, seq: number, leaseMs: number): AgentLease {
+  const sentMs = lease.sent.get(seq);
+  if (sentMs === undefined || seq <= lease.grantedSeq) return lease;
+  return { ...lease, grantedSeq: seq, endsBootMs: Math.max(lease.endsBootMs, sentMs + leaseMs) };
+}
+
+/** Whether the node's lease is current. Ask again after every wait that precedes an effect. */
+export function isLeaseHeld(lease: AgentLease, bootMs: number): boolean {
+  return bootMs < lease.endsBootMs;
+}

@@ -1,0 +1,123 @@
+// Runs one operation against the engine and gives back what became of it, as data. No choices here: what to do was decided by the
+// plan, what it means is decided in outcome.ts.
+
+import { reasonOf } from "../../../src/core/model/errors.ts";
+import type { LoginsWork } from "../../../src/core/model/work.ts";
+import { type ContainerEngine, EngineError } from "../../../src/ports/container-engine.ts";
+import type { Clock } from "../../../src/ports/clock.ts";
+import { registryOf } from "../engine/image-reference.ts";
+import { BRIDGE, type ImageFact, type Operation, type Outcome } from "../plan/types.ts";
+import type { EngineView } from "./engine-view.ts";
+import { lastLines } from "./last-lines.ts";
+
+export type ExecuteContext = {
+  readonly engine: ContainerEngine;
+  readonly view: EngineView;
+  readonly clock: Clock;
+  readonly logins: () => LoginsWork["logins"];
+  /** Makes what is remembered durable: before a container is made or its traces go. */
+  readonly flush: () => Promise<void>;
+  readonly onProgress: (operation: Operation, text: string) => void;
+};
+
+/** Never rejects. The view shows the result before the outcome is given. */
+export async function execute(context: ExecuteContext, operation: Operation): Promise<Outcome> {
+  try {
+    return await run(context, operation);
+  } catch (error) {
+    return { ok: false, fault: error instanceof EngineError ? error.fault : "failed", reason: reasonOf(error) };
+  }
+}
+
+async function run(context: ExecuteContext, operation: Operation): Promise<Outcome> {
+  const { engine, view, clock, flush } = context;
+  switch (operation.kind) {
+    case "inspectBridge": {
+      const network = await engine.inspectNetwork(BRIDGE);
+      if (network === undefined) return { ok: true, bridge: { kind: "missing" } };
+      return {
+        ok: true,
+        bridge: { kind: "present", subnet: network.subnet, containers: network.containers, atMs: clock.nowMs() },
+      };
+    }
+    case "createBridge":
+      await engine.createNetwork(BRIDGE, operation.subnet, { "davit.bridge": "1" });
+      return { ok: true, bridge: { kind: "present", subnet: operation.subnet, containers: 0, atMs: clock.nowMs() } };
+    case "removeBridge":
+      await engine.removeNetwork(BRIDGE);
+      return { ok: true, bridge: { kind: "missing" } };
+    case "inspectImage":
+      return { ok: true, image: await imageFact(context, operation.image) };
+    case "pull": {
+      const login = context.logins()[registryOf(operation.image)];
+      await engine.pullImage(operation.image, login, (text) => context.onProgress(operation, text));
+      return { ok: true, image: await imageFact(context, operation.image, clock.nowMs()) };
+    }
+    case "inspectVolume": {
+      const kind = (await engine.volumeExists(operation.volume)) ? "present" : "missing";
+      return { ok: true, volume: { kind, atMs: clock.nowMs() } };
+    }
+    case "createVolume":
+      await engine.createVolume(operation.volume);
+      return { ok: true, volume: { kind: "present", atMs: clock.nowMs() } };
+    case "create": {
+      await flush();
+      const containerId = await engine.createContainer(operation.request);
+      view.put({
+        id: containerId,
+        name: operation.request.name,
+        labels: operation.request.labels,
+        state: "created",
+        imageId: "",
+      });
+      return { ok: true, containerId };
+    }
+    case "start":
+      await engine.startContainer(operation.containerId);
+      await view.look(operation.containerId);
+      return { ok: true };
+    case "examine":
+      await examine(context, operation.containerId);
+      return { ok: true };
+    case "stop":
+      await stop(context, operation);
+      await view.look(operation.containerId);
+      return { ok: true };
+    case "remove":
+      await flush();
+      await engine.removeContainer(operation.containerId);
+      view.delete(operation.containerId);
+      return { ok: true };
+  }
+}
+
+async function imageFact(context: ExecuteContext, reference: string, pulledAtMs?: number): Promise<ImageFact> {
+  const image = await context.engine.inspectImage(reference);
+  if (image === undefined) return { kind: "missing" };
+  const digest = image.digest === undefined ? {} : { digest: image.digest };
+  return {
+    kind: "present",
+    hasHealthCheck: image.hasHealthCheck,
+    ...digest,
+    ...(pulledAtMs === undefined ? {} : { pulledAtMs }),
+  };
+}
+
+/** An engine that does not get a container down within grace and margin is told to kill it. */
+async function stop(context: ExecuteContext, operation: Extract<Operation, { kind: "stop" }>): Promise<void> {
+  try {
+    await context.engine.stopContainer(operation.containerId, operation.graceMs);
+  } catch (error) {
+    if (!(error instanceof EngineError && error.fault === "timeout")) throw error;
+    await context.engine.killContainer(operation.containerId);
+  }
+}
+
+async function examine(context: ExecuteContext, containerId: string): Promise<void> {
+  const { engine, view } = context;
+  await view.look(containerId);
+  const container = view.container(containerId);
+  if (container === undefined) return;
+  const lastOutput = await lastLines(engine, containerId, container.tty === true);
+  view.put({ ...container, examined: { lastOutput } });
+}

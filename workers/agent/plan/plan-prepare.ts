@@ -1,0 +1,146 @@
+// What an attempt needs before its container can be made: the bridge, the image, the volumes, its host ports. Gives the operations
+// that find out or provide what is missing, or says why the attempt cannot begin. Pure.
+
+import type { VolumeWork, TaskWork } from "../../../src/core/model/work.ts";
+import { BRIDGE, type Operation, type PlanInput, type TaskRun } from "./types.ts";
+
+/** How long a failed look at the bridge, or a wrong bridge, is left alone before looking again. */
+export const BRIDGE_RETRY_MS = 5_000;
+/** How often a port that another of our containers still holds is looked at again; its end wakes the planner anyway. */
+const PORT_RETRY_MS = 1_000;
+
+export type Preparation =
+  | { readonly kind: "ready" }
+  | { readonly kind: "working"; readonly operations: readonly Operation[] }
+  | { readonly kind: "waiting"; readonly reason: string; readonly wakeAtMs: number }
+  | { readonly kind: "refused"; readonly reason: string };
+
+/** Everything that must be there first. Refusals win over waits, waits over work. */
+export function planPrepare(input: PlanInput, work: TaskWork, run: TaskRun): Preparation {
+  const parts = [
+    prepareBridge(input),
+    prepareImage(input, work, run),
+    ...work.volumes.map((volume) => prepareVolume(input, volume, run)),
+    preparePorts(input, work),
+  ];
+  const refused = parts.find((part) => part.kind === "refused");
+  if (refused !== undefined) return refused;
+  const operations = parts.flatMap((part) => (part.kind === "working" ? part.operations : []));
+  if (operations.length > 0) return { kind: "working", operations };
+  return parts.find((part) => part.kind === "waiting") ?? { kind: "ready" };
+}
+
+function working(operation: Operation): Preparation {
+  return { kind: "working", operations: [operation] };
+}
+
+function prepareBridge(input: PlanInput): Preparation {
+  const { bridge, node, nowMs } = input;
+  const subject = "bridge";
+  if (node === undefined)
+    return { kind: "waiting", reason: "the node has no subnet yet", wakeAtMs: nowMs + BRIDGE_RETRY_MS };
+  if (bridge === undefined) return working({ kind: "inspectBridge", pool: "look", subject });
+  switch (bridge.kind) {
+    case "missing":
+      return working({ kind: "createBridge", pool: "make", subject, subnet: node.subnet });
+    case "failed":
+      if (nowMs >= bridge.atMs + BRIDGE_RETRY_MS) return working({ kind: "inspectBridge", pool: "look", subject });
+      return {
+        kind: "waiting",
+        reason: `network ${BRIDGE}: ${bridge.reason}`,
+        wakeAtMs: bridge.atMs + BRIDGE_RETRY_MS,
+      };
+    case "present":
+      if (bridge.subnet === node.subnet) return { kind: "ready" };
+      if (bridge.containers === 0)
+        return working({ kind: "removeBridge", pool: "make", subject, subnet: bridge.subnet });
+      if (nowMs >= bridge.atMs + BRIDGE_RETRY_MS) return working({ kind: "inspectBridge", pool: "look", subject });
+      return {
+        kind: "waiting",
+        reason: `network ${BRIDGE} on ${node.nodeName} has ${bridge.subnet} instead of ${node.subnet}, and ${bridge.containers} containers: remove them and the network`,
+        wakeAtMs: bridge.atMs + BRIDGE_RETRY_MS,
+      };
+  }
+}
+
+function prepareImage(input: PlanInput, work: TaskWork, run: TaskRun): Preparation {
+  const { image, pullPolicy } = work.container;
+  const fact = input.images.get(image);
+  const subject = `image/${image}`;
+  const nodeName = input.node?.nodeName ?? "this node";
+  if (fact === undefined) return working({ kind: "inspectImage", pool: "look", subject, image });
+  switch (fact.kind) {
+    case "failed":
+      if (fact.atMs >= run.attemptAtMs) return { kind: "refused", reason: fact.reason };
+      return working({ kind: "inspectImage", pool: "look", subject, image });
+    case "missing":
+      if (pullPolicy === "never")
+        return { kind: "refused", reason: `image ${image} is not on ${nodeName}, and its pull policy is never` };
+      return working({ kind: "pull", pool: "pull", subject, image });
+    case "present":
+      // only a task's first attempt asks the registry again: its later attempts must run what the first one ran
+      if (pullPolicy === "always" && run.status.attempt === 1 && (fact.pulledAtMs ?? 0) < run.attemptAtMs) {
+        return working({ kind: "pull", pool: "pull", subject, image });
+      }
+      return { kind: "ready" };
+  }
+}
+
+function prepareVolume(input: PlanInput, volume: VolumeWork, run: TaskRun): Preparation {
+  const { name } = volume;
+  const subject = `volume/${name}`;
+  const fact = input.volumes.get(name);
+  if (fact === undefined || fact.atMs < run.attemptAtMs)
+    return working({ kind: "inspectVolume", pool: "look", subject, volume: name });
+  switch (fact.kind) {
+    case "present":
+      return { kind: "ready" };
+    case "failed":
+      return { kind: "refused", reason: fact.reason };
+    case "missing": {
+      const nodeName = input.node?.nodeName ?? "this node";
+      if (volume.external)
+        return {
+          kind: "refused",
+          reason: `external volume ${name} is not on ${nodeName}: create it there with \`docker volume create ${name}\``,
+        };
+      if (volume.mustExist) {
+        return {
+          kind: "refused",
+          reason: `volume ${name} is gone from ${nodeName}, where its data was: restore it, or remove the volume from davit to begin with an empty one`,
+        };
+      }
+      return working({ kind: "createVolume", pool: "make", subject, volume });
+    }
+  }
+}
+
+function preparePorts(input: PlanInput, work: TaskWork): Preparation {
+  for (const port of work.hostPorts) {
+    const text = `${port.published}/${port.protocol}`;
+    const holder = ownHolder(input, work, text);
+    if (holder !== undefined)
+      return {
+        kind: "waiting",
+        reason: `waits for port ${text}, still held by ${holder}`,
+        wakeAtMs: input.nowMs + PORT_RETRY_MS,
+      };
+    const owner = input.portOwner(text);
+    if (owner !== undefined) {
+      return {
+        kind: "refused",
+        reason: `port ${text} is taken on ${input.node?.nodeName ?? "this node"} by ${owner}: free it, or publish another port`,
+      };
+    }
+  }
+  return { kind: "ready" };
+}
+
+/** Name of another of our running containers that publishes the port. */
+function ownHolder(input: PlanInput, work: TaskWork, port: string): string | undefined {
+  for (const container of input.containers) {
+    if (container.state !== "running" || container.labels["davit.task"] === work.taskId) continue;
+    if ((container.labels["davit.ports"] ?? "").split(",").includes(port)) return container.name;
+  }
+  return undefined;
+}

@@ -1,0 +1,183 @@
+// One conversation with a coordinator, seen from the node: challenge, opening, beats and grants, work in, observations out. It knows
+// ports only. What several sessions share (lease, epoch, held work) is in SessionShared; a newer session ends the older.
+
+import { reasonOf } from "../../../src/core/model/errors.ts";
+import { type Epoch, BEAT_INTERVAL_MS } from "../../../src/core/model/lease.ts";
+import type { TaskStatus } from "../../../src/core/model/records.ts";
+import type { WorkDelta } from "../../../src/core/model/work.ts";
+import {
+  type AgentFrame,
+  type CoordinatorFrame,
+  type Grant,
+  type Open,
+  PROTOCOL_VERSION,
+  type Refuse,
+} from "../../../src/core/protocol/frames.ts";
+import type { Timer } from "../../../src/ports/clock.ts";
+import { checkOpening } from "../trust/check-token.ts";
+import type { AgentStream } from "./agent-stream.ts";
+import type { SessionShared } from "./shared.ts";
+
+/** Observations are collected for so long, then sent as one frame. */
+export const OBSERVE_BATCH_MS = 30;
+/** A coordinator that connects and then says nothing is let go. */
+export const OPENING_TIMEOUT_MS = 10_000;
+
+export class AgentSession {
+  readonly #stream: AgentStream;
+  readonly #shared: SessionShared;
+  readonly #nonce: string;
+  #epoch: Epoch | undefined;
+  #isOpen = false;
+  #isClosed = false;
+  #work: Promise<void> = Promise.resolve();
+  #openingTimer: Timer;
+  #beatTimer: Timer | undefined;
+  #batchTimer: Timer | undefined;
+  readonly #changed = new Map<string, TaskStatus>();
+  readonly #gone = new Set<string>();
+
+  constructor(stream: AgentStream, shared: SessionShared) {
+    this.#stream = stream;
+    this.#shared = shared;
+    this.#nonce = shared.newNonce();
+    this.#openingTimer = shared.clock.after(OPENING_TIMEOUT_MS, () => this.close("no opening in time"));
+    stream.onFrame((frame) => this.#receive(frame));
+    stream.onClose((reason) => this.#end(reason));
+    stream.send({
+      type: "challenge",
+      protocol: PROTOCOL_VERSION,
+      agentVersion: shared.agentVersion,
+      nodeId: shared.nodeId,
+      nonce: this.#nonce,
+    });
+  }
+
+  /** Tells of changed tasks, within OBSERVE_BATCH_MS. */
+  observe(statuses: readonly TaskStatus[], gone: readonly string[]): void {
+    if (!this.#isOpen || this.#isClosed) return;
+    for (const status of statuses) {
+      this.#changed.set(status.id, status);
+      this.#gone.delete(status.id);
+    }
+    for (const id of gone) {
+      this.#gone.add(id);
+      this.#changed.delete(id);
+    }
+    this.#batchTimer ??= this.#shared.clock.after(OBSERVE_BATCH_MS, () => this.#flush());
+  }
+
+  /** Sends a frame of facts; nothing before the opening. */
+  tell(frame: Extract<AgentFrame, { readonly type: "node" | "measured" | "applied" }>): void {
+    if (this.#isOpen && !this.#isClosed) this.#stream.send(frame);
+  }
+
+  refuse(code: Refuse["code"], message: string): void {
+    if (this.#isClosed) return;
+    this.#shared.log.warn("coordinator refused", { code, message });
+    this.#stream.send({ type: "refuse", code, message });
+    this.close(message);
+  }
+
+  close(reason: string): void {
+    this.#end(reason);
+    this.#stream.close(reason);
+  }
+
+  #end(reason: string): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#openingTimer.cancel();
+    this.#beatTimer?.cancel();
+    this.#batchTimer?.cancel();
+    this.#shared.ended(this, reason);
+  }
+
+  /** Frames are worked off one by one: a grant never waits, work is durable before the next work is looked at. */
+  #receive(frame: CoordinatorFrame): void {
+    if (this.#isClosed) return;
+    if (frame.type === "grant") return this.#takeGrant(frame);
+    this.#work = this.#work.then(() => this.#take(frame)).catch((error: unknown) => this.close(reasonOf(error)));
+  }
+
+  async #take(frame: Exclude<CoordinatorFrame, Grant>): Promise<void> {
+    if (this.#isClosed) return;
+    switch (frame.type) {
+      case "open":
+        return this.#open(frame);
+      case "work":
+        return this.#takeWork(frame.delta);
+      case "bye":
+        return this.close(`the coordinator said goodbye: ${frame.message}`);
+      case "refuse":
+        return this.close(`the coordinator refused: ${frame.message}`);
+      default:
+        this.#shared.log.warn("unknown frame ignored", { frame: String((frame as { readonly type: unknown }).type) });
+    }
+  }
+
+  async #open(frame: Open): Promise<void> {
+    if (this.#isOpen) return this.refuse("protocol", "a session is opened once");
+    if (frame.protocol !== PROTOCOL_VERSION)
+      return this.refuse("protocol", `this agent speaks protocol ${PROTOCOL_VERSION}, not ${frame.protocol}`);
+    const shared = this.#shared;
+    let opening: Awaited<ReturnType<typeof checkOpening>>;
+    try {
+      opening = await checkOpening(shared.verifier, frame.token, shared.nodeId, this.#nonce);
+    } catch (error) {
+      return this.refuse("unauthenticated", reasonOf(error));
+    }
+    const obedience = await shared.epochs.obey(opening.epoch, frame.chain);
+    if (obedience.kind === "forked") return this.refuse("forked_history", obedience.message);
+    await shared.issuerKeys.replace(frame.issuerKeys);
+    const token = await shared.signChallenge(frame.nonce);
+    const node = await shared.nodeFacts();
+    if (this.#isClosed) return;
+    shared.issuerTime.learn(opening.issuedAtMs);
+    this.#epoch = opening.epoch;
+    this.#openingTimer.cancel();
+    this.#isOpen = true;
+    shared.opened(this);
+    const { held } = shared;
+    const position = held.position === undefined ? {} : { held: held.position };
+    this.#stream.send({ type: "welcome", token, ...position, heldHashes: held.hashes, node, tasks: shared.statuses() });
+    this.observe([], shared.goneTasks());
+    shared.sendProgress();
+    this.#beat();
+  }
+
+  #beat(): void {
+    if (this.#isClosed) return;
+    const seq = this.#shared.lease.beat();
+    this.#stream.send({ type: "beat", seq });
+    this.#beatTimer = this.#shared.clock.after(BEAT_INTERVAL_MS, () => this.#beat());
+  }
+
+  #takeGrant(grant: Grant): void {
+    const epoch = this.#epoch;
+    if (!this.#isOpen || epoch === undefined || grant.epoch !== epoch.epoch || grant.nonce !== epoch.nonce) return;
+    this.#shared.issuerTime.learn(grant.issuerTimeMs);
+    this.#shared.lease.granted(grant.seq, grant.leaseMs);
+  }
+
+  async #takeWork(delta: WorkDelta): Promise<void> {
+    if (!this.#isOpen) return this.refuse("protocol", "work before the opening");
+    const receipt = await this.#shared.held.receive(delta);
+    switch (receipt.kind) {
+      case "kept":
+        return this.#shared.workReceived(receipt.changed);
+      case "stale":
+        return this.#shared.log.warn("stale work ignored", { epoch: delta.epoch, generation: delta.generation });
+      case "resync":
+        if (!this.#isClosed) this.#stream.send({ type: "resync" });
+    }
+  }
+
+  #flush(): void {
+    this.#batchTimer = undefined;
+    if (this.#changed.size === 0 && this.#gone.size === 0) return;
+    this.#stream.send({ type: "observe", tasks: [...this.#changed.values()], gone: [...this.#gone] });
+    this.#changed.clear();
+    this.#gone.clear();
+  }
+}

@@ -1,0 +1,107 @@
+// The work that this node was given, as last received: applied delta by delta in the order of (epoch, generation), on disk before
+// anything acts on it. Registry logins are kept on tmpfs only.
+
+import { asId, type TaskId } from "../../../src/core/model/ids.ts";
+import type { LoginsWork, NodeWork, TaskWork, Work, WorkDelta, WorkPosition } from "../../../src/core/model/work.ts";
+import type { AgentDisk } from "./disk.ts";
+
+const FILE = "work.json";
+const LOGINS_FILE = "logins.json";
+const LOGINS_KEY = "logins";
+
+type Sections = Work["sections"];
+type Stored = { readonly position: WorkPosition; readonly sections: Sections };
+
+export type Receipt =
+  | { readonly kind: "kept"; readonly changed: readonly string[] }
+  | { readonly kind: "stale" }
+  | { readonly kind: "resync" };
+
+export class HeldWork {
+  readonly #disk: AgentDisk;
+  #position: WorkPosition | undefined;
+  #sections: Sections = {};
+  #tasks: ReadonlyMap<TaskId, TaskWork> = new Map();
+
+  private constructor(disk: AgentDisk) {
+    this.#disk = disk;
+  }
+
+  /** What was held before this agent started. Logins are missing after a reboot: their section then counts as not held. */
+  static async load(disk: AgentDisk): Promise<HeldWork> {
+    const held = new HeldWork(disk);
+    const text = await disk.read(FILE);
+    if (text === undefined) return held;
+    const stored = JSON.parse(text) as Stored;
+    const logins = await disk.readVolatile(LOGINS_FILE);
+    held.#adopt(
+      stored.position,
+      logins === undefined
+        ? stored.sections
+        : { ...stored.sections, [LOGINS_KEY]: JSON.parse(logins) as Sections[string] },
+    );
+    return held;
+  }
+
+  get position(): WorkPosition | undefined {
+    return this.#position;
+  }
+
+  get hashes(): Readonly<Record<string, string>> {
+    return Object.fromEntries(Object.entries(this.#sections).map(([key, section]) => [key, section.hash]));
+  }
+
+  get node(): NodeWork | undefined {
+    const content = this.#sections["node"]?.content;
+    return content?.kind === "node" ? content : undefined;
+  }
+
+  get tasks(): ReadonlyMap<TaskId, TaskWork> {
+    return this.#tasks;
+  }
+
+  get logins(): LoginsWork["logins"] {
+    const content = this.#sections[LOGINS_KEY]?.content;
+    return content?.kind === "logins" ? content.logins : {};
+  }
+
+  /** Takes a delta over, durably, or says that it is old or does not fit. One call at a time. */
+  async receive(delta: WorkDelta): Promise<Receipt> {
+    const held = this.#position;
+    if (held !== undefined && comparePositions(delta, held) < 0) return { kind: "stale" };
+    if (delta.base !== undefined && (held === undefined || comparePositions(delta.base, held) !== 0))
+      return { kind: "resync" };
+    const sections: Record<string, Sections[string]> = delta.base === undefined ? {} : { ...this.#sections };
+    for (const key of delta.drop) delete sections[key];
+    Object.assign(sections, delta.put);
+    const changed = [...new Set([...Object.keys(sections), ...Object.keys(this.#sections)])].filter(
+      (key) => sections[key]?.hash !== this.#sections[key]?.hash,
+    );
+    const position = { epoch: delta.epoch, generation: delta.generation };
+    await this.#store(position, sections);
+    this.#adopt(position, sections);
+    return { kind: "kept", changed };
+  }
+
+  async #store(position: WorkPosition, sections: Sections): Promise<void> {
+    const { [LOGINS_KEY]: logins, ...rest } = sections;
+    // logins first: a file without the position that names them is only read again
+    if (logins !== undefined) await this.#disk.writeVolatile(LOGINS_FILE, JSON.stringify(logins));
+    const stored: Stored = { position, sections: rest };
+    await this.#disk.write(FILE, JSON.stringify(stored));
+  }
+
+  #adopt(position: WorkPosition, sections: Sections): void {
+    this.#position = position;
+    this.#sections = sections;
+    const tasks = new Map<TaskId, TaskWork>();
+    for (const { content } of Object.values(sections))
+      if (content.kind === "task") tasks.set(asId<"task">(content.taskId), content);
+    this.#tasks = tasks;
+  }
+}
+
+/** Order of work: by epoch, then by generation. */
+export function comparePositions(a: WorkPosition, b: WorkPosition): number {
+  return a.epoch !== b.epoch ? a.epoch - b.epoch : a.generation - b.generation;
+}

@@ -1,0 +1,43 @@
+// The issuer's public keys (JWK texts) that this node trusts: at first those that came over SSH at the join, later those that an
+// authenticated opening brought. Durable, so that a rotated key is known after a restart.
+
+import type { AgentDisk } from "../state/disk.ts";
+
+const FILE = "issuers.json";
+
+type Stored = { readonly joined: readonly string[]; readonly keys: readonly string[] };
+
+export class IssuerKeys {
+  readonly #disk: AgentDisk;
+  readonly #joined: readonly string[];
+  #keys: readonly string[];
+
+  private constructor(disk: AgentDisk, joined: readonly string[], keys: readonly string[]) {
+    this.#disk = disk;
+    this.#joined = joined;
+    this.#keys = keys;
+  }
+
+  /** `joined`: what the last join installed; it counts until an opening since then brought others. */
+  static async load(disk: AgentDisk, joined: readonly string[]): Promise<IssuerKeys> {
+    const text = await disk.read(FILE);
+    const stored = text === undefined ? undefined : (JSON.parse(text) as Stored);
+    return new IssuerKeys(disk, joined, stored !== undefined && isSame(stored.joined, joined) ? stored.keys : joined);
+  }
+
+  get all(): readonly string[] {
+    return this.#keys;
+  }
+
+  /** Trusts exactly these from now on; an empty list changes nothing. */
+  async replace(keys: readonly string[]): Promise<void> {
+    if (keys.length === 0 || isSame(keys, this.#keys)) return;
+    const stored: Stored = { joined: this.#joined, keys };
+    await this.#disk.write(FILE, JSON.stringify(stored));
+    this.#keys = keys;
+  }
+}
+
+function isSame(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((key) => b.includes(key));
+}
