@@ -45,7 +45,7 @@ function withQuery(path: string, query: Query): string {
   const entries = Object.entries(query).flatMap(([name, value]): [string, string][] =>
     value === undefined || value === false ? [] : [[name, value === true ? "1" : String(value)]],
   );
-  return entries.length === 0 ? path : `${path}?${new URLSearchParams(entries)}`;
+  return entries.length === 0 ? path : `${path}?${new URLSearchParams(entries).toString()}`;
 }
 
 function at(noun: string, ref: string, rest = ""): string {
@@ -159,7 +159,11 @@ async function* progress(
   if (ids.length === 0) return;
   const query = new URLSearchParams(ids.map((id): [string, string] => ["service", id]));
   if (waitMonitor) query.set("waitMonitor", "1");
-  for await (const { event, data } of listen(transport, { method: "GET", path: `/v1/progress?${query}`, signal })) {
+  for await (const { event, data } of listen(transport, {
+    method: "GET",
+    path: `/v1/progress?${query.toString()}`,
+    signal,
+  })) {
     if (event === "progress") yield data as readonly views.ProgressView[];
     else if (event === "end") return;
   }
@@ -178,7 +182,7 @@ async function* events(
 ): AsyncGenerator<views.EventView> {
   const { type, reconnect = false } = options;
   let { since } = options;
-  for (let failures = 0; signal?.aborted !== true; failures++) {
+  for (let failures = 0; !isAborted(signal); failures++) {
     try {
       for await (const { event, data } of listen(transport, {
         method: "GET",
@@ -198,6 +202,10 @@ async function* events(
     }
     await pause(RECONNECT_MS[Math.min(failures, RECONNECT_MS.length - 1)] ?? 0, signal);
   }
+}
+
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
 }
 
 function pause(forMs: number, signal: AbortSignal | undefined): Promise<void> {

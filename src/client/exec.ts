@@ -23,7 +23,7 @@ export async function openExec(transport: Transport, ref: string, query: ExecQue
   const parameters = new URLSearchParams(
     entries.flatMap(([name, value]): [string, string][] => (value === undefined ? [] : [[name, String(value)]])),
   );
-  const path = `/v1/tasks/${encodeURIComponent(ref)}/exec?${parameters}`;
+  const path = `/v1/tasks/${encodeURIComponent(ref)}/exec?${parameters.toString()}`;
   const { socket, head } = await transport.upgrade({ method: "GET", path, headers: upgradeHeaders() });
   const output = new Output();
   const decoder = new ExecFrameDecoder();

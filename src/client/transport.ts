@@ -133,7 +133,7 @@ function open(target: ClientTarget, options: RequestOptions, dialled: Duplex | u
     }
     case "dial":
       // each request has a stream of its own: nothing is kept alive on it
-      return httpRequest({ ...options, createConnection: () => dialled as never });
+      return httpRequest({ ...options, createConnection: () => dialled });
   }
 }
 

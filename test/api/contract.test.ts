@@ -102,7 +102,7 @@ describe("answers", () => {
       const response = await fetch(`http://localhost${path}`, { unix: serving.socketPath });
       expect([path, response.status]).toEqual([path, 200]);
       const body: unknown = await response.json();
-      expect(answer.parse(body), path).toEqual(body);
+      expect([path, answer.parse(body)]).toEqual([path, body]);
     }
   });
 

@@ -81,7 +81,7 @@ describe("stacks and services", () => {
   test("an ambiguous beginning lists the candidates", async () => {
     const { backend, client } = await serve();
     await client.deploy(SHOP);
-    for (const service of [...backend.model.state.service.values()]) {
+    for (const service of backend.model.state.service.values().toArray()) {
       const id = asId<"service">(`aaaa${service.name.padEnd(21, "0").replace("_", "0").slice(0, 21)}`);
       backend.model.state.service.set(id, { ...service, id });
       backend.model.state.service.delete(service.id);

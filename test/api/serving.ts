@@ -44,7 +44,7 @@ export async function serve(options: { readonly keepAliveMs?: number } = {}): Pr
     error: (message, fields) => void errors.push(`${message} ${JSON.stringify(fields)}`),
     with: () => log,
   };
-  const listening = await serveApi({
+  const listening = serveApi({
     backend,
     signer,
     verifier,

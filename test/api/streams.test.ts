@@ -269,24 +269,27 @@ describe("logs and exec", () => {
     backend.run(3_000);
     const resizes: string[] = [];
     backend.execOf = (options) => {
-      const [toUser, fromUser] = [new PassThrough(), new ExecFrameDecoder()];
-      const stream = new PassThrough();
-      const reply = (type: number, text: string): void => void toUser.write(encodeExecFrame(type, Buffer.from(text)));
-      stream._write = (chunk: Buffer, _encoding, done) => {
-        for (const { type, payload } of fromUser.push(chunk)) {
-          if (type === EXEC_FRAME.resize) resizes.push(Buffer.from(payload).toString());
-          else if (payload.length > 0)
-            reply(EXEC_FRAME.stdout, `${options.argv.join(" ")}: ${Buffer.from(payload).toString()}`);
+      const input = new ExecFrameDecoder();
+      const reply = (type: number, text: string): void => void stream.push(encodeExecFrame(type, Buffer.from(text)));
+      const take = (chunk: Buffer): void => {
+        for (const { type, payload } of input.push(chunk)) {
+          const text = Buffer.from(payload).toString();
+          if (type === EXEC_FRAME.resize) resizes.push(text);
+          else if (text !== "") reply(EXEC_FRAME.stdout, `${options.argv.join(" ")}: ${text}`);
           else {
             reply(EXEC_FRAME.stderr, "bye");
             reply(EXEC_FRAME.exit, JSON.stringify({ exitCode: 3 }));
-            toUser.end();
+            stream.push(null);
           }
         }
-        done();
       };
-      toUser.on("data", (chunk: Buffer) => stream.push(chunk));
-      toUser.on("end", () => stream.push(null));
+      const stream = new Duplex({
+        read: () => undefined,
+        write: (chunk: Buffer, _encoding, done) => {
+          take(chunk);
+          done();
+        },
+      });
       return stream;
     };
     const exec = await client.exec("shop_web.1", { argv: ["sh", "-c", "cat"], tty: true, cols: 80, rows: 24 });

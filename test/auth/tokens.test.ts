@@ -125,7 +125,7 @@ describe("claims", () => {
     });
   }
   test("a scope is a whole word", () => {
-    expect(() => checkClaims({ ...CLAIMS, scope: "agent:workshop" }, right)).toThrow();
+    expect(() => checkClaims({ ...CLAIMS, scope: "agent:workshop" }, right)).toThrow("lacks the scope agent:work");
   });
 });
 

@@ -13,61 +13,89 @@ import * as routes from "../routes/nodes.ts";
 import { nodeView } from "../views/nodes.ts";
 import { compareTasks, isPresent, taskView } from "../views/tasks.ts";
 
-const etag = (view: NodeView): number => view.index;
+const etag = ({ index }: NodeView): number => index;
+const byName = (a: NodeView, b: NodeView): number => (a.name < b.name ? -1 : 1);
 
 export function bindNodes(api: Api): void {
+  bindRecords(api);
+  bindHosts(api);
+}
+
+function find({ backend }: Parts, ref: string): Node {
+  return resolveRef("node", backend.world().state.node.values(), ref);
+}
+
+function view({ backend }: Parts, node: Node): NodeView {
+  return nodeView(backend.world(), node, backend.nodeMessage(node.id));
+}
+
+/** What the state alone answers or takes. */
+function bindRecords(api: Api): void {
   const { parts } = api;
   const { backend } = parts;
-  const find = (ref: string): Node => resolveRef("node", backend.world().state.node.values(), ref);
-  const view = (node: Node): NodeView => nodeView(backend.world(), node, backend.nodeMessage(node.id));
-  const byName = (a: NodeView, b: NodeView): number => (a.name < b.name ? -1 : 1);
-
-  bind(api, routes.listNodes, () => [...backend.world().state.node.values()].map(view).sort(byName), {
-    isCached: true,
-  });
-  bind(api, routes.getNode, ({ params }) => view(find(params.ref)), { isCached: true, etag });
+  bind(
+    api,
+    routes.listNodes,
+    () => [...backend.world().state.node.values()].map((node) => view(parts, node)).sort(byName),
+    {
+      isCached: true,
+    },
+  );
+  bind(api, routes.getNode, ({ params }) => view(parts, find(parts, params.ref)), { isCached: true, etag });
   bind(
     api,
     routes.listNodeTasks,
     ({ params }) => {
       const world = backend.world();
-      const { id } = find(params.ref);
+      const { id } = find(parts, params.ref);
       const tasks = [...world.state.task.values()].filter((task) => task.nodeId === id && isPresent(world.state, task));
       return tasks.map((task) => taskView(world, task)).sort(compareTasks);
     },
     { isCached: true },
   );
-  bind(api, routes.getNodeState, ({ params }) => backend.nodeState(find(params.ref).id));
+  bind(api, routes.getNodeState, ({ params }) => backend.nodeState(find(parts, params.ref).id));
   bind(
     api,
     routes.updateNode,
     async ({ params, body, actor, ifMatch }) =>
-      view((await mutate(parts, actor, "node.update", updateNode({ ref: params.ref, patch: body, ifMatch }))).result),
+      view(
+        parts,
+        (await mutate(parts, actor, "node.update", updateNode({ ref: params.ref, patch: body, ifMatch }))).result,
+      ),
     { etag },
   );
   bind(
     api,
     routes.confirmDead,
     async ({ params, actor }) => {
-      const { id } = find(params.ref);
+      const { id } = find(parts, params.ref);
       const isInContact = backend.world().presence.get(id) === "ready";
-      return view((await mutate(parts, actor, "node.confirm_dead", confirmDead({ ref: id, isInContact }))).result);
+      return view(
+        parts,
+        (await mutate(parts, actor, "node.confirm_dead", confirmDead({ ref: id, isInContact }))).result,
+      );
     },
     { etag },
   );
+}
+
+/** What is done on hosts: long, and told step by step. */
+function bindHosts(api: Api): void {
+  const { parts } = api;
+  const { backend } = parts;
   bindRaw(api, routes.joinNode, ({ body, actor }) =>
     stepsOf(parts, actor, async (onProgress, signal) => {
       const id = await backend.join(body, onProgress, signal);
       const node = backend.world().state.node.get(id);
       invariant(node !== undefined, "a joined node has no record");
       await note(parts, actor, "node.join", node.name, `joined ${body.user}@${body.host}:${body.port}`);
-      return { node: view(node) };
+      return { node: view(parts, node) };
     }),
   );
   bindRaw(api, routes.removeNode, ({ params, query, actor }) => {
-    const node = find(params.ref);
+    const node = find(parts, params.ref);
     return stepsOf(parts, actor, async (onProgress, signal) => {
-      const last = view(node);
+      const last = view(parts, node);
       await backend.removeNode(
         node.id,
         { force: query.force ?? false, volumes: query.volumes ?? false },

@@ -6,29 +6,38 @@ import type { Service, Task } from "../../core/model/records.ts";
 import type { ServiceView } from "../../core/model/views.ts";
 import type { World } from "../../core/model/world.ts";
 import { type Api, bind, bindRaw, mutate, requireStack } from "../bind.ts";
-import type { Actor } from "../context.ts";
+import type { Actor, Parts } from "../context.ts";
 import { logStream } from "../log-stream.ts";
 import * as routes from "../routes/services.ts";
 import { countService, serviceDetailView, serviceView, serviceViews } from "../views/services.ts";
 import { compareTasks, isPresent, taskView } from "../views/tasks.ts";
 
-const etag = (view: ServiceView): number => view.index;
+const etag = ({ index }: ServiceView): number => index;
 
 export function bindServices(api: Api): void {
+  bindReads(api);
+  bindChanges(api);
+}
+
+function find({ backend }: Parts, ref: string): Service {
+  return resolveService(backend.world().state, ref);
+}
+
+function view({ backend }: Parts, service: Service): ServiceView {
+  const world = backend.world();
+  return serviceView(world, countService(world, backend.nowMs(), service, tasksOf(world, service.id)));
+}
+
+/** The service's id, once it is known that the caller may change it. */
+function allowed(parts: Parts, actor: Actor, action: string, ref: string): string {
+  const service = find(parts, ref);
+  requireStack(parts, actor, action, service.stack);
+  return service.id;
+}
+
+function bindReads(api: Api): void {
   const { parts } = api;
   const { backend } = parts;
-  const find = (ref: string): Service => resolveService(backend.world().state, ref);
-  const view = (service: Service): ServiceView => {
-    const world = backend.world();
-    return serviceView(world, countService(world, backend.nowMs(), service, tasksOf(world, service.id)));
-  };
-  /** The service's id, once it is known that the caller may change it. */
-  const allowed = (actor: Actor, action: string, ref: string): string => {
-    const service = find(ref);
-    requireStack(parts, actor, action, service.stack);
-    return service.id;
-  };
-
   bind(api, routes.listServices, ({ query }) => serviceViews(backend.world(), backend.nowMs(), query.stack), {
     isCached: true,
   });
@@ -36,7 +45,7 @@ export function bindServices(api: Api): void {
     api,
     routes.getService,
     ({ params }) => {
-      const service = find(params.ref);
+      const service = find(parts, params.ref);
       return serviceDetailView(backend.world(), backend.nowMs(), service, tasksOf(backend.world(), service.id));
     },
     { isCached: true, etag },
@@ -46,19 +55,28 @@ export function bindServices(api: Api): void {
     routes.listServiceTasks,
     ({ params, query }) => {
       const world = backend.world();
-      const tasks = tasksOf(world, find(params.ref).id).filter(
+      const tasks = tasksOf(world, find(parts, params.ref).id).filter(
         (task) => query.all === true || isPresent(world.state, task),
       );
       return tasks.map((task) => taskView(world, task)).sort(compareTasks);
     },
     { isCached: true },
   );
+  bindRaw(api, routes.getServiceLogs, ({ params, query, actor }) => {
+    const { id } = find(parts, params.ref);
+    return logStream(parts, actor, query, (task) => task.serviceId === id);
+  });
+}
+
+function bindChanges(api: Api): void {
+  const { parts } = api;
   bind(
     api,
     routes.scaleService,
     async ({ params, body, actor, ifMatch }) => {
-      const ref = allowed(actor, "service.scale", params.ref);
+      const ref = allowed(parts, actor, "service.scale", params.ref);
       return view(
+        parts,
         (await mutate(parts, actor, "service.scale", scaleService({ ref, ifMatch, replicas: body.replicas }))).result,
       );
     },
@@ -68,8 +86,11 @@ export function bindServices(api: Api): void {
     api,
     routes.updateService,
     async ({ params, body, actor, ifMatch }) => {
-      const ref = allowed(actor, "service.update", params.ref);
-      return view((await mutate(parts, actor, "service.update", updateService({ ref, ifMatch, patch: body }))).result);
+      const ref = allowed(parts, actor, "service.update", params.ref);
+      return view(
+        parts,
+        (await mutate(parts, actor, "service.update", updateService({ ref, ifMatch, patch: body }))).result,
+      );
     },
     { etag },
   );
@@ -77,22 +98,19 @@ export function bindServices(api: Api): void {
     api,
     routes.rollbackService,
     async ({ params, body, actor, ifMatch }) => {
-      const ref = allowed(actor, "service.rollback", params.ref);
+      const ref = allowed(parts, actor, "service.rollback", params.ref);
       return view(
+        parts,
         (await mutate(parts, actor, "service.rollback", rollbackService({ ref, ifMatch, to: body.to }))).result,
       );
     },
     { etag },
   );
   bind(api, routes.removeService, async ({ params, actor, ifMatch }) => {
-    const ref = allowed(actor, "service.remove", params.ref);
-    const last = view(find(ref));
+    const ref = allowed(parts, actor, "service.remove", params.ref);
+    const last = view(parts, find(parts, ref));
     await mutate(parts, actor, "service.remove", removeService({ ref, ifMatch }));
     return last;
-  });
-  bindRaw(api, routes.getServiceLogs, ({ params, query, actor }) => {
-    const { id } = find(params.ref);
-    return logStream(parts, actor, query, (task) => task.serviceId === id);
   });
 }
 
