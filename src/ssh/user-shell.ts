@@ -8,8 +8,15 @@ import { SshHostShell } from "./host-shell.ts";
 import { connectAsUser } from "./bootstrap/user-connection.ts";
 
 /** Connects to "[user@]host[:port]". Rejects with `ssh_failed` in words. */
-export async function openUserShell(target: string, environment: Readonly<Record<string, string | undefined>>): Promise<HostShell> {
+export async function openUserShell(
+  target: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<HostShell> {
   const { skippedKeys: _skipped, ...access } = resolveTarget(target, { environment });
-  const connection = await connectAsUser({ ...access, acceptNewHostKey: false }, new HandshakeGates(), CONTROL_KEEP_ALIVE);
+  const connection = await connectAsUser(
+    { ...access, acceptNewHostKey: false },
+    new HandshakeGates(),
+    CONTROL_KEEP_ALIVE,
+  );
   return new SshHostShell(connection, { rootAccess: "is-root" });
 }

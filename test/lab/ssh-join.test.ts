@@ -7,15 +7,13 @@ import { hostKeyLine } from "../../src/ssh/host-keys.ts";
 import { NodeLinks, type NodeTarget } from "../../src/ssh/node-links.ts";
 import { asId } from "../../src/core/model/ids.ts";
 import { makeKey, startRelay } from "../ssh/fake-host.ts";
-import { clusterKey, gates, join, lab, newHost, outcomesOf, userKey } from "./ssh-lab.ts";
+import { updateAgent } from "../../src/ssh/bootstrap/update-agent.ts";
+import { agentBinary, clusterKey, gates, join, lab, newHost, outcomesOf, userAccess, userKey } from "./ssh-lab.ts";
 
 const MINUTES = 60_000;
 const links = new NodeLinks({ privateKey: clusterKey, gates });
 
-afterAll(async () => {
-  links.close();
-  await lab.destroy("join", "login");
-});
+afterAll(() => links.close());
 
 async function failureOf(work: Promise<unknown>): Promise<DavitError> {
   const result = await work.then(
@@ -35,6 +33,7 @@ describe("a bare host", () => {
   beforeAll(async () => {
     address = await newHost("join");
   }, MINUTES);
+  afterAll(() => lab.destroy("join"));
 
   test(
     "every step of a join may be cut and the join run again",
@@ -90,6 +89,24 @@ describe("a bare host", () => {
     MINUTES,
   );
 
+  test("an agent that differs is replaced and restarted, and one that is current is left alone", async () => {
+    await join({ host: address });
+    await lab.on(
+      "join",
+      "echo x >> /usr/local/lib/davit/davit.old; cp /usr/local/lib/davit/davit.old /usr/local/lib/davit/davit.new; mv /usr/local/lib/davit/davit.new /usr/local/lib/davit/davit",
+    );
+    const input = {
+      access: userAccess(address),
+      binaryFor: () => Promise.resolve(agentBinary()),
+      gates,
+      nowMs: () => performance.now(),
+      report: () => undefined,
+    };
+    expect(await updateAgent(input)).toBe(true);
+    expect(await updateAgent(input)).toBe(false);
+    expect(await lab.on("join", "systemctl is-active davit-agent")).toBe("active");
+  });
+
   test(
     "where sshd forbids forwarding the agent is still reached",
     async () => {
@@ -138,6 +155,7 @@ describe("who is let in", () => {
     address = await newHost("login");
     hostKey = await lab.on("login", "cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub");
   }, MINUTES);
+  afterAll(() => lab.destroy("login"));
 
   test("a wrong key is refused in words", async () => {
     const failure = await failureOf(join({ host: address, identities: [makeKey().privateKey] }));

@@ -7,6 +7,7 @@ import { gzipSync } from "node:zlib";
 import { publicKeyLine } from "../../src/ssh/authentication.ts";
 import { joinHost, type JoinInput, type JoinOutcome } from "../../src/ssh/bootstrap/join-host.ts";
 import type { StepProgress } from "../../src/ssh/bootstrap/steps.ts";
+import type { UserAccess } from "../../src/ssh/bootstrap/user-connection.ts";
 import { HandshakeGates } from "../../src/ssh/gate.ts";
 import { createKeyPair } from "../../src/ssh/key-pair.ts";
 import { Lab, placeFrom, TEST_PLACE } from "./lab.ts";
@@ -25,6 +26,11 @@ export async function newHost(name: string): Promise<string> {
 
 export function userKey(): string {
   return readFileSync(lab.identityPath, "utf8");
+}
+
+/** Root with the lab's key; an unknown host key is accepted, for each host is new. */
+export function userAccess(host: string): UserAccess {
+  return { user: "root", host, port: 22, identities: [userKey()], jump: [], knownHosts: [], acceptNewHostKey: true };
 }
 
 let binary: { readonly gz: Uint8Array; readonly sha256: string } | undefined;
@@ -49,15 +55,7 @@ export async function join(
   report: (progress: StepProgress) => void = () => undefined,
 ): Promise<JoinOutcome> {
   return await joinHost({
-    request: {
-      user: "root",
-      port: 22,
-      identities: [userKey()],
-      jump: [],
-      knownHosts: [],
-      acceptNewHostKey: true,
-      ...request,
-    },
+    request: { ...userAccess(request.host), ...request },
     clusterId: CLUSTER_ID,
     nodeId: createHash("sha256").update(request.host).digest("hex").slice(0, 25),
     nameOf: (hostName) => hostName,

@@ -18,7 +18,7 @@ test("OpenSSH reads a key that was made", () => {
   const path = join(dir, "key");
   const pair = createKeyPair("a comment");
   writeFileSync(path, pair.privateKey, { mode: 0o600 });
-  const result = spawnSync("ssh-keygen", ["-y", "-f", path], { encoding: "utf8" });
+  const result = spawnSync("/usr/bin/ssh-keygen", ["-y", "-f", path], { encoding: "utf8" });
   expect(result.stdout.trim()).toBe(pair.publicKey);
   rmSync(dir, { recursive: true });
 });
