@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Lab } from "../../test/lab/lab.ts";
 
 const SOURCE = join(import.meta.dirname, "..", "..", "examples", "shop", "lab");
-const APPLETS = ["sh", "httpd", "wget", "hostname", "cat", "kill", "sync", "wc"];
+const APPLETS = ["sh", "httpd", "wget", "hostname", "cat", "kill", "sync", "timeout", "wc"];
 const ROLES = { web: 8080, api: 8080, store: 6379 } as const;
 
 /** Pushes shop-web, shop-api and shop-store with a version as their tag; returns the images' names. */

@@ -38,7 +38,7 @@ export const TEST_PLACE: LabPlace = {
   subnet: "10.78.0.0/24",
 };
 export const DEMO_PLACE: LabPlace = {
-  directory: "/var/lib/davit-lab-demo",
+  directory: "/var/lib/davit-lab",
   bridge: "davitlab0",
   subnet: "10.79.0.0/24",
 };
