@@ -13,7 +13,7 @@ export const COMPOSE_FLAGS = {
     parse: String,
     variadic: true,
     optional: true,
-    brief: "Compose file; later ones win (compose.yaml here)",
+    brief: "Compose file; later ones win; - is standard input (compose.yaml here)",
     placeholder: "FILE",
   },
   name: {
@@ -67,7 +67,12 @@ export async function readCompose(context: CliContext, flags: ComposeFlags): Pro
   const directory = dirname(resolve(context.cwd, paths[0] ?? "."));
   const environment = readEnvironment(context, flags.envFile, directory);
   const loaded = loadStack({
-    files: paths.map((path) => ({ path, text: readText(resolve(context.cwd, path)) })),
+    files: await Promise.all(
+      paths.map(async (path) => ({
+        path,
+        text: path === "-" ? await context.readStdin() : readText(resolve(context.cwd, path)),
+      })),
+    ),
     environment,
     fallbackName: basename(directory),
     profiles: flags.profile ?? (context.env["COMPOSE_PROFILES"] ?? "").split(",").filter((name) => name !== ""),
