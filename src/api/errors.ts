@@ -36,7 +36,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
 /** The problem of an error; `status` replaces the code's own. */
 export function problemOf(error: DavitError, status: number = STATUS[error.code]): Problem {
   return {
-    type: `https://davit.invalid/problems/${error.code.replaceAll("_", "-")}`,
+    type: `urn:davit:problem:${error.code}`,
     title: error.code.replaceAll("_", " "),
     status,
     code: error.code,

@@ -187,7 +187,8 @@ function deployVolume(deploy: Deploy, spec: VolumeSpec): void {
       "conflict",
       `deploy ${deploy.stack}: volume ${spec.name} exists, and a volume's driver and options cannot change`,
       {
-        wayOut: "give the new one another name and copy the data, or remove the old one first: davit volume rm",
+        wayOut:
+          "give the new one another name and copy the data, or remove the stack with its volumes first: davit stack rm --volumes",
       },
     );
   }
@@ -238,10 +239,7 @@ function specsOutside(state: State, stack: string): readonly ServiceSpec[] {
 function warningsOf(state: State, spec: StackSpec): readonly string[] {
   const names = new Set(spec.volumes.map((volume) => volume.name));
   const left = [...state.volume.values()].filter((volume) => volume.stack === spec.name && !names.has(volume.name));
-  return left.map(
-    (volume) =>
-      `volume ${volume.name} is not in the stack any more; it is kept until it is removed: davit volume rm ${volume.name}`,
-  );
+  return left.map((volume) => `volume ${volume.name} is not in the stack any more; its data is kept`);
 }
 
 function byName(a: { readonly name: string }, b: { readonly name: string }): number {

@@ -26,15 +26,17 @@ export function resolveRef<Found extends Named>(noun: string, records: Iterable<
   const [first] = candidates;
   if (first === undefined) {
     throw new DavitError("not_found", `find ${noun}: there is no ${noun} '${ref}'`, {
-      wayOut: `list what there is: davit ${verbOf(noun)}`,
+      wayOut: `list what there is: ${listingOf(noun)}`,
     });
   }
   if (candidates.length > 1) throw ambiguous(noun, ref, candidates);
   return first;
 }
 
-function verbOf(noun: string): string {
-  return noun === "task" ? "ps --all" : `${noun} ls`;
+/** The command that lists records of a kind; volumes are listed by the API only. */
+function listingOf(noun: string): string {
+  if (noun === "task") return "davit ps --all";
+  return noun === "volume" ? "GET /v1/volumes" : `davit ${noun} ls`;
 }
 
 function ambiguous(noun: string, ref: string, candidates: readonly Named[]): DavitError {

@@ -147,9 +147,7 @@ describe("deploying a stack", () => {
     );
     const { result, events } = run(state, deployStack(stackOf("shop", [serviceOf("shop", "web")])));
     expect(events.map((event) => event.message)).toEqual(["service shop_store removed: its tasks stop"]);
-    expect(result.warnings).toEqual([
-      "volume shop_data is not in the stack any more; it is kept until it is removed: davit volume rm shop_data",
-    ]);
+    expect(result.warnings).toEqual(["volume shop_data is not in the stack any more; its data is kept"]);
     expect(state.volume.size).toBe(1);
   });
 });
