@@ -1,3 +1,5 @@
+// Who may do what over the API: tokens, roles, the owner's socket.
+
 import { describe, expect, test } from "vitest";
 import { createIssuerKey } from "../../src/auth/keys.ts";
 import { createSigner } from "../../src/auth/signer.ts";

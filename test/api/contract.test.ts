@@ -1,3 +1,5 @@
+// The API's contract: its OpenAPI document, its errors, its versions.
+
 import { z } from "@hono/zod-openapi";
 import { describe, expect, test } from "vitest";
 import * as access from "../../src/api/routes/access.ts";
@@ -111,7 +113,7 @@ describe("answers", () => {
     await furnish(serving);
     const { id } = await serving.client.service("shop_web");
     const view: unknown = JSON.parse(
-      JSON.stringify(progressView(serving.backend.world(), serving.backend.nowMs(), id, false)),
+      JSON.stringify(progressView(serving.backend.world(), id, false)),
     );
     expect(progressSchema.parse(view)).toEqual(view);
   });

@@ -1,3 +1,5 @@
+// What each endpoint of the API answers.
+
 import { describe, expect, test } from "vitest";
 import { DavitError } from "../../src/core/model/errors.ts";
 import { asId } from "../../src/core/model/ids.ts";

@@ -1,3 +1,5 @@
+// Streams of the API: events, progress, joins, logs, and their limits.
+
 import { connect } from "node:net";
 import { Duplex, PassThrough } from "node:stream";
 import { describe, expect, test } from "vitest";

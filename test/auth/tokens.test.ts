@@ -1,3 +1,5 @@
+// Tokens: what is signed, what is refused, and keys that change.
+
 import { describe, expect, test } from "vitest";
 import { checkClaims, type Expected } from "../../src/auth/claims.ts";
 import { createIssuerKey } from "../../src/auth/keys.ts";

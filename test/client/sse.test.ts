@@ -1,3 +1,5 @@
+// Server-sent events as the client reads them.
+
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { EventParser, type ServerEvent } from "../../src/client/sse.ts";

@@ -1,3 +1,5 @@
+// OpenSSH's configuration and known hosts, as davit reads them.
+
 import { createHmac } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,3 +1,5 @@
+// Frames over a stream of bytes: cut anywhere, too long, broken.
+
 import { Duplex } from "node:stream";
 import { expect, test } from "vitest";
 import type { AgentFrame, CoordinatorFrame } from "../../src/core/protocol/frames.ts";

@@ -1,3 +1,5 @@
+// The cap on parallel SSH handshakes.
+
 import { expect, test } from "vitest";
 import { Gate, HandshakeGates } from "../../src/ssh/gate.ts";
 import { nextReconnectMs } from "../../src/ssh/reconnect.ts";

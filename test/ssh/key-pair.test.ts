@@ -1,3 +1,5 @@
+// Key pairs in OpenSSH's format.
+
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,3 +1,5 @@
+// How the preflight judges a host, from the facts that were gathered.
+
 import { describe, expect, test } from "vitest";
 import { DAEMON_CONFIG, installArgv, planEngine, refreshArgv } from "../../src/ssh/bootstrap/engine-plan.ts";
 import { installScript } from "../../src/ssh/bootstrap/engine.ts";

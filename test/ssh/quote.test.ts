@@ -1,3 +1,5 @@
+// Quoting for a remote shell.
+
 import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { expect, test } from "vitest";

@@ -1,3 +1,5 @@
+// Deploys as pure commands: what changes, what stays, and what the plan says.
+
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Command } from "../../../src/core/commands/command.ts";
