@@ -5,7 +5,7 @@
 
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -51,6 +51,7 @@ async function main(): Promise<number> {
     console.error(`build: ${target.name}: ${problem}`);
   }
   await writeSums(out);
+  await copyFile(join(ROOT, "scripts", "install.sh"), join(out, "install.sh"));
   if (failed.length > 0) console.error(`build: not built: ${failed.join(", ")}`);
   return failed.length === 0 ? 0 : 1;
 }
