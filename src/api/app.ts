@@ -6,6 +6,7 @@ import { bodyLimit } from "hono/body-limit";
 import { scopesOfRole } from "../auth/roles.ts";
 import { KnownTokens, refusedToken } from "../auth/user-tokens.ts";
 import { DavitError } from "../core/model/errors.ts";
+import { MAX_BODY_BYTES } from "../core/protocol/limits.ts";
 import type { Backend } from "./backend.ts";
 import type { Api } from "./bind.ts";
 import type { Actor, ApiContext, ApiEnv, ApiOptions, Parts } from "./context.ts";
@@ -19,7 +20,7 @@ import { bindTasks } from "./handlers/tasks.ts";
 import { bindVolumes } from "./handlers/volumes.ts";
 import { checkHost } from "./host-check.ts";
 import { idempotency } from "./idempotency.ts";
-import { MAX_BODY_BYTES, MAX_CONCURRENT, StreamLimit } from "./limits.ts";
+import { MAX_CONCURRENT, StreamLimit } from "./limits.ts";
 import { ViewCache } from "./view-cache.ts";
 
 const OWNER: Actor = { name: "socket", scopes: ["api:read", "api:deploy", "api:admin"] };

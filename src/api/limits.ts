@@ -2,8 +2,6 @@
 
 import { DavitError } from "../core/model/errors.ts";
 
-/** A stack of hundreds of services is under 2 MiB. */
-export const MAX_BODY_BYTES = 4 * 1024 * 1024;
 /** Requests answered at once: more would only wait for each other. Event streams are counted apart. */
 export const MAX_CONCURRENT = 256;
 /** Open event streams and terminals of one caller: a script that forgets to close them must not take the coordinator's memory. */

@@ -3,11 +3,11 @@
 import { chmodSync, existsSync, mkdtempSync, renameSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { DavitError, reasonOf } from "../core/model/errors.ts";
+import { MAX_BODY_BYTES } from "../core/protocol/limits.ts";
 import { type ApiApp, createApi } from "./app.ts";
 import type { Backend } from "./backend.ts";
 import type { ApiOptions, Transport } from "./context.ts";
 import { isLoopback } from "./host-check.ts";
-import { MAX_BODY_BYTES } from "./limits.ts";
 import { type SocketHandlers, webSocketHandler } from "./websocket.ts";
 
 /** Idle event streams send a comment every 15 s: a connection that is silent for this long is dead. */
@@ -83,7 +83,8 @@ function handlers(app: ApiApp, transport: Transport) {
     fetch: (request: Request, server: Bun.Server<SocketHandlers>) =>
       app.fetch(request, { transport, upgrade: (raw, data) => server.upgrade(raw, { data }) }),
     websocket: webSocketHandler,
-    maxRequestBodySize: MAX_BODY_BYTES + 1024,
+    // the application's own limit answers with a problem; this one only ends what goes on regardless
+    maxRequestBodySize: 2 * MAX_BODY_BYTES,
     idleTimeout: IDLE_TIMEOUT_S,
     development: false,
   } as const;

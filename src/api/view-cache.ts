@@ -1,5 +1,5 @@
-// Answers that were made already: the JSON text of a read, kept until anything changes, or for a quarter of a second, because health also
-// changes with time. Under load a read is then a look-up; what a reader sees is never older than its own last write.
+// Answers that were made already: the JSON text of a read, kept until anything changes, or for a quarter of a second, because what nodes
+// measure changes without a commit. Under load a read is then a look-up; what a reader sees is never older than its own last write.
 
 /** Distinct reads that are kept; more than the pages of a dashboard and the commands of a busy team. */
 const MAX_ENTRIES = 256;

@@ -6,6 +6,7 @@ import { request as httpsRequest } from "node:https";
 import type { Duplex } from "node:stream";
 import { DavitError, reasonOf } from "../core/model/errors.ts";
 import type { Problem } from "../core/model/views.ts";
+import { MAX_BODY_BYTES } from "../core/protocol/limits.ts";
 import type { ClientOptions, ClientTarget } from "./types.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -32,8 +33,9 @@ export type Transport = {
 export function createTransport(target: ClientTarget, options: ClientOptions): Transport {
   const timeoutMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
   const send = async (call: Call): Promise<Answer> => {
+    const payload = payloadOf(call);
     const dialled = target.kind === "dial" ? await dial(target, timeoutMs) : undefined;
-    return await exchange(target, options, call, timeoutMs, dialled);
+    return await exchange({ target, options, call, payload, timeoutMs, dialled });
   };
   const response = async (call: Call): Promise<IncomingMessage> => {
     const answer = await send(call);
@@ -64,15 +66,25 @@ type Answer =
   | { readonly kind: "response"; readonly message: IncomingMessage }
   | { readonly kind: "upgraded"; readonly socket: Duplex; readonly head: Uint8Array };
 
-function exchange(
-  target: ClientTarget,
-  options: ClientOptions,
-  call: Call,
-  timeoutMs: number,
-  dialled: Duplex | undefined,
-): Promise<Answer> {
+type Exchange = {
+  readonly target: ClientTarget;
+  readonly options: ClientOptions;
+  readonly call: Call;
+  readonly payload: Buffer | undefined;
+  readonly timeoutMs: number;
+  readonly dialled: Duplex | undefined;
+};
+
+/** Refused here already: a server that stops reading in the middle can no longer say why. */
+function payloadOf(call: Call): Buffer | undefined {
+  if (call.body === undefined) return undefined;
+  const payload = Buffer.from(JSON.stringify(call.body));
+  if (payload.length <= MAX_BODY_BYTES) return payload;
+  throw new DavitError("too_large", `send request: its body is larger than ${MAX_BODY_BYTES / 1_048_576} MiB`);
+}
+
+function exchange({ target, options, call, payload, timeoutMs, dialled }: Exchange): Promise<Answer> {
   return new Promise<Answer>((resolve, reject) => {
-    const payload = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
     const sent = open(
       target,
       { method: call.method, path: call.path, headers: headersOf(target, options, call, payload) },

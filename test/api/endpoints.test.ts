@@ -59,6 +59,18 @@ describe("stacks and services", () => {
     expect(backend.entries).toMatchObject([{ actor: "socket", action: "stack.deploy", outcome: "ok" }]);
   });
 
+  test("two deploys at once are two deploys in a row, and none is lost", async () => {
+    const { backend, client } = await serve();
+    const blog = stackOf("blog", [serviceOf("blog", "web")]);
+    const second = stackOf("shop", [serviceOf("shop", "web", { image: "web:v2" })]);
+    await Promise.all([client.deploy(SHOP), client.deploy(blog), client.deploy(second)]);
+    expect((await client.stacks()).map((stack) => stack.name)).toEqual(["blog", "shop"]);
+    expect(backend.history.map((event) => event.seq)).toEqual(backend.history.map((_event, at) => at + 1));
+    const { version, versions } = await client.service("shop_web");
+    expect(versions.map((kept) => kept.version)).toEqual([1, 2]);
+    expect(version).toBe(2);
+  });
+
   test("a write is seen by the next read, though reads are cached", async () => {
     const { client } = await serve();
     await client.deploy(SHOP);
@@ -259,15 +271,28 @@ describe("registries, volumes, input", () => {
     expect(await ask("/v1/services", { method: "PUT" })).toEqual([404, "not_found"]);
   });
 
-  test("a body beyond 4 MiB is refused", async () => {
-    const { socketPath } = await serve();
+  test("a body beyond 4 MiB is refused, announced or not", async () => {
+    const { socketPath, client } = await serve();
+    const large = stackOf("shop", [
+      serviceOf("shop", "web", {
+        env: Object.fromEntries(Array.from({ length: 50 }, (_, at) => [`V${at}`, "x".repeat(100_000)])),
+      }),
+    ]);
+    expect(await refusal(client.deploy(large))).toMatchObject({ code: "too_large" });
+    const chunks = new ReadableStream({
+      start: (controller) => {
+        for (let at = 0; at < 80; at++) controller.enqueue(new Uint8Array(65_536).fill(32));
+        controller.close();
+      },
+    });
+    const headers = { "content-type": "application/json" };
     const response = await fetch("http://localhost/v1/stacks/shop", {
       unix: socketPath,
       method: "PUT",
-      headers: { "content-type": "application/json" },
-      body: `"${"x".repeat(4 * 1024 * 1024)}"`,
+      headers,
+      body: chunks,
     });
-    expect(response.status).toBe(413);
+    expect([response.status, ((await response.json()) as { readonly code: string }).code]).toEqual([413, "too_large"]);
   });
 
   test("a repeated request with its key is answered once more, and acted on once", async () => {
