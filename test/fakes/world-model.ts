@@ -131,8 +131,22 @@ export class WorldModel {
     if (node !== undefined) this.state.node.set(id, { ...node, availability });
   }
 
+  /** The node's lease ends, as the presence loop commits it. Its containers run on, unseen. */
   lose(id: NodeId): void {
     this.presence.set(id, "lost");
+    const status = this.state.nodeStatus.get(id);
+    if (status === undefined) return;
+    const lostAtMs = [...status.lostAtMs, this.nowMs].slice(-5);
+    this.state.nodeStatus.set(id, { ...status, unseenSinceMs: this.nowMs, lostAtMs });
+  }
+
+  /** The node answers again. */
+  comeBack(id: NodeId): void {
+    this.presence.set(id, "ready");
+    const status = this.state.nodeStatus.get(id);
+    if (status === undefined) return;
+    const { unseenSinceMs: _since, ...rest } = status;
+    this.state.nodeStatus.set(id, rest);
   }
 
   volume(name: string): void {
@@ -215,23 +229,33 @@ export class WorldModel {
     expect.fail(`the plan does not come to rest: ${this.told.slice(-5).join(" | ")}`);
   }
 
-  /** Every reachable agent does what its tasks ask for, at once. */
+  /** Every reachable agent does what its tasks ask for, at once; what has run for its settle time is found healthy. */
   agents(): void {
-    for (const task of this.state.task.values().toArray()) {
-      if (task.nodeId === undefined || this.presence.get(task.nodeId) === "lost") continue;
+    for (const task of [...this.state.task.values()]) {
+      if (task.nodeId === undefined || this.presence.get(task.nodeId) !== "ready") continue;
       const status = this.state.taskStatus.get(task.id);
       if (task.desired === "remove") {
         this.state.task.delete(task.id);
         this.state.taskStatus.delete(task.id);
-      } else if (task.desired === "shutdown") {
-        if (status?.state === "failed" || status?.state === "rejected") this.status(task.id, { exhausted: true });
-        else if (status !== undefined && status.state !== "complete") this.status(task.id, { state: "shutdown" });
-      } else if (status === undefined) {
+      } else if (task.desired === "shutdown") this.#shutDown(task);
+      else if (status === undefined) {
         if (this.broken.has(this.#imageOf(task)))
           this.status(task.id, { state: "failed", reason: "exit code 1", exitCode: 1 });
         else this.status(task.id, { state: "running", startedAtMs: this.nowMs });
+      } else if (status.state === "running" && status.healthy === undefined) {
+        const settleMs = this.state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec.template
+          .settleMs;
+        if (this.nowMs - status.stateAtMs >= (settleMs ?? 0))
+          this.state.taskStatus.set(task.id, { ...status, healthy: true });
       }
     }
+  }
+
+  #shutDown(task: Task): void {
+    const status = this.state.taskStatus.get(task.id);
+    if (status?.state === "failed" || status?.state === "rejected" || status?.state === "complete") {
+      if (!status.exhausted) this.status(task.id, { exhausted: true });
+    } else if (status?.state !== "shutdown") this.status(task.id, { state: "shutdown" });
   }
 
   status(id: TaskId, changes: Partial<TaskStatus>): void {

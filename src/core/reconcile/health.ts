@@ -1,5 +1,6 @@
 // Whether a task is in service, and whether it failed: asked by rollouts, replacements and progress, answered in one place. Pure.
 
+import type { NodeId } from "../model/ids.ts";
 import type { Task, TaskStatus } from "../model/records.ts";
 import type { TaskTemplate } from "../model/service-spec.ts";
 import { type State, versionKey, type World } from "../model/world.ts";
@@ -9,12 +10,21 @@ export function templateOf(state: State, task: Task): TaskTemplate | undefined {
   return state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec.template;
 }
 
-/** Its node is gone for good, or its lease ended: nothing of what the task's status says counts now. */
-export function isOnLostNode(world: World, task: Task): boolean {
-  if (task.nodeId === undefined) return false;
-  const node = world.state.node.get(task.nodeId);
+/**
+ * Removed, confirmed dead, or its lease ended and it was not heard of since. A coordinator that has just started, or that shut
+ * its valve, calls a lost node silent again: it stays lost here until it answers.
+ */
+export function isLost(world: World, nodeId: NodeId): boolean {
+  const node = world.state.node.get(nodeId);
   if (node === undefined || node.confirmedDeadAtMs !== undefined) return true;
-  return world.presence.get(task.nodeId) === "lost";
+  const presence = world.presence.get(nodeId);
+  if (presence === "ready") return false;
+  return presence === "lost" || world.state.nodeStatus.get(nodeId)?.unseenSinceMs !== undefined;
+}
+
+/** Nothing of what the task's status says counts now. */
+export function isOnLostNode(world: World, task: Task): boolean {
+  return task.nodeId !== undefined && isLost(world, task.nodeId);
 }
 
 /** The node was removed or confirmed dead: the task will never come back. */
@@ -24,35 +34,35 @@ export function isOnDeadNode(world: World, task: Task): boolean {
   return node === undefined || node.confirmedDeadAtMs !== undefined;
 }
 
-/** When a task counts as healthy: now, at a time to come if nothing happens, or not foreseeable. */
-export function healthyAtMs(world: World, task: Task): number | undefined {
+/**
+ * In service: running, seen, and found good by its agent, which knows every kind of check: davit's own, the image's, or, without
+ * any, that it has run for its settle time. The agent's word alone counts, so that clocks that differ do no harm.
+ */
+export function isHealthy(world: World, task: Task): boolean {
   const status = world.state.taskStatus.get(task.id);
-  if (task.desired !== "running" || status?.state !== "running" || isOnLostNode(world, task)) return undefined;
-  if (status.healthy !== undefined) return status.healthy ? 0 : undefined;
-  const template = templateOf(world.state, task);
-  if (template === undefined || (template.health.probe.kind !== "none" && template.health.probe.kind !== "image"))
-    return undefined;
-  return status.stateAtMs + template.settleMs;
-}
-
-/** In service: running, seen, and past its check or its settling time. */
-export function isHealthy(world: World, task: Task, nowMs: number): boolean {
-  const atMs = healthyAtMs(world, task);
-  return atMs !== undefined && atMs <= nowMs;
+  return (
+    task.desired === "running" && status?.state === "running" && status.healthy === true && !isOnLostNode(world, task)
+  );
 }
 
 /** An attempt of it failed, whatever came after. */
 export function hasFailed(status: TaskStatus | undefined): boolean {
   if (status === undefined) return false;
-  return (
-    status.state === "failed" ||
-    status.state === "rejected" ||
-    status.attempt > 1 ||
-    (status.state === "running" && status.healthy === false)
-  );
+  if (status.state === "failed" || status.state === "rejected" || status.attempt > 1) return true;
+  return status.state === "running" && status.healthy === false;
 }
 
-/** The agent will make no further attempt. */
-export function isExhausted(status: TaskStatus | undefined): boolean {
-  return status?.exhausted === true;
+/** It ended as its restart policy lets it end, and is left at that. */
+export function isFinished(state: State, task: Task): boolean {
+  const status = state.taskStatus.get(task.id);
+  if (status?.exhausted !== true) return false;
+  const condition = templateOf(state, task)?.restart.condition;
+  return status.state === "complete" && condition !== "any";
+}
+
+/** Its restart policy allows no further attempt on this node, and does not say that this is its proper end. */
+export function isUsedUp(state: State, task: Task): boolean {
+  const status = state.taskStatus.get(task.id);
+  if (status?.exhausted !== true || isFinished(state, task)) return false;
+  return templateOf(state, task)?.restart.condition !== "none";
 }

@@ -6,6 +6,7 @@ import { asId } from "../model/ids.ts";
 import { invariant } from "../model/invariant.ts";
 import type { Service, Task } from "../model/records.ts";
 import { versionKey, type World } from "../model/world.ts";
+import { isLost } from "./health.ts";
 import { planRollout } from "../rollout/rollout.ts";
 import { meets, runsPlatform } from "../schedule/constraint.ts";
 import { planHistory, planLeftovers, planRemoved } from "./history.ts";
@@ -134,5 +135,5 @@ function whyExtra(planning: Planning, service: Service, task: Task): string {
 
 /** A global service does not wait for a node that is down. */
 function isCounted(planning: Planning, slot: Slot): boolean {
-  return slot.onlyNode === undefined || planning.world.presence.get(slot.onlyNode) !== "lost";
+  return slot.onlyNode === undefined || !isLost(planning.world, slot.onlyNode);
 }

@@ -4,12 +4,16 @@
 import type { IdSource, NodeId, ServiceId, TaskId } from "../model/ids.ts";
 import { invariant } from "../model/invariant.ts";
 import type { Rollout, Service, ServiceVersion, Task } from "../model/records.ts";
-import { isPinnedVolume, type TaskTemplate } from "../model/service-spec.ts";
-import { isAcknowledged, versionKey, type World } from "../model/world.ts";
-import { isEnded, Ledger } from "../schedule/ledger.ts";
-import { place, type Placed } from "../schedule/place.ts";
-import { isOnDeadNode, isOnLostNode } from "./health.ts";
+import type { TaskTemplate } from "../model/service-spec.ts";
+import { versionKey, type World } from "../model/world.ts";
+import { volumeNames, type Wanted } from "../schedule/filters.ts";
+import { isEnded, isOver, Ledger } from "../schedule/ledger.ts";
+import { place, type Placement } from "../schedule/place.ts";
+import { isLost, isOnLostNode } from "./health.ts";
 import { type Step, taskName } from "./step.ts";
+
+/** A stop by choice waits so long for nodes that do not acknowledge the routes without it: more than a lease, so they are lost by then or wrong. */
+export const WITHDRAWAL_DEADLINE_MS = 10_000;
 
 export type ServiceContext = {
   readonly service: Service;
@@ -17,6 +21,18 @@ export type ServiceContext = {
   readonly rollout: Rollout | undefined;
   /** All its tasks, oldest first. */
   readonly tasks: readonly Task[];
+};
+
+export type NewTask = {
+  readonly slot: number;
+  readonly version: number;
+  readonly why: string;
+  readonly replaces?: TaskId | undefined;
+  readonly onlyNode?: NodeId | undefined;
+  /** Nodes to take only if no other will do. */
+  readonly avoid?: ReadonlySet<NodeId>;
+  /** A reason to leave it without a node for now. */
+  readonly hold?: string | undefined;
 };
 
 export class Planning {
@@ -60,9 +76,7 @@ export class Planning {
   /** A stop by choice is under way and its container may still be there. */
   isEnding(task: Task): boolean {
     if (task.nodeId === undefined || isOnLostNode(this.world, task)) return false;
-    if (task.desired === "running") return task.withdrawal !== undefined;
-    const status = this.world.state.taskStatus.get(task.id);
-    return status !== undefined && !isEnded(status);
+    return task.desired === "running" ? task.withdrawal !== undefined : !isOver(this.world.state, task);
   }
 
   name(task: Task): string {
@@ -73,21 +87,14 @@ export class Planning {
     return id === undefined ? "no node" : (this.world.state.node.get(id)?.name ?? "a removed node");
   }
 
+  /** "web.1 on n2 stops first": why a successor is held back. */
+  stopsFirst(task: Task): string {
+    return `${this.name(task)} on ${this.nodeName(task.nodeId)} stops first`;
+  }
+
   /** Makes a task for a slot, placed if a node takes it now and `hold` does not ask to wait. */
-  create(
-    { service }: ServiceContext,
-    input: {
-      readonly slot: number;
-      readonly version: number;
-      readonly why: string;
-      readonly replaces?: TaskId;
-      readonly onlyNode?: NodeId;
-      readonly avoid?: ReadonlySet<NodeId>;
-      /** A reason to leave it without a node for now. */
-      readonly hold?: string;
-    },
-  ): void {
-    const { template } = this.#specOf(service.id, input.version);
+  create({ service }: ServiceContext, input: NewTask): void {
+    const template = this.#templateOf(service.id, input.version);
     const base: Task = {
       id: this.newId<"task">(),
       serviceId: service.id,
@@ -103,39 +110,31 @@ export class Planning {
       ...(input.replaces === undefined ? {} : { replaces: input.replaces }),
       ...(input.onlyNode === undefined ? {} : { onlyNode: input.onlyNode }),
     };
-    const placement =
-      input.hold === undefined
-        ? this.#place(service, base, template, input.avoid ?? new Set())
-        : { reason: input.hold };
-    const task: Task =
-      "placed" in placement
-        ? { ...base, ...placement.placed, assignedAtMs: this.nowMs }
-        : { ...base, waiting: placement.reason };
+    const placement: Placement =
+      input.hold === undefined ? this.#place(service, base, template, input.avoid) : { reason: input.hold };
+    if (!("placed" in placement)) {
+      this.steps.push({ kind: "create", task: { ...base, waiting: placement.reason }, why: input.why });
+      return;
+    }
+    const task: Task = { ...base, ...placement.placed, assignedAtMs: this.nowMs };
     this.steps.push({ kind: "create", task, why: input.why });
-    if (task.nodeId !== undefined) this.#book(service, task, task.nodeId, template);
+    this.#book(service, task, placement.placed.nodeId);
   }
 
-  /** Where a task of the service would go now, were there one. */
-  wouldFit(service: Service, version: number, onlyNode?: NodeId): boolean {
-    const { template } = this.#specOf(service.id, version);
-    const wanted = {
-      serviceId: service.id,
-      template,
-      mode: service.mode,
-      avoid: new Set<NodeId>(),
-      ...(onlyNode === undefined ? {} : { onlyNode }),
-    };
-    return "placed" in place(this.world, this.ledger, this.nowMs, wanted);
+  /** Whether a node would take a task of this version now, given that `successorOf` makes room for it. */
+  wouldFit(service: Service, version: number, onlyNode: NodeId | undefined, successorOf?: Task): boolean {
+    const template = this.#templateOf(service.id, version);
+    const ask = (): boolean => "placed" in this.#ask(service, template, onlyNode, new Set());
+    return successorOf === undefined ? ask() : this.ledger.without(successorOf, ask);
   }
 
   /** Tries again for a task without a node, or says what is in the way now. */
   placeWaiting({ service }: ServiceContext, task: Task, avoid: ReadonlySet<NodeId>): void {
-    const { template } = this.#specOf(service.id, task.specVersion);
-    const placement = this.#place(service, task, template, avoid);
+    const placement = this.#place(service, task, this.#templateOf(service.id, task.specVersion), avoid);
     if ("placed" in placement) {
       const { nodeId, address, hostPorts } = placement.placed;
       this.steps.push({ kind: "place", taskId: task.id, nodeId, address, hostPorts, atMs: this.nowMs });
-      this.#book(service, { ...task, ...placement.placed }, nodeId, template);
+      this.#book(service, { ...task, ...placement.placed }, nodeId);
     } else {
       this.wait(task, placement.reason);
     }
@@ -155,58 +154,62 @@ export class Planning {
     } else if (isOnLostNode(world, task) || isEnded(world.state.taskStatus.get(task.id))) {
       this.steps.push({ kind: "stop", taskId: task.id, atMs: nowMs, why });
     } else {
-      this.steps.push({
-        kind: "withdraw",
-        taskId: task.id,
-        routesGeneration: world.routesGeneration,
-        atMs: nowMs,
-        why,
-      });
+      // the routes of today still have it: the first ones without it are the next
+      const routesGeneration = world.routesGeneration === 0 ? 0 : world.routesGeneration + 1;
+      this.steps.push({ kind: "withdraw", taskId: task.id, routesGeneration, atMs: nowMs, why });
     }
   }
 
-  /** Second phase of a stop: once every node has applied routes without the task. */
+  /** Second phase of a stop: once every node in reach has applied routes without the task, or had the time to. */
   finishWithdrawal(task: Task): void {
-    if (task.withdrawal === undefined || task.desired !== "running") return;
-    if (isAcknowledged(this.world, task.withdrawal.routesGeneration) || isOnDeadNode(this.world, task)) {
-      this.steps.push({ kind: "stop", taskId: task.id, atMs: this.nowMs, why: task.desiredReason });
-    }
+    const { withdrawal } = task;
+    if (withdrawal === undefined || task.desired !== "running") return;
+    const isOut =
+      isOnLostNode(this.world, task) ||
+      this.#isAcknowledgedInReach(withdrawal.routesGeneration) ||
+      this.isDue(withdrawal.startedAtMs + WITHDRAWAL_DEADLINE_MS);
+    if (isOut) this.steps.push({ kind: "stop", taskId: task.id, atMs: this.nowMs, why: task.desiredReason });
   }
 
-  #specOf(serviceId: ServiceId, version: number): { readonly template: TaskTemplate } {
+  #isAcknowledgedInReach(generation: number): boolean {
+    if (generation === 0) return true;
+    for (const { id } of this.world.state.node.values()) {
+      if (!isLost(this.world, id) && (this.world.progress.get(id)?.routesApplied ?? 0) < generation) return false;
+    }
+    return true;
+  }
+
+  #templateOf(serviceId: ServiceId, version: number): TaskTemplate {
     const record = this.version(serviceId, version);
     invariant(record !== undefined, `service ${serviceId} has no version ${version}`);
-    return record.spec;
+    return record.spec.template;
   }
 
   #place(
     service: Service,
     task: Task,
     template: TaskTemplate,
-    avoid: ReadonlySet<NodeId>,
-  ): { readonly placed: Placed } | { readonly reason: string } {
-    const only = task.onlyNode === undefined ? {} : { onlyNode: task.onlyNode };
-    return place(this.world, this.ledger, this.nowMs, {
-      serviceId: service.id,
-      template,
-      mode: service.mode,
-      avoid,
-      ...only,
-    });
+    avoid: ReadonlySet<NodeId> = new Set<NodeId>(),
+  ): Placement {
+    const placement = this.#ask(service, template, task.onlyNode, avoid);
+    if ("retryAtMs" in placement && placement.retryAtMs !== undefined) this.isDue(placement.retryAtMs);
+    return placement;
   }
 
-  #book(service: Service, task: Task, nodeId: NodeId, template: TaskTemplate): void {
-    this.ledger.take({ ...task, nodeId }, nodeId);
+  #ask(service: Service, template: TaskTemplate, onlyNode: NodeId | undefined, avoid: ReadonlySet<NodeId>): Placement {
+    const { id: serviceId, mode } = service;
+    const wanted: Wanted = { serviceId, template, mode, avoid, ...(onlyNode === undefined ? {} : { onlyNode }) };
+    return place(this.world, this.ledger, this.nowMs, wanted);
+  }
+
+  /** Books a placement, so that the next one of this run sees it; a volume's first placement says where its data is. */
+  #book(service: Service, task: Task, nodeId: NodeId): void {
+    this.ledger.take(task, nodeId);
     const isGlobal = service.mode.kind === "global" || service.mode.kind === "global-job";
-    for (const volume of this.world.state.volume.values()) {
-      if (!volumeNames(template).includes(volume.name) || !isPinnedVolume(volume)) continue;
-      const known = this.world.state.volumePin.get(volume.id)?.nodeIds ?? [];
-      if (known.includes(nodeId) || (!isGlobal && known.length > 0)) continue;
+    for (const { volume, nodeIds } of this.ledger.pinsOf(task.volumes)) {
+      if (nodeIds.includes(nodeId) || (!isGlobal && nodeIds.length > 0)) continue;
       this.steps.push({ kind: "pin", volumeId: volume.id, nodeId });
+      this.ledger.pin(volume.name, nodeId);
     }
   }
-}
-
-function volumeNames(template: TaskTemplate): readonly string[] {
-  return template.container.mounts.flatMap((mount) => (mount.kind === "volume" ? [mount.volume] : []));
 }

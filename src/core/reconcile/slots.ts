@@ -5,13 +5,14 @@ import type { NodeId } from "../model/ids.ts";
 import type { Task } from "../model/records.ts";
 import type { TaskTemplate } from "../model/service-spec.ts";
 import { backoffMs } from "../restart/backoff.ts";
-import { meets, runsPlatform } from "../schedule/constraint.ts";
+import { lastGoodVersion } from "../rollout/last-good.ts";
 import { pinnedAway } from "../schedule/place.ts";
-import { healthyAtMs, isExhausted, isHealthy, isOnDeadNode, isOnLostNode, templateOf } from "./health.ts";
+import { isOnDeadNode, isOnLostNode, isUsedUp, templateOf } from "./health.ts";
 import type { Planning, ServiceContext } from "./planning.ts";
+import { mustMove, resolveTwins, retireLost } from "./twins.ts";
 
-/** A replacement that has been ready for so long stays when the original comes back. */
-export const REPLACEMENT_STAYS_MS = 60_000;
+/** The least wait before a slot gets another task after one that failed for good. */
+const REFILL_DELAY_MS = 1_000;
 
 export type Slot = {
   readonly slot: number;
@@ -28,7 +29,7 @@ export type Slot = {
 export function slotOf(planning: Planning, slot: number, tasks: readonly Task[], onlyNode?: NodeId): Slot {
   const live = tasks.filter((task) => task.desired === "running" && task.withdrawal === undefined);
   const ending = tasks.filter((task) => planning.isEnding(task));
-  const ended = tasks.filter((task) => task.desired === "shutdown" && !ending.includes(task));
+  const ended = tasks.filter((task) => task.desired === "shutdown" && !planning.isEnding(task));
   return { slot, live, ending, ended, ...(onlyNode === undefined ? {} : { onlyNode }) };
 }
 
@@ -42,28 +43,22 @@ export function planSlot(planning: Planning, context: ServiceContext, slot: Slot
   const alive = slot.live.filter((task) => !endGone(planning, task));
   const lost = alive.filter((task) => isOnLostNode(planning.world, task));
   const present = alive.filter((task) => !lost.includes(task));
-  for (const task of present) clearReason(planning, task);
-  const gone = lost.filter((task) => !isPinnedToLost(planning, context, task));
-  if (gone.length < lost.length) return;
+  for (const task of present) if (task.nodeId !== undefined) planning.wait(task, "");
+  const gone = lost.filter((task) => !isTiedToLost(planning, context, task));
+  if (gone.length < lost.length && present.length === 0) return;
 
   if (present.length === 0) {
-    refill(planning, context, slot, gone.at(-1));
+    // more than half of the nodes are silent: who is to say which half is gone?
+    if (gone.length === 0 || !planning.world.valveShut) refill(planning, context, slot, gone.at(-1));
     return;
   }
   for (const task of present) {
     if (task.nodeId === undefined) placeOrHold(planning, context, slot, task);
-    else if (isUsedUp(planning, task)) planning.end(task, "its attempts are used up");
+    else if (isUsedUp(planning.world.state, task)) planning.end(task, "its attempts are used up");
   }
-  retireLost(planning, gone, present);
+  retireLost(planning, context, gone, present);
   if (present.length > 1) resolveTwins(planning, context, present);
   else moveAway(planning, context, slot, present[0]);
-}
-
-/** Its restart policy allows no further attempt here, and does not say that this is its proper end. */
-function isUsedUp(planning: Planning, task: Task): boolean {
-  const status = planning.world.state.taskStatus.get(task.id);
-  if (!isExhausted(status) || status?.state === "complete") return false;
-  return templateOf(planning.world.state, task)?.restart.condition !== "none";
 }
 
 /** A task on a node that was removed or confirmed dead will not come back. */
@@ -74,162 +69,107 @@ function endGone(planning: Planning, task: Task): boolean {
   return true;
 }
 
-/** Data on a lost node: the task waits for it, and says so; it is never started on an empty volume. */
-function isPinnedToLost(planning: Planning, { service }: ServiceContext, task: Task): boolean {
-  const template = templateOf(planning.world.state, task);
+/** Data on a lost node, or a place on that node alone: the task waits for it, and says so; it is never started on an empty volume. */
+function isTiedToLost(planning: Planning, { service }: ServiceContext, task: Task): boolean {
   if (task.onlyNode !== undefined) return true;
-  const reason = template === undefined ? undefined : pinnedAway(planning.world, template, service.mode);
+  const template = templateOf(planning.world.state, task);
+  if (template === undefined) return false;
+  const reason = pinnedAway(planning.world, planning.ledger, template, service.mode);
   if (reason === undefined) return false;
   planning.wait(task, reason);
   return true;
 }
 
-function clearReason(planning: Planning, task: Task): void {
-  if (task.nodeId !== undefined) planning.wait(task, "");
-}
-
 /** An empty slot gets a task, later and later while those before it failed. */
 function refill(planning: Planning, context: ServiceContext, slot: Slot, lost: Task | undefined): void {
-  const { service } = context;
   const failures = recentFailures(planning, slot.ended);
   const last = slot.ended.at(-1);
   if (lost === undefined && last !== undefined && failures.length > 0) {
-    const firstMs = templateOf(planning.world.state, last)?.restart.delayMs ?? 1_000;
-    if (!planning.isDue((last.endedAtMs ?? last.createdAtMs) + backoffMs(Math.max(firstMs, 1_000), failures.length)))
-      return;
+    const firstMs = Math.max(templateOf(planning.world.state, last)?.restart.delayMs ?? 0, REFILL_DELAY_MS);
+    if (!planning.isDue((last.endedAtMs ?? last.createdAtMs) + backoffMs(firstMs, failures.length))) return;
   }
   const before = lost ?? last;
-  const version = before === undefined ? service.version : replacementVersion(planning, context, before);
-  const why =
-    lost !== undefined
-      ? `replaces ${planning.name(lost)}: ${planning.nodeName(lost.nodeId)} is lost`
-      : last === undefined
-        ? "fills the slot"
-        : `replaces the one before: ${last.desiredReason}`;
-  const hold = holdFor(
-    planning,
-    slot.ending,
-    before === undefined ? undefined : templateOf(planning.world.state, before),
-  );
+  const version = versionFor(planning, context, before);
   planning.create(context, {
     slot: slot.slot,
     version,
-    why,
-    avoid: new Set(failures.flatMap((task) => (task.nodeId === undefined ? [] : [task.nodeId]))),
-    ...(before === undefined ? {} : { replaces: before.id }),
-    ...(slot.onlyNode === undefined ? {} : { onlyNode: slot.onlyNode }),
-    ...(hold === undefined ? {} : { hold }),
+    why: whyRefilled(planning, lost, last),
+    avoid: nodesOf(failures),
+    replaces: before?.id,
+    onlyNode: slot.onlyNode,
+    hold: holdBehind(planning, slot.ending, planning.version(context.service.id, version)?.spec.template),
   });
 }
 
-/** A task that writes to a volume starts only when the one before it has ended. */
-function holdFor(planning: Planning, ending: readonly Task[], template: TaskTemplate | undefined): string | undefined {
-  const [first] = ending;
-  if (first === undefined || template === undefined || !needsStopFirst(template)) return undefined;
-  return `${planning.name(first)} on ${planning.nodeName(first.nodeId)} stops first`;
+function whyRefilled(planning: Planning, lost: Task | undefined, last: Task | undefined): string {
+  if (lost !== undefined) return `replaces ${planning.name(lost)}: ${planning.nodeName(lost.nodeId)} is lost`;
+  return last === undefined ? "fills the slot" : `replaces the one before: ${last.desiredReason}`;
 }
 
-/** While a rollout is under way or paused, a slot that it has not reached is filled with what it had. */
-function replacementVersion(planning: Planning, { service, rollout }: ServiceContext, before: Task): number {
-  const isUnderWay =
-    rollout !== undefined && ["updating", "paused", "rolling_back", "rollback_paused"].includes(rollout.state);
-  const isKept = planning.version(service.id, before.specVersion) !== undefined;
-  return isUnderWay && isKept && before.force === service.force ? before.specVersion : service.version;
+/** A task that writes to a volume starts only when the one before it has ended. */
+function holdBehind(
+  planning: Planning,
+  ending: readonly Task[],
+  template: TaskTemplate | undefined,
+): string | undefined {
+  const [first] = ending;
+  return first === undefined || template === undefined || !needsStopFirst(template)
+    ? undefined
+    : planning.stopsFirst(first);
+}
+
+/**
+ * The version for a slot that has to be filled beside a rollout's own changes. One that the rollout has not reached keeps what it
+ * had; a version that failed gets no further task.
+ */
+export function versionFor(planning: Planning, { service, rollout }: ServiceContext, before: Task | undefined): number {
+  if (rollout === undefined || rollout.toVersion !== service.version) return service.version;
+  const isKept = (version: number | undefined): version is number =>
+    version !== undefined && planning.version(service.id, version) !== undefined;
+  switch (rollout.state) {
+    case "updating":
+      return isKept(before?.specVersion) ? before.specVersion : service.version;
+    case "paused": {
+      const isFailed = before === undefined || before.specVersion === rollout.toVersion;
+      const version = isFailed ? lastGoodVersion(planning, service, rollout)?.version : before.specVersion;
+      return isKept(version) ? version : service.version;
+    }
+    default:
+      return service.version;
+  }
 }
 
 /** The unbroken run of failed tasks at the end of the slot's history. */
 function recentFailures(planning: Planning, ended: readonly Task[]): readonly Task[] {
-  const failures: Task[] = [];
-  for (const task of ended.toReversed()) {
+  const isFailure = (task: Task): boolean => {
     const status = planning.world.state.taskStatus.get(task.id);
-    if (status?.state !== "failed" && status?.state !== "rejected") break;
-    failures.push(task);
-  }
-  return failures;
+    // a rejected or failed task was stopped because of it; one that completed too often was too
+    return status?.state === "failed" || status?.state === "rejected" || status?.state === "complete";
+  };
+  const since = ended.findLastIndex((task) => !isFailure(task));
+  return ended.slice(since + 1);
 }
 
+function nodesOf(tasks: readonly Task[]): ReadonlySet<NodeId> {
+  return new Set(tasks.flatMap((task) => task.nodeId ?? []));
+}
+
+/** Behind one that still stops in the slot it is held; else it looks for a node again. */
 function placeOrHold(planning: Planning, context: ServiceContext, slot: Slot, task: Task): void {
+  const template = templateOf(planning.world.state, task);
   const before = slot.ending.find((ending) => ending.id === task.replaces);
-  if (before === undefined) {
-    const failed = recentFailures(planning, slot.ended).flatMap((ended) =>
-      ended.nodeId === undefined ? [] : [ended.nodeId],
-    );
-    planning.placeWaiting(context, task, new Set(failed));
-  } else {
-    planning.wait(task, `${planning.name(before)} on ${planning.nodeName(before.nodeId)} stops first`);
-  }
+  const hold = before === undefined ? holdBehind(planning, slot.ending, template) : planning.stopsFirst(before);
+  if (hold !== undefined) planning.wait(task, hold);
+  else if (!isBesideWriter(planning, slot, task, template))
+    planning.placeWaiting(context, task, nodesOf(recentFailures(planning, slot.ended)));
 }
 
-/** A lost original is given up for good once its replacement has been ready for a minute. */
-function retireLost(planning: Planning, lost: readonly Task[], present: readonly Task[]): void {
-  for (const task of lost) {
-    const replacement = present.find((other) => isReadyFor(planning, other, REPLACEMENT_STAYS_MS));
-    if (replacement !== undefined)
-      planning.end(task, `replaced by a task on ${planning.nodeName(replacement.nodeId)}, ready for a minute`);
-  }
-}
-
-function isReadyFor(planning: Planning, task: Task, forMs: number): boolean {
-  const { world, nowMs } = planning;
-  if (!isHealthy(world, task, nowMs)) {
-    const atMs = healthyAtMs(world, task);
-    if (atMs !== undefined) planning.isDue(atMs);
-    return false;
-  }
-  return planning.isDue((world.state.taskStatus.get(task.id)?.stateAtMs ?? nowMs) + forMs);
-}
-
-/** Two tasks in one slot: the newer template wins once it is healthy; of equals, the one that need not move, then the original. */
-function resolveTwins(planning: Planning, context: ServiceContext, present: readonly Task[]): void {
-  const { world, nowMs } = planning;
-  const current = present.filter((task) => planning.isCurrent(context, task));
-  const outdated = present.filter((task) => !current.includes(task));
-  const winner = current.find((task) => isHealthy(world, task, nowMs));
-  if (winner !== undefined) {
-    for (const task of outdated) planning.end(task, `updated to version ${winner.specVersion}`);
-  }
-  const equals = current.length > 1 ? current : outdated.length > 1 ? outdated : [];
-  for (const replacement of equals) {
-    const original = equals.find((task) => task.id === replacement.replaces);
-    if (original !== undefined) chooseOne(planning, original, replacement);
-  }
-  if (equals.length > 1 && !equals.some((task) => equals.some((other) => other.id === task.replaces)))
-    keepOldestHealthy(planning, equals);
-}
-
-function chooseOne(planning: Planning, original: Task, replacement: Task): void {
-  const { world, nowMs } = planning;
-  const why = mustMove(planning, original);
-  if (why !== undefined) {
-    // a node that must be emptied is emptied even if nothing else takes the task: its replacement then waits and says why
-    if (isHealthy(world, replacement, nowMs) || (replacement.nodeId === undefined && replacement.waiting !== undefined))
-      planning.end(original, why);
-    return;
-  }
-  if (isReadyFor(planning, replacement, REPLACEMENT_STAYS_MS))
-    planning.end(original, "its replacement has been ready for a minute");
-  else if (isHealthy(world, original, nowMs))
-    planning.end(replacement, `the original is back on ${planning.nodeName(original.nodeId)}`);
-}
-
-function keepOldestHealthy(planning: Planning, equals: readonly Task[]): void {
-  const keeper = equals.find((task) => isHealthy(planning.world, task, planning.nowMs));
-  if (keeper === undefined) return;
-  for (const task of equals) if (task !== keeper) planning.end(task, "one task too many in its slot");
-}
-
-/** Why a task may not stay where it is; undefined if it may. */
-export function mustMove(planning: Planning, task: Task): string | undefined {
-  const { state } = planning.world;
-  const node = task.nodeId === undefined ? undefined : state.node.get(task.nodeId);
-  const template = templateOf(state, task);
-  if (node === undefined || template === undefined) return undefined;
-  if (node.availability === "drain") return `${node.name} is draining`;
-  const status = state.nodeStatus.get(node.id);
-  const failed = template.placement.constraints.find((constraint) => !meets(constraint, node, status));
-  if (failed !== undefined)
-    return `${node.name} does not meet ${failed.attribute} ${failed.operator} ${failed.value} any more`;
-  return runsPlatform(template.placement.platforms, status) ? undefined : `${node.name} cannot run its platform`;
+/** One in the slot still writes to its volume and is not to end yet: a rollout decides about the two. */
+function isBesideWriter(planning: Planning, slot: Slot, task: Task, template: TaskTemplate | undefined): boolean {
+  if (template === undefined || !needsStopFirst(template)) return false;
+  return slot.live.some(
+    (other) => other !== task && other.nodeId !== undefined && !isOnLostNode(planning.world, other),
+  );
 }
 
 function moveAway(planning: Planning, context: ServiceContext, slot: Slot, task: Task | undefined): void {
@@ -239,15 +179,10 @@ function moveAway(planning: Planning, context: ServiceContext, slot: Slot, task:
     planning.end(task, why);
     return;
   }
-  const template = templateOf(planning.world.state, task);
+  const version = versionFor(planning, context, task);
+  const template = planning.version(context.service.id, version)?.spec.template;
   const stopFirst = template !== undefined && needsStopFirst(template);
-  const hold = stopFirst ? { hold: `${planning.name(task)} on ${planning.nodeName(task.nodeId)} stops first` } : {};
-  planning.create(context, {
-    slot: slot.slot,
-    version: replacementVersion(planning, context, task),
-    why,
-    replaces: task.id,
-    ...hold,
-  });
+  const hold = stopFirst ? planning.stopsFirst(task) : undefined;
+  planning.create(context, { slot: slot.slot, version, why, replaces: task.id, hold });
   if (stopFirst) planning.end(task, why);
 }

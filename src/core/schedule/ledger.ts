@@ -1,18 +1,18 @@
-// What is taken on each node: resources, host ports, addresses, tasks per service. Made from the world at the start of a plan, and
-// written to by each placement of the plan, so that no plan over-commits. Owned by one plan; nothing of it outlives the plan.
+// What is taken on each node: resources, host ports, addresses, volumes, tasks per service. Made from the world at the start of a
+// plan, and written to by each placement of the plan, so that no plan over-commits. Owned by one plan; nothing of it outlives the plan.
 
-import type { NodeId, ServiceId } from "../model/ids.ts";
-import type { HostPort, Node, NodeStatus, Task, TaskStatus } from "../model/records.ts";
-import type { PortSpec, ResourceAmounts } from "../model/service-spec.ts";
+import type { NodeId, ServiceId, TaskId } from "../model/ids.ts";
+import type { HostPort, Node, NodeStatus, Task, TaskStatus, Volume } from "../model/records.ts";
+import { isPinnedVolume, type PortSpec, type ResourceAmounts } from "../model/service-spec.ts";
 import { type State, versionKey } from "../model/world.ts";
 
-/** States in which a container no longer holds anything. */
+/** States in which a container no longer holds anything, and none follows it. */
 export function isEnded(status: TaskStatus | undefined): boolean {
   switch (status?.state) {
-    case "complete":
     case "shutdown":
     case "remove":
       return true;
+    case "complete":
     case "failed":
     case "rejected":
       return status.exhausted;
@@ -21,94 +21,128 @@ export function isEnded(status: TaskStatus | undefined): boolean {
   }
 }
 
-type Used = {
+/** Whether a task holds nothing on its node any more. Silence of the node says nothing: what was given counts until it is taken back. */
+export function isOver(state: State, task: Task): boolean {
+  return task.desired !== "running" && isEnded(state.taskStatus.get(task.id));
+}
+
+type AddressUse = { readonly holders: number; readonly sinceMs: number };
+
+/** One node, with what is taken on it. */
+export type NodeUse = {
+  readonly node: Node;
+  readonly status: NodeStatus | undefined;
   cpus: number;
   memoryBytes: number;
-  generic: Map<string, number>;
+  readonly generic: Map<string, number>;
   tasks: number;
-  byService: Map<ServiceId, number>;
-  ports: { readonly port: HostPort; readonly serviceId: ServiceId }[];
-  addresses: Map<string, { readonly inUse: boolean; readonly since: number }>;
+  readonly byService: Map<ServiceId, number>;
+  readonly ports: { readonly port: HostPort; readonly taskId: TaskId; readonly serviceId: ServiceId }[];
+  readonly addresses: Map<string, AddressUse>;
+  addressesHeld: number;
 };
+
+/** A pinned volume, and the nodes that have its data; the array grows as the plan places the first task with it. */
+export type Pin = { readonly volume: Volume; readonly nodeIds: readonly NodeId[] };
 
 export class Ledger {
   readonly #state: State;
-  readonly #used = new Map<NodeId, Used>();
+  readonly #uses = new Map<NodeId, NodeUse>();
+  readonly #pins = new Map<string, Pin>();
 
   constructor(state: State) {
     this.#state = state;
+    for (const node of state.node.values()) this.#uses.set(node.id, emptyUse(node, state.nodeStatus.get(node.id)));
+    for (const volume of state.volume.values()) {
+      if (!isPinnedVolume(volume)) continue;
+      this.#pins.set(volume.name, { volume, nodeIds: state.volumePin.get(volume.id)?.nodeIds ?? [] });
+    }
     for (const task of state.task.values()) if (task.nodeId !== undefined) this.take(task, task.nodeId);
   }
 
-  #of(id: NodeId): Used {
-    let used = this.#used.get(id);
-    if (used === undefined) {
-      used = {
-        cpus: 0,
-        memoryBytes: 0,
-        generic: new Map(),
-        tasks: 0,
-        byService: new Map(),
-        ports: [],
-        addresses: new Map(),
-      };
-      this.#used.set(id, used);
-    }
-    return used;
+  /** Every node, with its use. */
+  get nodes(): Iterable<NodeUse> {
+    return this.#uses.values();
   }
 
-  /** Books a task on its node. One that has ended keeps only its address booked, as the one to be given away last. */
+  nodeUse(id: NodeId): NodeUse | undefined {
+    return this.#uses.get(id);
+  }
+
+  /** Books a task on its node. One that is over keeps only its address booked, as the one to be given away last. */
   take(task: Task, nodeId: NodeId): void {
-    const used = this.#of(nodeId);
-    const ended =
-      task.desired !== "running" &&
-      (isEnded(this.#state.taskStatus.get(task.id)) || !this.#state.taskStatus.has(task.id));
-    if (task.address !== undefined) used.addresses.set(task.address, { inUse: !ended, since: task.createdAtMs });
-    if (ended) return;
-    const reserved = this.#state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec.template
-      .resources.reservations;
-    used.cpus += reserved?.cpus ?? 0;
-    used.memoryBytes += reserved?.memoryBytes ?? 0;
-    for (const [kind, amount] of Object.entries(reserved?.generic ?? {}))
-      used.generic.set(kind, (used.generic.get(kind) ?? 0) + amount);
-    for (const port of task.hostPorts) used.ports.push({ port, serviceId: task.serviceId });
+    const use = this.#uses.get(nodeId);
+    if (use === undefined) return;
+    const held = !isOver(this.#state, task);
+    if (task.address !== undefined) {
+      const before = use.addresses.get(task.address) ?? { holders: 0, sinceMs: 0 };
+      if (held && before.holders === 0) use.addressesHeld += 1;
+      const sinceMs = Math.max(before.sinceMs, task.createdAtMs);
+      use.addresses.set(task.address, { holders: before.holders + (held ? 1 : 0), sinceMs });
+    }
+    if (!held) return;
+    this.#count(use, task, 1);
+    for (const port of task.hostPorts) use.ports.push({ port, taskId: task.id, serviceId: task.serviceId });
+  }
+
+  /** What `ask` answers if this task were not on its node: whether its place would do for its successor. */
+  without<Answer>(task: Task, ask: () => Answer): Answer {
+    const use = task.nodeId === undefined ? undefined : this.#uses.get(task.nodeId);
+    if (use === undefined || isOver(this.#state, task)) return ask();
+    const mine = use.ports.filter((held) => held.taskId === task.id);
+    const others = use.ports.filter((held) => held.taskId !== task.id);
+    this.#count(use, task, -1);
+    use.ports.splice(0, use.ports.length, ...others);
+    try {
+      return ask();
+    } finally {
+      this.#count(use, task, 1);
+      use.ports.push(...mine);
+    }
+  }
+
+  #count(use: NodeUse, task: Task, sign: 1 | -1): void {
+    const version = this.#state.serviceVersion.get(versionKey(task.serviceId, task.specVersion));
+    const reserved = version?.spec.template.resources.reservations;
+    if (reserved !== undefined) {
+      use.cpus += sign * reserved.cpus;
+      use.memoryBytes += sign * reserved.memoryBytes;
+      for (const [kind, amount] of Object.entries(reserved.generic)) {
+        use.generic.set(kind, (use.generic.get(kind) ?? 0) + sign * amount);
+      }
+    }
     if (task.desired !== "running") return;
-    used.tasks += 1;
-    used.byService.set(task.serviceId, (used.byService.get(task.serviceId) ?? 0) + 1);
+    use.tasks += sign;
+    use.byService.set(task.serviceId, (use.byService.get(task.serviceId) ?? 0) + sign);
   }
 
-  tasksOn(id: NodeId): number {
-    return this.#used.get(id)?.tasks ?? 0;
+  /** Pinned volumes by name, with the nodes that have their data; names of others are left out. */
+  pinsOf(names: readonly string[]): readonly Pin[] {
+    if (names.length === 0) return [];
+    return names.flatMap((name) => this.#pins.get(name) ?? []);
   }
 
-  tasksOfService(id: NodeId, serviceId: ServiceId): number {
-    return this.#used.get(id)?.byService.get(serviceId) ?? 0;
+  /** From now on a volume's data is on this node. */
+  pin(name: string, nodeId: NodeId): void {
+    const pin = this.#pins.get(name);
+    if (pin !== undefined) this.#pins.set(name, { ...pin, nodeIds: [...pin.nodeIds, nodeId] });
   }
 
-  /** What is reserved on a node, as a fraction of what it has: the larger of CPU and memory. */
-  reservedFraction(id: NodeId, status: NodeStatus): number {
-    const used = this.#used.get(id);
-    return Math.max(
-      (used?.cpus ?? 0) / (status.resources.cpus || 1),
-      (used?.memoryBytes ?? 0) / (status.resources.memoryBytes || 1),
-    );
-  }
-
-  /** What of `wanted` the node lacks, in words; empty if it fits. */
-  lacking(node: Node, status: NodeStatus | undefined, wanted: ResourceAmounts): string {
-    const used = this.#used.get(node.id);
+  /** What of `wanted` a node lacks, in words; empty if it fits. */
+  lacking(use: NodeUse, wanted: ResourceAmounts): string {
+    const { node, status } = use;
     const has = status?.resources ?? { cpus: 0, memoryBytes: 0, generic: {} };
     const lacks: string[] = [];
-    if (wanted.cpus > 0 && wanted.cpus > has.cpus - node.reserved.cpus - (used?.cpus ?? 0) + 1e-9)
-      lacks.push(`${wanted.cpus} CPUs free`);
-    if (
-      wanted.memoryBytes > 0 &&
-      wanted.memoryBytes > has.memoryBytes - node.reserved.memoryBytes - (used?.memoryBytes ?? 0)
-    ) {
+    // sums of fractions of a CPU are not exact
+    const freeCpus = has.cpus - node.reserved.cpus - use.cpus + 1e-9;
+    if (wanted.cpus > 0 && wanted.cpus > freeCpus) lacks.push(`${wanted.cpus} CPUs free`);
+    const freeBytes = has.memoryBytes - node.reserved.memoryBytes - use.memoryBytes;
+    if (wanted.memoryBytes > 0 && wanted.memoryBytes > freeBytes) {
       lacks.push(`${Math.ceil(wanted.memoryBytes / 1_048_576)} MiB of memory free`);
     }
-    for (const [kind, amount] of Object.entries(wanted.generic)) {
-      const free = (has.generic[kind] ?? 0) - (node.reserved.generic[kind] ?? 0) - (used?.generic.get(kind) ?? 0);
+    for (const kind of Object.keys(wanted.generic).sort()) {
+      const amount = wanted.generic[kind] ?? 0;
+      const free = (has.generic[kind] ?? 0) - (node.reserved.generic[kind] ?? 0) - (use.generic.get(kind) ?? 0);
       if (amount > free) lacks.push(`${amount} ${kind}`);
     }
     return lacks.join(" and ");
@@ -116,55 +150,62 @@ export class Ledger {
 
   /** A host port for each spec, or the first spec that finds none. */
   portsFor(
-    id: NodeId,
-    status: NodeStatus | undefined,
+    use: NodeUse,
     specs: readonly PortSpec[],
     serviceId: ServiceId,
   ): readonly HostPort[] | { readonly taken: PortSpec; readonly by: string } {
     const found: HostPort[] = [];
     for (const spec of specs) {
-      const port = this.#freePort(id, status, spec, serviceId, found);
+      const port = this.#freePort(use, spec, serviceId, found);
       if (typeof port === "string") return { taken: spec, by: port };
       found.push(port);
     }
     return found;
   }
 
-  #freePort(
-    id: NodeId,
-    status: NodeStatus | undefined,
-    spec: PortSpec,
-    serviceId: ServiceId,
-    also: readonly HostPort[],
-  ): HostPort | string {
+  #freePort(use: NodeUse, spec: PortSpec, serviceId: ServiceId, also: readonly HostPort[]): HostPort | string {
     let by = "";
     for (let published = spec.published.from; published <= spec.published.to; published++) {
-      const port: HostPort = {
-        published,
-        target: spec.target,
-        protocol: spec.protocol,
-        ...(spec.hostIp === undefined ? {} : { hostIp: spec.hostIp }),
-      };
-      const holder = this.#used.get(id)?.ports.find((held) => collides(held.port, port));
-      if (holder !== undefined)
-        by =
-          holder.serviceId === serviceId
-            ? "another task of the service"
-            : (this.#state.service.get(holder.serviceId)?.name ?? "a task that is stopping");
+      const { target, protocol, hostIp } = spec;
+      const port: HostPort = { published, target, protocol, ...(hostIp === undefined ? {} : { hostIp }) };
+      const holder = use.ports.find((held) => collides(held.port, port));
+      if (holder !== undefined) by = this.#holderName(holder.serviceId, serviceId);
       else if (also.some((held) => collides(held, port))) by = "the task itself";
-      else if (status?.listening.includes(`${spec.protocol}/${published}`) === true) by = "something outside davit";
+      else if (use.status?.listening.includes(`${protocol}/${published}`) === true) by = "something outside davit";
       else return port;
     }
     return by;
   }
 
-  /** Whether an address was never given, is free again (and since when it was given), or is in use. */
-  addressUse(id: NodeId, address: string): { readonly inUse: boolean; readonly since: number } | undefined {
-    return this.#used.get(id)?.addresses.get(address);
+  #holderName(holder: ServiceId, asking: ServiceId): string {
+    if (holder === asking) return "another task of the service";
+    return this.#state.service.get(holder)?.name ?? "a task that is stopping";
   }
 }
 
-function collides(a: HostPort, b: HostPort): boolean {
+function emptyUse(node: Node, status: NodeStatus | undefined): NodeUse {
+  return {
+    node,
+    status,
+    cpus: 0,
+    memoryBytes: 0,
+    generic: new Map(),
+    tasks: 0,
+    byService: new Map(),
+    ports: [],
+    addresses: new Map(),
+    addressesHeld: 0,
+  };
+}
+
+/** What is reserved on a node, as a fraction of what it has: the larger of CPU and memory. */
+export function reservedFraction({ status, cpus, memoryBytes }: NodeUse): number {
+  if (status === undefined) return 1;
+  return Math.max(cpus / (status.resources.cpus || 1), memoryBytes / (status.resources.memoryBytes || 1));
+}
+
+/** Whether two host ports cannot be bound at once; a port without a host address binds all of them. */
+export function collides(a: HostPort, b: HostPort): boolean {
   if (a.published !== b.published || a.protocol !== b.protocol) return false;
   const isAny = (ip: string | undefined): boolean => ip === undefined || ip === "0.0.0.0" || ip === "::";
   return isAny(a.hostIp) || isAny(b.hostIp) || a.hostIp === b.hostIp;

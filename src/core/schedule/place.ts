@@ -1,206 +1,72 @@
-// Chooses a node for a task: an ordered list of filters, each of which says in words what a node lacks, then a ranking with
-// deterministic ties. The same filters explain a refusal: "2 nodes lack label disk=ssd; 1 node is draining". Pure.
+// Chooses a node for a task: the filters say which nodes can take it, the ranking says which is best, with deterministic ties. Pure.
 
-import type { NodeId, ServiceId } from "../model/ids.ts";
-import type { HostPort, Node, NodeStatus } from "../model/records.ts";
-import { isPinnedVolume, type ServiceMode, type TaskTemplate } from "../model/service-spec.ts";
+import type { NodeId } from "../model/ids.ts";
+import type { HostPort, Node } from "../model/records.ts";
+import type { ServiceMode, TaskTemplate } from "../model/service-spec.ts";
 import type { World } from "../model/world.ts";
 import { nextAddress } from "./address.ts";
-import { attributeOf, describeConstraint, meets, runsPlatform } from "./constraint.ts";
-import type { Ledger } from "./ledger.ts";
-
-/** A node lost twice within it gets nothing new until it has passed. */
-export const FLAPPING_WINDOW_MS = 600_000;
-
-export type Wanted = {
-  readonly serviceId: ServiceId;
-  readonly template: TaskTemplate;
-  readonly mode: ServiceMode;
-  /** Nodes where it just failed: taken only if nothing else is left. */
-  readonly avoid: ReadonlySet<NodeId>;
-  /** A global service's task is for this node alone. */
-  readonly onlyNode?: NodeId;
-};
+import { attributeOf } from "./constraint.ts";
+import { type Asking, type Lack, refusal, steadyAgainAtMs, volumeNames, type Wanted } from "./filters.ts";
+import { type Ledger, type NodeUse, reservedFraction } from "./ledger.ts";
 
 export type Placed = { readonly nodeId: NodeId; readonly address: string; readonly hostPorts: readonly HostPort[] };
-export type Placement = { readonly placed: Placed } | { readonly reason: string };
-
-type Candidate = { readonly node: Node; readonly status: NodeStatus | undefined };
-type Context = { readonly world: World; readonly ledger: Ledger; readonly nowMs: number; readonly wanted: Wanted };
-
-/** What a node lacks: `several` and `one` are the plural and singular of the same sentence. */
-type Lack = { readonly several: string; readonly one: string };
-type Filter = (context: Context, candidate: Candidate) => Lack | undefined;
-
-function lack(one: string, several: string): Lack {
-  return { one, several };
-}
-
-/** In order: the first that refuses a node gives the reason. */
-const FILTERS: readonly Filter[] = [
-  isAvailable,
-  isReady,
-  isSteady,
-  hasVolumes,
-  meetsConstraints,
-  canRunPlatform,
-  hasRoomForService,
-  hasResources,
-  hasPorts,
-  hasAddress,
-];
-
-function isAvailable(_context: Context, { node }: Candidate): Lack | undefined {
-  if (node.confirmedDeadAtMs !== undefined) return lack("is confirmed dead", "are confirmed dead");
-  if (node.availability === "drain") return lack("is draining", "are draining");
-  if (node.availability === "pause") return lack("is paused", "are paused");
-  return undefined;
-}
-
-function isReady({ world }: Context, { node }: Candidate): Lack | undefined {
-  const presence = world.presence.get(node.id);
-  if (presence === "ready") return undefined;
-  return presence === "lost" ? lack("is down", "are down") : lack("does not answer", "do not answer");
-}
-
-function isSteady({ nowMs }: Context, { status }: Candidate): Lack | undefined {
-  const recent = (status?.lostAtMs ?? []).filter((atMs) => nowMs - atMs < FLAPPING_WINDOW_MS);
-  return recent.length < 2 ? undefined : lack("was lost twice in ten minutes", "were lost twice in ten minutes");
-}
-
-/** Pinned volumes that already have data elsewhere. */
-function hasVolumes(context: Context, { node }: Candidate): Lack | undefined {
-  if (context.wanted.mode.kind === "global" || context.wanted.mode.kind === "global-job") return undefined;
-  for (const { name, nodeIds } of pinsOf(context.world, context.wanted.template)) {
-    if (nodeIds.length > 0 && !nodeIds.includes(node.id))
-      return lack(`does not have volume ${name}`, `do not have volume ${name}`);
-  }
-  return undefined;
-}
-
-function meetsConstraints({ wanted }: Context, { node, status }: Candidate): Lack | undefined {
-  const failed = wanted.template.placement.constraints.find((constraint) => !meets(constraint, node, status));
-  if (failed === undefined) return undefined;
-  return lack(`lacks ${describeConstraint(failed)}`, `lack ${describeConstraint(failed)}`);
-}
-
-function canRunPlatform({ wanted }: Context, { status }: Candidate): Lack | undefined {
-  const { platforms } = wanted.template.placement;
-  return runsPlatform(platforms, status)
-    ? undefined
-    : lack(`cannot run ${platforms.join(" or ")}`, `cannot run ${platforms.join(" or ")}`);
-}
-
-function hasRoomForService({ ledger, wanted }: Context, { node }: Candidate): Lack | undefined {
-  const { maxPerNode } = wanted.template.placement;
-  if (maxPerNode === 0 || ledger.tasksOfService(node.id, wanted.serviceId) < maxPerNode) return undefined;
-  return lack(`has its maximum of ${maxPerNode} of the service`, `have their maximum of ${maxPerNode} of the service`);
-}
-
-function hasResources({ ledger, wanted }: Context, { node, status }: Candidate): Lack | undefined {
-  const lacking = ledger.lacking(node, status, wanted.template.resources.reservations);
-  return lacking === "" ? undefined : lack(`lacks ${lacking}`, `lack ${lacking}`);
-}
-
-function hasPorts({ ledger, wanted }: Context, { node, status }: Candidate): Lack | undefined {
-  const ports = ledger.portsFor(node.id, status, wanted.template.ports, wanted.serviceId);
-  if (!("taken" in ports)) return undefined;
-  const { from, to } = ports.taken.published;
-  const what =
-    from === to
-      ? `port ${from}/${ports.taken.protocol} taken`
-      : `all ports ${from}–${to}/${ports.taken.protocol} taken`;
-  return lack(`has ${what} by ${ports.by}`, `have ${what} by ${ports.by}`);
-}
-
-function hasAddress({ ledger }: Context, { node }: Candidate): Lack | undefined {
-  return nextAddress(node, ledger) === undefined ? lack("has no address left", "have no address left") : undefined;
-}
-
-function pinsOf(
-  world: World,
-  template: TaskTemplate,
-): { readonly name: string; readonly nodeIds: readonly NodeId[] }[] {
-  const names = new Set<string>();
-  for (const mount of template.container.mounts) if (mount.kind === "volume") names.add(mount.volume);
-  if (names.size === 0) return [];
-  const pins: { name: string; nodeIds: readonly NodeId[] }[] = [];
-  for (const volume of world.state.volume.values()) {
-    if (names.has(volume.name) && isPinnedVolume(volume))
-      pins.push({ name: volume.name, nodeIds: world.state.volumePin.get(volume.id)?.nodeIds ?? [] });
-  }
-  return pins;
-}
-
-/** "its data is on n2, which is down", if that is why nothing else matters. */
-export function pinnedAway(world: World, template: TaskTemplate, mode: ServiceMode): string | undefined {
-  if (mode.kind === "global" || mode.kind === "global-job") return undefined;
-  for (const { nodeIds } of pinsOf(world, template)) {
-    if (nodeIds.length === 0) continue;
-    const nodes = nodeIds.map((id) => world.state.node.get(id));
-    const why = nodes.map((node) => (node === undefined ? "removed" : troubleOf(world, node)));
-    if (why.every((reason) => reason !== undefined)) {
-      return `its data is on ${nodes.map((node, at) => `${node?.name ?? nodeIds[at]}, which is ${why[at]}`).join("; ")}`;
-    }
-  }
-  return undefined;
-}
-
-function troubleOf(world: World, node: Node): string | undefined {
-  if (node.confirmedDeadAtMs !== undefined) return "confirmed dead";
-  const presence = world.presence.get(node.id);
-  if (presence === "lost") return "down";
-  if (presence !== "ready") return "silent";
-  if (node.availability === "drain") return "draining";
-  return node.availability === "pause" ? "paused" : undefined;
-}
+export type Placement =
+  | { readonly placed: Placed }
+  /** Why no node takes it; `retryAtMs`: when time alone changes that. */
+  | { readonly reason: string; readonly retryAtMs?: number };
 
 /** The node for a task, or why there is none. */
 export function place(world: World, ledger: Ledger, nowMs: number, wanted: Wanted): Placement {
-  const context: Context = { world, ledger, nowMs, wanted };
-  const nodes = [...world.state.node.values()].filter(
-    (node) => wanted.onlyNode === undefined || node.id === wanted.onlyNode,
-  );
+  const asking = askingFor(world, ledger, nowMs, wanted);
   const lacks: Lack[] = [];
-  const fits: Candidate[] = [];
-  for (const node of nodes) {
-    const candidate = { node, status: world.state.nodeStatus.get(node.id) };
-    const why = refusal(context, candidate);
-    if (why === undefined) fits.push(candidate);
-    else lacks.push(why);
+  const isBetter = ranking(asking);
+  let best: NodeUse | undefined;
+  for (const use of candidates(ledger, wanted)) {
+    const why = refusal(asking, use);
+    if (why !== undefined) lacks.push(why);
+    else if (best === undefined || isBetter(use, best)) best = use;
   }
-  const [best] = rank(context, fits);
-  if (best === undefined) return { reason: pinnedAway(world, wanted.template, wanted.mode) ?? summarise(lacks) };
-  const address = nextAddress(best.node, ledger);
-  const hostPorts = ledger.portsFor(best.node.id, best.status, wanted.template.ports, wanted.serviceId);
-  if (address === undefined || "taken" in hostPorts) return { reason: summarise(lacks) };
-  return { placed: { nodeId: best.node.id, address, hostPorts } };
-}
-
-function refusal(context: Context, candidate: Candidate): Lack | undefined {
-  for (const filter of FILTERS) {
-    const why = filter(context, candidate);
-    if (why !== undefined) return why;
+  if (best !== undefined) {
+    const address = nextAddress(best);
+    const hostPorts = ledger.portsFor(best, wanted.template.ports, wanted.serviceId);
+    if (address !== undefined && !("taken" in hostPorts)) {
+      return { placed: { nodeId: best.node.id, address, hostPorts } };
+    }
   }
-  return undefined;
+  const reason = pinnedAway(world, ledger, wanted.template, wanted.mode) ?? summarise(lacks);
+  const retryAtMs = steadyAgainAtMs(ledger.nodes, nowMs);
+  return { reason, ...(retryAtMs === undefined ? {} : { retryAtMs }) };
 }
 
-/** For each node, why it would or would not take a task of a service now. */
-export function explain(
-  world: World,
-  ledger: Ledger,
-  nowMs: number,
-  wanted: Wanted,
-): readonly { readonly node: Node; readonly reason: string }[] {
-  const context: Context = { world, ledger, nowMs, wanted };
-  return [...world.state.node.values()]
-    .sort((a, b) => compare(a.name, b.name))
-    .map((node) => ({
-      node,
-      reason: refusal(context, { node, status: world.state.nodeStatus.get(node.id) })?.one ?? "",
-    }));
+function askingFor(world: World, ledger: Ledger, nowMs: number, wanted: Wanted): Asking {
+  return { world, ledger, nowMs, wanted, pins: ledger.pinsOf(volumeNames(wanted.template)) };
 }
 
+function candidates(ledger: Ledger, { onlyNode }: Wanted): Iterable<NodeUse> {
+  if (onlyNode === undefined) return ledger.nodes;
+  const use = ledger.nodeUse(onlyNode);
+  return use === undefined ? [] : [use];
+}
+
+export type Explanation = {
+  readonly node: Node;
+  /** Whether it would take one more task of the service now; if not, `reason` says what it lacks. */
+  readonly takes: boolean;
+  readonly reason: string;
+};
+
+/** For each node, by name, why it would or would not take a task now. */
+export function explain(world: World, ledger: Ledger, nowMs: number, wanted: Wanted): readonly Explanation[] {
+  const asking = askingFor(world, ledger, nowMs, wanted);
+  return [...ledger.nodes]
+    .sort((a, b) => compare(a.node.name, b.node.name))
+    .map((use) => {
+      const why = refusal(asking, use);
+      return { node: use.node, takes: why === undefined, reason: why?.one ?? "" };
+    });
+}
+
+/** "2 nodes lack label disk=ssd; 1 node is draining": the most frequent first. */
 function summarise(lacks: readonly Lack[]): string {
   if (lacks.length === 0) return "there are no nodes: davit node add user@host";
   const counts = new Map<string, { readonly lack: Lack; count: number }>();
@@ -211,42 +77,76 @@ function summarise(lacks: readonly Lack[]): string {
   }
   return [...counts.values()]
     .sort((a, b) => b.count - a.count || compare(a.lack.one, b.lack.one))
-    .map(({ lack: why, count }) => (count === 1 ? `1 node ${why.one}` : `${count} nodes ${why.several}`))
+    .map(({ lack, count }) => (count === 1 ? `1 node ${lack.one}` : `${count} nodes ${lack.several}`))
     .join("; ");
 }
 
-/** Best first. Spread preferences, then fewest of the service, then what is reserved, then what is measured, then fewest tasks; ties end at the id. */
-function rank({ world, ledger, wanted }: Context, candidates: readonly Candidate[]): Candidate[] {
-  const groups = wanted.template.placement.spreadOver.map((attribute) => {
-    const counts = new Map<string, number>();
-    for (const node of world.state.node.values()) {
-      const value = attributeOf(node, world.state.nodeStatus.get(node.id), attribute) ?? "";
-      counts.set(value, (counts.get(value) ?? 0) + ledger.tasksOfService(node.id, wanted.serviceId));
+type Score = (use: NodeUse) => number;
+
+/**
+ * Whether one node is better than another. In order: not where it just failed, spread preferences, fewest tasks of the service,
+ * least reserved, least busy by measurement, fewest tasks; ties end at the id.
+ */
+function ranking(asking: Asking): (a: NodeUse, b: NodeUse) => boolean {
+  const { world, wanted } = asking;
+  const scores: readonly Score[] = [
+    ({ node }) => (wanted.avoid.has(node.id) ? 1 : 0),
+    ...wanted.template.placement.spreadOver.map((attribute) => spreadScore(asking, attribute)),
+    ({ byService }) => byService.get(wanted.serviceId) ?? 0,
+    // in steps: below a tenth of a node, or a quarter of its processors, the difference is noise
+    (use) => Math.floor(reservedFraction(use) * 10),
+    ({ node }) => Math.floor((world.measured.get(node.id)?.cpuFraction ?? 0) * 4),
+    ({ tasks }) => tasks,
+  ];
+  return (a, b) => {
+    for (const score of scores) {
+      const difference = score(a) - score(b);
+      if (difference !== 0) return difference < 0;
     }
-    return ({ node, status }: Candidate) => counts.get(attributeOf(node, status, attribute) ?? "") ?? 0;
-  });
-  const keyed = candidates.map((candidate) => {
-    const { node, status } = candidate;
-    const measured = world.measured.get(node.id);
-    const scores = [
-      wanted.avoid.has(node.id) ? 1 : 0,
-      ...groups.map((group) => group(candidate)),
-      ledger.tasksOfService(node.id, wanted.serviceId),
-      // in steps of a tenth: below that the difference is noise
-      status === undefined ? 1 : Math.floor(ledger.reservedFraction(node.id, status) * 10),
-      measured === undefined ? 0 : Math.floor(measured.cpuFraction * 4),
-      ledger.tasksOn(node.id),
-    ];
-    return { candidate, scores };
-  });
-  keyed.sort((a, b) => {
-    for (const [at, score] of a.scores.entries()) {
-      const difference = score - (b.scores[at] ?? 0);
-      if (difference !== 0) return difference;
+    return a.node.id < b.node.id;
+  };
+}
+
+/** Tasks of the service on all nodes that share the attribute's value. */
+function spreadScore({ ledger, wanted }: Asking, attribute: string): Score {
+  const counts = new Map<string, number>();
+  const valueOf = ({ node, status }: NodeUse): string => attributeOf(node, status, attribute) ?? "";
+  for (const use of ledger.nodes) {
+    counts.set(valueOf(use), (counts.get(valueOf(use)) ?? 0) + (use.byService.get(wanted.serviceId) ?? 0));
+  }
+  return (use) => counts.get(valueOf(use)) ?? 0;
+}
+
+/** "its data is on n2, which is down", if that is why nothing else matters. */
+export function pinnedAway(
+  world: World,
+  ledger: Ledger,
+  template: TaskTemplate,
+  mode: ServiceMode,
+): string | undefined {
+  if (mode.kind === "global" || mode.kind === "global-job") return undefined;
+  for (const { nodeIds } of ledger.pinsOf(volumeNames(template))) {
+    if (nodeIds.length === 0) continue;
+    const nodes = nodeIds.map((id) => world.state.node.get(id));
+    const why = nodes.map((node) => (node === undefined ? "removed" : trouble(world, node)));
+    if (why.every((text) => text !== undefined)) {
+      return `its data is on ${nodes.map((node, at) => `${node?.name ?? nodeIds[at]}, which is ${why[at]}`).join("; ")}`;
     }
-    return compare(a.candidate.node.id, b.candidate.node.id);
-  });
-  return keyed.map(({ candidate }) => candidate);
+  }
+  return undefined;
+}
+
+function trouble(world: World, node: Node): string | undefined {
+  if (node.confirmedDeadAtMs !== undefined) return "confirmed dead";
+  const presence = world.presence.get(node.id);
+  if (presence === "lost" || (presence !== "ready" && isUnseen(world, node))) return "down";
+  if (presence !== "ready") return "silent";
+  if (node.availability === "drain") return "draining";
+  return node.availability === "pause" ? "paused" : undefined;
+}
+
+function isUnseen(world: World, node: Node): boolean {
+  return world.state.nodeStatus.get(node.id)?.unseenSinceMs !== undefined;
 }
 
 function compare(a: string, b: string): number {

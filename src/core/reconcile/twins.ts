@@ -1,0 +1,92 @@
+// Two tasks or more in one slot: after a node came back, in the middle of a move, in the middle of an update. Which of them stays. Pure.
+
+import type { Task } from "../model/records.ts";
+import { meets, runsPlatform } from "../schedule/constraint.ts";
+import { isFinished, isHealthy, templateOf } from "./health.ts";
+import type { Planning, ServiceContext } from "./planning.ts";
+
+/** A replacement that has been ready for so long stays when the original comes back. */
+export const REPLACEMENT_STAYS_MS = 60_000;
+
+/** A lost original is given up for good once a replacement that is as new has been ready for a minute. */
+export function retireLost(
+  planning: Planning,
+  context: ServiceContext,
+  lost: readonly Task[],
+  present: readonly Task[],
+): void {
+  for (const task of lost) {
+    const isAsNew = (other: Task): boolean => planning.isCurrent(context, other) || !planning.isCurrent(context, task);
+    const heir = present.find((other) => isAsNew(other) && isReadyForLong(planning, other));
+    if (heir !== undefined)
+      planning.end(task, `replaced by a task on ${planning.nodeName(heir.nodeId)}, ready for a minute`);
+  }
+}
+
+/** By the agent's wall clock, but never longer than the task has had its place, by ours. */
+function isReadyForLong(planning: Planning, task: Task): boolean {
+  const { world, nowMs } = planning;
+  if (!isHealthy(world, task)) return false;
+  const sinceMs = Math.max(world.state.taskStatus.get(task.id)?.stateAtMs ?? nowMs, task.assignedAtMs ?? 0);
+  return planning.isDue(Math.min(sinceMs, nowMs) + REPLACEMENT_STAYS_MS);
+}
+
+/** The newer template wins once it is healthy; of equals, the one that need not move, then the original. */
+export function resolveTwins(planning: Planning, context: ServiceContext, present: readonly Task[]): void {
+  const current = present.filter((task) => planning.isCurrent(context, task));
+  const outdated = present.filter((task) => !planning.isCurrent(context, task));
+  const winner = current.find((task) => isHealthy(planning.world, task) || isFinished(planning.world.state, task));
+  if (winner !== undefined) {
+    for (const task of outdated) planning.end(task, `updated to version ${winner.specVersion}`);
+  }
+  const equals = current.length > 1 ? current : outdated;
+  const pair = pairOf(equals);
+  if (pair !== undefined) chooseOne(planning, pair.original, pair.replacement);
+  else if (equals.length > 1) keepOldestHealthy(planning, equals);
+}
+
+type Pair = { readonly original: Task; readonly replacement: Task };
+
+/** The newest replacement with what it replaces: a chain of them is judged from its end, one link at a time. */
+function pairOf(equals: readonly Task[]): Pair | undefined {
+  for (const replacement of equals.toReversed()) {
+    const original = equals.find((task) => task.id === replacement.replaces);
+    if (original !== undefined) return { original, replacement };
+  }
+  return undefined;
+}
+
+function chooseOne(planning: Planning, original: Task, replacement: Task): void {
+  const { world } = planning;
+  const why = mustMove(planning, original);
+  if (why !== undefined) {
+    // a node that must be emptied is emptied even if nothing else takes the task: its replacement then waits and says why
+    const isUnplaceable = replacement.nodeId === undefined && replacement.waiting !== undefined;
+    if (isHealthy(world, replacement) || isUnplaceable) planning.end(original, why);
+    return;
+  }
+  if (isReadyForLong(planning, replacement)) planning.end(original, "its replacement has been ready for a minute");
+  else if (isHealthy(world, original))
+    planning.end(replacement, `the original is back on ${planning.nodeName(original.nodeId)}`);
+}
+
+function keepOldestHealthy(planning: Planning, equals: readonly Task[]): void {
+  const keeper = equals.find((task) => isHealthy(planning.world, task));
+  if (keeper === undefined) return;
+  for (const task of equals) if (task !== keeper) planning.end(task, "one task too many in its slot");
+}
+
+/** Why a task may not stay where it is; undefined if it may. */
+export function mustMove(planning: Planning, task: Task): string | undefined {
+  const { state } = planning.world;
+  const node = task.nodeId === undefined ? undefined : state.node.get(task.nodeId);
+  const template = templateOf(state, task);
+  if (node === undefined || template === undefined) return undefined;
+  if (node.availability === "drain") return `${node.name} is draining`;
+  const status = state.nodeStatus.get(node.id);
+  if (status === undefined) return undefined;
+  const failed = template.placement.constraints.find((constraint) => !meets(constraint, node, status));
+  if (failed !== undefined)
+    return `${node.name} does not meet ${failed.attribute} ${failed.operator} ${failed.value} any more`;
+  return runsPlatform(template.placement.platforms, status) ? undefined : `${node.name} cannot run its platform`;
+}

@@ -1,0 +1,154 @@
+// Which nodes can take a task: an ordered list of filters, each of which says in words what a node lacks. The first that refuses a
+// node gives the reason, so the order is from what an operator would change first to what is only full. Pure.
+
+import type { NodeId, ServiceId } from "../model/ids.ts";
+import type { ServiceMode, TaskTemplate } from "../model/service-spec.ts";
+import type { World } from "../model/world.ts";
+import { hasFreeAddress } from "./address.ts";
+import { describeConstraint, meets, runsPlatform } from "./constraint.ts";
+import type { Ledger, NodeUse, Pin } from "./ledger.ts";
+
+/** A node lost twice within it gets nothing new until it has passed. */
+export const FLAPPING_WINDOW_MS = 600_000;
+
+export type Wanted = {
+  readonly serviceId: ServiceId;
+  readonly template: TaskTemplate;
+  readonly mode: ServiceMode;
+  /** Nodes where it just failed: taken only if nothing else is left. */
+  readonly avoid: ReadonlySet<NodeId>;
+  /** A global service's task is for this node alone. */
+  readonly onlyNode?: NodeId;
+};
+
+/** One question: may this task go to that node? What it needs is looked up once. */
+export type Asking = {
+  readonly world: World;
+  readonly ledger: Ledger;
+  readonly nowMs: number;
+  readonly wanted: Wanted;
+  readonly pins: readonly Pin[];
+};
+
+/** What a node lacks: `one` and `several` are the singular and plural of the same sentence. */
+export type Lack = { readonly one: string; readonly several: string };
+type Filter = (asking: Asking, use: NodeUse) => Lack | undefined;
+
+const FILTERS: readonly Filter[] = [
+  isAvailable,
+  isReady,
+  isSteady,
+  hasVolumes,
+  meetsConstraints,
+  canRunPlatform,
+  hasRoomForService,
+  hasResources,
+  hasPorts,
+  hasAddress,
+];
+
+/** The first thing that a node lacks for a task; undefined if it can take it. */
+export function refusal(asking: Asking, use: NodeUse): Lack | undefined {
+  for (const filter of FILTERS) {
+    const why = filter(asking, use);
+    if (why !== undefined) return why;
+  }
+  return undefined;
+}
+
+/** Full names of the volumes that a template mounts, each once. */
+export function volumeNames(template: TaskTemplate): readonly string[] {
+  const names = template.container.mounts.flatMap((mount) => (mount.kind === "volume" ? [mount.volume] : []));
+  return names.length < 2 ? names : [...new Set(names)];
+}
+
+function lack(one: string, several: string): Lack {
+  return { one, several };
+}
+
+function isAvailable(_asking: Asking, { node }: NodeUse): Lack | undefined {
+  if (node.confirmedDeadAtMs !== undefined) return lack("is confirmed dead", "are confirmed dead");
+  if (node.availability === "drain") return lack("is draining", "are draining");
+  if (node.availability === "pause") return lack("is paused", "are paused");
+  return undefined;
+}
+
+function isReady({ world }: Asking, { node, status }: NodeUse): Lack | undefined {
+  const presence = world.presence.get(node.id);
+  if (presence === "ready") return undefined;
+  if (presence === "lost" || status?.unseenSinceMs !== undefined) return lack("is down", "are down");
+  return lack("does not answer", "do not answer");
+}
+
+function isSteady({ nowMs }: Asking, use: NodeUse): Lack | undefined {
+  const untilMs = flapsUntilMs(use);
+  if (untilMs === undefined || untilMs <= nowMs) return undefined;
+  return lack("was lost twice in ten minutes", "were lost twice in ten minutes");
+}
+
+/** The end of the ten minutes that began with the second of two losses within ten minutes. */
+function flapsUntilMs({ status }: NodeUse): number | undefined {
+  const losses = status?.lostAtMs ?? [];
+  const last = losses.at(-1);
+  const before = losses.at(-2);
+  if (last === undefined || before === undefined || last - before >= FLAPPING_WINDOW_MS) return undefined;
+  return last + FLAPPING_WINDOW_MS;
+}
+
+/** When the next node that gets nothing new because it was lost twice is trusted again. */
+export function steadyAgainAtMs(nodes: Iterable<NodeUse>, nowMs: number): number | undefined {
+  let earliest: number | undefined;
+  for (const use of nodes) {
+    const atMs = flapsUntilMs(use);
+    if (atMs !== undefined && atMs > nowMs && (earliest === undefined || atMs < earliest)) earliest = atMs;
+  }
+  return earliest;
+}
+
+/** Data of pinned volumes that is elsewhere. A global service has a volume of its own on each node. */
+function hasVolumes({ wanted, pins }: Asking, { node }: NodeUse): Lack | undefined {
+  if (wanted.mode.kind === "global" || wanted.mode.kind === "global-job") return undefined;
+  for (const { volume, nodeIds } of pins) {
+    if (nodeIds.length === 0 || nodeIds.includes(node.id)) continue;
+    return lack(`does not have volume ${volume.name}`, `do not have volume ${volume.name}`);
+  }
+  return undefined;
+}
+
+function meetsConstraints({ wanted }: Asking, { node, status }: NodeUse): Lack | undefined {
+  const failed = wanted.template.placement.constraints.find((constraint) => !meets(constraint, node, status));
+  if (failed === undefined) return undefined;
+  return lack(`lacks ${describeConstraint(failed)}`, `lack ${describeConstraint(failed)}`);
+}
+
+function canRunPlatform({ wanted }: Asking, { status }: NodeUse): Lack | undefined {
+  const { platforms } = wanted.template.placement;
+  if (runsPlatform(platforms, status)) return undefined;
+  return lack(`cannot run ${platforms.join(" or ")}`, `cannot run ${platforms.join(" or ")}`);
+}
+
+function hasRoomForService({ wanted }: Asking, { byService }: NodeUse): Lack | undefined {
+  const { maxPerNode } = wanted.template.placement;
+  if (maxPerNode === 0 || (byService.get(wanted.serviceId) ?? 0) < maxPerNode) return undefined;
+  return lack(`has its maximum of ${maxPerNode} of the service`, `have their maximum of ${maxPerNode} of the service`);
+}
+
+function hasResources({ ledger, wanted }: Asking, use: NodeUse): Lack | undefined {
+  const lacking = ledger.lacking(use, wanted.template.resources.reservations);
+  return lacking === "" ? undefined : lack(`lacks ${lacking}`, `lack ${lacking}`);
+}
+
+function hasPorts({ ledger, wanted }: Asking, use: NodeUse): Lack | undefined {
+  const specs = wanted.template.ports;
+  if (specs.length === 0) return undefined;
+  const ports = ledger.portsFor(use, specs, wanted.serviceId);
+  if (!("taken" in ports)) return undefined;
+  const { from, to } = ports.taken.published;
+  const { protocol } = ports.taken;
+  const what = from === to ? `port ${from}/${protocol} taken` : `all ports ${from}–${to}/${protocol} taken`;
+  return lack(`has ${what} by ${ports.by}`, `have ${what} by ${ports.by}`);
+}
+
+function hasAddress(_asking: Asking, use: NodeUse): Lack | undefined {
+  return hasFreeAddress(use) ? undefined : lack("has no address left", "have no address left");
+}
