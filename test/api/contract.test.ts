@@ -112,9 +112,7 @@ describe("answers", () => {
     const serving = await serve();
     await furnish(serving);
     const { id } = await serving.client.service("shop_web");
-    const view: unknown = JSON.parse(
-      JSON.stringify(progressView(serving.backend.world(), id, false)),
-    );
+    const view: unknown = JSON.parse(JSON.stringify(progressView(serving.backend.world(), id, false)));
     expect(progressSchema.parse(view)).toEqual(view);
   });
 

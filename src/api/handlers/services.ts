@@ -25,7 +25,7 @@ function find({ backend }: Parts, ref: string): Service {
 
 function view({ backend }: Parts, service: Service): ServiceView {
   const world = backend.world();
-  return serviceView(world, countService(world, backend.nowMs(), service, tasksOf(world, service.id)));
+  return serviceView(world, countService(world, service, tasksOf(world, service.id)));
 }
 
 /** The service's id, once it is known that the caller may change it. */
@@ -38,7 +38,7 @@ function allowed(parts: Parts, actor: Actor, action: string, ref: string): strin
 function bindReads(api: Api): void {
   const { parts } = api;
   const { backend } = parts;
-  bind(api, routes.listServices, ({ query }) => serviceViews(backend.world(), backend.nowMs(), query.stack), {
+  bind(api, routes.listServices, ({ query }) => serviceViews(backend.world(), query.stack), {
     isCached: true,
   });
   bind(
@@ -46,7 +46,7 @@ function bindReads(api: Api): void {
     routes.getService,
     ({ params }) => {
       const service = find(parts, params.ref);
-      return serviceDetailView(backend.world(), backend.nowMs(), service, tasksOf(backend.world(), service.id));
+      return serviceDetailView(backend.world(), service, tasksOf(backend.world(), service.id));
     },
     { isCached: true, etag },
   );

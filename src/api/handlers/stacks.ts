@@ -12,13 +12,13 @@ export function bindStacks(api: Api): void {
   const { parts } = api;
   const { backend } = parts;
 
-  bind(api, routes.listStacks, () => stackViews(serviceViews(backend.world(), backend.nowMs())), { isCached: true });
+  bind(api, routes.listStacks, () => stackViews(serviceViews(backend.world())), { isCached: true });
   bind(
     api,
     routes.getStack,
     ({ params: { name } }) => {
       const world = backend.world();
-      const services = serviceViews(world, backend.nowMs(), name);
+      const services = serviceViews(world, name);
       if (services.length === 0)
         throw new DavitError("not_found", `find stack: there is no stack '${name}'`, {
           wayOut: "list what there is: davit stack ls",

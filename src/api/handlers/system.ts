@@ -18,7 +18,7 @@ const EVENT_PAGE = 500;
 const MAX_AUDIT = 1_000;
 /** Changes within this time are told together: a person sees no difference, and thirty starting tasks make one line of work. */
 const PROGRESS_PAUSE_MS = 100;
-/** Health also comes with time alone. */
+/** The grace below ends with time alone. */
 const PROGRESS_LOOK_MS = 500;
 /** What finds no node may find one in a moment: a node that is just back, a port that is just given up. */
 const UNPLACEABLE_GRACE_MS = 3_000;
@@ -105,7 +105,7 @@ async function sendProgress(
   let last = "";
   const look = (): boolean => {
     const nowMs = backend.nowMs();
-    const views = ids.map((id) => withGrace(progressView(backend.world(), nowMs, id, waitMonitor), stuckSince, nowMs));
+    const views = ids.map((id) => withGrace(progressView(backend.world(), id, waitMonitor), stuckSince, nowMs));
     const text = JSON.stringify(views);
     if (text !== last) sink.send("progress", views);
     last = text;

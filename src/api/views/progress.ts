@@ -4,7 +4,7 @@ import { wasAskedToRollBack } from "../../core/commands/services.ts";
 import type { Rollout, Task } from "../../core/model/records.ts";
 import type { ProgressView } from "../../core/model/views.ts";
 import { type State, versionKey, type World } from "../../core/model/world.ts";
-import { hasFailed, isOnLostNode } from "../../core/reconcile/health.ts";
+import { hasFailed, isFinished, isOnLostNode } from "../../core/reconcile/health.ts";
 import { taskName } from "../../core/reconcile/step.ts";
 import { isEnded } from "../../core/schedule/ledger.ts";
 import { countService, type Counted } from "./services.ts";
@@ -13,7 +13,7 @@ import { compareTasks, isPresent, taskView } from "./tasks.ts";
 type Verdict = Pick<ProgressView, "state" | "done" | "ok" | "message">;
 
 /** The progress of one service, by id. `waitMonitor`: not done before the watching after convergence is over. */
-export function progressView(world: World, nowMs: number, serviceId: string, waitMonitor: boolean): ProgressView {
+export function progressView(world: World, serviceId: string, waitMonitor: boolean): ProgressView {
   const { state } = world;
   const tasks = [...state.task.values()].filter((task) => task.serviceId === serviceId);
   const views = tasks
@@ -33,8 +33,9 @@ export function progressView(world: World, nowMs: number, serviceId: string, wai
       tasks: views,
     };
   }
-  const counted = countService(world, nowMs, service, tasks);
-  const updated = counted.healthy.filter((task) => isCurrent(state, counted, task));
+  const counted = countService(world, service, tasks);
+  const atRest = counted.live.filter((task) => counted.healthy.includes(task) || isFinished(state, task));
+  const updated = atRest.filter((task) => isCurrent(state, counted, task));
   const verdict = judge(world, counted, updated.length, tasks, waitMonitor);
   return {
     service: service.name,

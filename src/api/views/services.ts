@@ -32,10 +32,10 @@ export function tasksByService(world: World): ReadonlyMap<string, readonly Task[
 }
 
 /** What counts of a service's tasks now. */
-export function countService(world: World, nowMs: number, service: Service, tasks: readonly Task[]): Counted {
+export function countService(world: World, service: Service, tasks: readonly Task[]): Counted {
   const version = currentVersion(world.state, service);
   const live = tasks.filter((task) => task.desired === "running" && task.withdrawal === undefined);
-  const healthy = live.filter((task) => isHealthy(world, task, nowMs));
+  const healthy = live.filter((task) => isHealthy(world, task));
   return { service, version, live, healthy, desired: desiredCount(world, service, version, live) };
 }
 
@@ -118,13 +118,8 @@ function byFrequency(reasons: readonly string[]): readonly string[] {
 }
 
 /** A service with all that there is to it. */
-export function serviceDetailView(
-  world: World,
-  nowMs: number,
-  service: Service,
-  tasks: readonly Task[],
-): ServiceDetailView {
-  const counted = countService(world, nowMs, service, tasks);
+export function serviceDetailView(world: World, service: Service, tasks: readonly Task[]): ServiceDetailView {
+  const counted = countService(world, service, tasks);
   return {
     ...serviceView(world, counted),
     spec: specOf(world.state, service),
@@ -142,12 +137,12 @@ function versionView(version: ServiceVersion): ServiceVersionView {
 }
 
 /** All services, by name. */
-export function serviceViews(world: World, nowMs: number, stack?: string): readonly ServiceView[] {
+export function serviceViews(world: World, stack?: string): readonly ServiceView[] {
   const tasks = tasksByService(world);
   return [...world.state.service.values()]
     .filter((service) => stack === undefined || service.stack === stack)
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .map((service) => serviceView(world, countService(world, nowMs, service, tasks.get(service.id) ?? [])));
+    .map((service) => serviceView(world, countService(world, service, tasks.get(service.id) ?? [])));
 }
 
 /** Stacks that have services, by name. */
