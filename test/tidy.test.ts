@@ -144,11 +144,11 @@ describe("oxlint", () => {
       "eslint(max-lines-per-function)",
     ],
     ["a file of 401 lines", "src/api/i.ts", "export {};\n".repeat(401), "eslint(max-lines)"],
-  ])("catches %s", (_, path, text, rule) => {
+  ])("a planted violation, %s, is caught", (_, path, text, rule) => {
     expect(lint({ [path]: text })).toContain(`${path} ${rule}`);
   });
 
-  test("catches a cycle of imports", () => {
+  test("a planted cycle of imports is caught", () => {
     const found = lint({
       "src/api/one.ts": 'import { two } from "./two.ts";\nexport const one = (): unknown => two;\n',
       "src/api/two.ts": 'import { one } from "./one.ts";\nexport const two = (): unknown => one;\n',

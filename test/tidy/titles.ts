@@ -2,8 +2,9 @@
 
 import type { Source } from "./sources.ts";
 
-const TITLE =
-  /\b(?:test|it)(?:\.(\w+))?(?:\([^"'`]*\))?\(\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|`((?:[^`\\]|\\.)*)`)/g;
+const STRING = /(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|`((?:[^`\\]|\\.)*)`)/.source;
+/** test("…"), test.skip("…"), and the second call of test.each([…] as const)("…"). */
+const TITLE = new RegExp(String.raw`(?:\b(?:test|it)(?:\.(\w+))?\(|\](?:\s*as const)?,?\s*\)\()\s*${STRING}`, "g");
 
 export type Title = { readonly path: string; readonly title: string; readonly skipped: boolean };
 
