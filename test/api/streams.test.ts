@@ -206,6 +206,39 @@ describe("progress", () => {
     expect(asked.got.at(-1)?.[0]).toMatchObject({ state: "rolled_back", done: true, ok: true });
   });
 
+  test("scaling down is done when the tasks that are not wanted have stopped", async () => {
+    const { client, backend } = await serve();
+    backend.model.node("n1");
+    await client.deploy(SHOP);
+    backend.run(10_000);
+    const { id } = await client.scale("shop_web", 1);
+    const { got, ended } = collect<readonly ProgressView[]>(client.progress([id]));
+    await until(() => got.length > 0);
+    expect(got[0]?.[0]).toMatchObject({
+      state: "converging",
+      done: false,
+      message: expect.stringContaining("not wanted any more") as string,
+    });
+    backend.run(20_000);
+    expect(await ended).toBe("ended");
+    expect(got.at(-1)?.[0]).toMatchObject({ state: "converged", ok: true, desired: 1, healthy: 1 });
+  });
+
+  test("a service whose tasks end as they should converges", async () => {
+    const { client, backend } = await serve();
+    backend.model.node("n1");
+    const once = { condition: "on-failure", delayMs: 1_000, maxAttempts: 0, windowMs: 0 } as const;
+    await client.deploy(stackOf("shop", [serviceOf("shop", "web", { replicas: 1, template: { restart: once } })]));
+    backend.run(500);
+    const { id } = await client.service("shop_web");
+    for (const task of backend.model.live(id))
+      backend.model.status(task.id, { state: "complete", exitCode: 0, exhausted: true, healthy: false });
+    backend.run(2_000);
+    const { got, ended } = collect<readonly ProgressView[]>(client.progress([id]));
+    expect(await ended).toBe("ended");
+    expect(got.at(-1)?.[0]).toMatchObject({ done: true, ok: true, updated: 1 });
+  });
+
   test("a removed service is followed by its id until its tasks have stopped", async () => {
     const { client, backend } = await serve();
     backend.model.node("n1");

@@ -163,5 +163,6 @@ function whatIsAwaited(world: World, { live, desired }: Counted, updated: number
     if (hasFailed(status) && status !== undefined && status.reason !== "")
       return `${taskName(task, world.state)}: ${status.reason}`;
   }
+  if (updated >= desired) return "all that is wanted is there; tasks that are not wanted any more stop";
   return `${updated} of ${desired} tasks are healthy`;
 }
