@@ -2,10 +2,10 @@
 
 import type { Backend, TaskExecOptions, TaskLogLine, TaskLogOptions } from "../api/backend.ts";
 import type { CommandContext } from "../core/commands/command.ts";
-import { removeNode } from "../core/commands/nodes.ts";
-import { DavitError } from "../core/model/errors.ts";
+import { removeNode, updateNode } from "../core/commands/nodes.ts";
+import { DavitError, reasonOf } from "../core/model/errors.ts";
 import { ID_BYTES, idFromBytes, idSourceFrom, type NodeId, type TaskId, type TokenId } from "../core/model/ids.ts";
-import type { Node, Task } from "../core/model/records.ts";
+import type { Node, Task, TaskStatus } from "../core/model/records.ts";
 import type { JoinProgress } from "../core/model/views.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Hasher } from "../ports/hasher.ts";
@@ -117,7 +117,11 @@ function execQuery(options: TaskExecOptions): Record<string, string> {
   return query;
 }
 
-/** Cleans the host first, so that a failure leaves the record to try again with; --force takes the record alone. */
+/** How long a node may take to be emptied before its removal gives up. */
+const EMPTY_TIMEOUT_MS = 120_000;
+const EMPTY_LOOK_MS = 100;
+
+/** Empties the node and cleans the host first, so that a failure leaves the record to try again with; --force does not wait and takes the record alone if it must. */
 async function remove(
   input: BackendInput,
   context: () => CommandContext,
@@ -130,21 +134,50 @@ async function remove(
   const command = removeNode(id);
   // what forbids the removal is said before the host is touched
   command(door.state, context());
+  await door.commit((state) => updateNode({ ref: id, patch: { availability: "drain" } })(state, context()));
   try {
-    await removeHost({
-      shell: await input.shell(node),
-      mode: options.volumes ? "with-volumes" : "keep-volumes",
-      nowMs: () => clock.bootMs(),
-      report,
-    });
+    if (!options.force) await untilEmpty(input, node, report);
+    const mode = options.volumes ? "with-volumes" : "keep-volumes";
+    await removeHost({ shell: await input.shell(node), mode, nowMs: () => clock.bootMs(), report });
   } catch (error) {
     if (!options.force) throw error;
-    report({
-      step: "remove",
-      state: "skipped",
-      message: `${node.name} was not cleaned: ${error instanceof Error ? error.message : String(error)}`,
-      elapsedMs: 0,
-    });
+    const message = `${node.name} was not cleaned: ${reasonOf(error)}`;
+    report({ step: "remove", state: "skipped", message, elapsedMs: 0 });
   }
   await door.commit((state) => command(state, context()));
+}
+
+async function untilEmpty(
+  { door, clock }: BackendInput,
+  node: Node,
+  report: (progress: JoinProgress) => void,
+): Promise<void> {
+  const startedMs = clock.bootMs();
+  report({ step: "drain", state: "started", message: "move its tasks elsewhere", elapsedMs: 0 });
+  for (;;) {
+    const left = [...door.state.task.values()].filter(
+      (task) => task.nodeId === node.id && !isEnded(task, door.state.taskStatus.get(task.id)),
+    );
+    const elapsedMs = clock.bootMs() - startedMs;
+    if (left.length === 0) return report({ step: "drain", state: "done", message: "no task is left on it", elapsedMs });
+    if (elapsedMs > EMPTY_TIMEOUT_MS) {
+      throw new DavitError(
+        "timeout",
+        `remove ${node.name}: ${left.length} of its tasks have not ended after ${EMPTY_TIMEOUT_MS / 1_000} s`,
+        {
+          wayOut: `davit ps --node ${node.name} shows them; --force removes the node all the same`,
+        },
+      );
+    }
+    await clock.sleep(EMPTY_LOOK_MS);
+  }
+}
+
+function isEnded(task: Task, status: TaskStatus | undefined): boolean {
+  if (task.desired === "running") return false;
+  return (
+    status === undefined ||
+    status.exhausted ||
+    ["complete", "shutdown", "failed", "rejected", "remove"].includes(status.state)
+  );
 }

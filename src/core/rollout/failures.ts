@@ -46,8 +46,14 @@ function failedTasks(planning: Planning, context: ServiceContext, rollout: Rollo
       task.force === rollout.force &&
       task.createdAtMs >= rollout.startedAtMs &&
       !isOnLostNode(planning.world, task) &&
+      !isOnDrainingNode(planning, task) &&
       hasFailed(planning.world.state.taskStatus.get(task.id)),
   );
+}
+
+/** Whoever empties a node ends what runs there: that says nothing about the version. */
+function isOnDrainingNode(planning: Planning, task: Task): boolean {
+  return task.nodeId !== undefined && planning.world.state.node.get(task.nodeId)?.availability === "drain";
 }
 
 function failureReason(planning: Planning, task: Task | undefined): string {
