@@ -79,3 +79,15 @@ export async function until(holds: () => boolean): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
+
+/** Collects a stream in the background. */
+export function collect<Item>(items: AsyncIterable<Item>): { readonly got: Item[]; readonly ended: Promise<unknown> } {
+  const got: Item[] = [];
+  const ended = (async () => {
+    for await (const item of items) got.push(item);
+  })().then(
+    () => "ended",
+    (error: unknown) => error,
+  );
+  return { got, ended };
+}
