@@ -164,6 +164,7 @@ describe("a link is bad", () => {
     await undrop("n2");
     await lab.heal();
     await allReady();
+    expect((await stack.tasks("web")).length).toBeGreaterThanOrEqual(REPLICAS);
     await stack.remove();
   }, 120_000);
 
@@ -216,6 +217,7 @@ describe("something on a host dies", () => {
     await waitUntil("a second attempt runs", 15_000, async () =>
       (await stack.tasks("web")).some((one) => one.id === task?.id && one.attempt === 2 && one.state === "running"),
     );
+    expect((await stack.tasks("web")).length).toBe(REPLICAS);
     await stack.remove();
   });
 
