@@ -271,7 +271,7 @@ describe("registries, volumes, input", () => {
     expect(await ask("/v1/services", { method: "PUT" })).toEqual([404, "not_found"]);
   });
 
-  test("a body beyond 4 MiB is refused", async () => {
+  test("a body beyond 4 MiB is refused, announced or not", async () => {
     const { socketPath, client } = await serve();
     const large = stackOf("shop", [
       serviceOf("shop", "web", {
