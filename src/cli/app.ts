@@ -1,19 +1,31 @@
-// The tree of commands.
+// The tree of commands, and what is said when the words fit none of them.
 
-import { buildApplication, buildRouteMap, text_en } from "@stricli/core";
-import { DavitError } from "../core/model/errors.ts";
+import {
+  type Application,
+  ArgumentParseError,
+  buildApplication,
+  buildRouteMap,
+  type Command,
+  text_en,
+} from "@stricli/core";
+import packageJson from "../../package.json" with { type: "json" };
+import { DavitError, reasonOf } from "../core/model/errors.ts";
 import type { CliContext } from "./context.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
+import { nodeActivate } from "./node/activate.ts";
 import { nodeAdd } from "./node/add.ts";
-import { nodeActivate, nodeDrain, nodePause } from "./node/availability.ts";
 import { nodeConfirmDead } from "./node/confirm-dead.ts";
+import { nodeDrain } from "./node/drain.ts";
 import { nodeInspect } from "./node/inspect.ts";
 import { nodeLabel } from "./node/label.ts";
 import { nodeLs } from "./node/ls.ts";
+import { nodePause } from "./node/pause.ts";
 import { nodeRm } from "./node/rm.ts";
 import { nodeUpdate } from "./node/update.ts";
-import { registryLogin, registryLogout, registryLs } from "./registry/verbs.ts";
-import { renderError } from "./render/error.ts";
+import { registryLogin } from "./registry/login.ts";
+import { registryLogout } from "./registry/logout.ts";
+import { registryLs } from "./registry/ls.ts";
+import { renderError, renderErrorAsJson } from "./render/error.ts";
 import { serviceExec } from "./service/exec.ts";
 import { serviceInspect } from "./service/inspect.ts";
 import { serviceLogs } from "./service/logs.ts";
@@ -34,85 +46,105 @@ import { install } from "./system/install.ts";
 import { ps } from "./system/ps.ts";
 import { up } from "./system/up.ts";
 import { version } from "./system/version.ts";
-import { tokenCreate, tokenLs, tokenRevoke } from "./token/verbs.ts";
+import { tokenCreate } from "./token/create.ts";
+import { tokenLs } from "./token/ls.ts";
+import { tokenRevoke } from "./token/revoke.ts";
 
-/** Nouns and their verbs; completion is made from the same. */
-export const NOUNS = {
-  node: {
-    brief: "hosts: join, look at, empty, remove",
-    verbs: {
-      add: nodeAdd,
-      ls: nodeLs,
-      inspect: nodeInspect,
-      label: nodeLabel,
-      pause: nodePause,
-      drain: nodeDrain,
-      activate: nodeActivate,
-      update: nodeUpdate,
-      confirmDead: nodeConfirmDead,
-      rm: nodeRm,
-    },
-  },
-  stack: { brief: "what Compose files made", verbs: { ls: stackLs, ps: stackPs, rm: stackRm, config: stackConfig } },
-  service: {
-    brief: "services: look at, change, go back",
-    verbs: {
-      ls: serviceLs,
-      ps: servicePs,
-      inspect: serviceInspect,
-      logs: serviceLogs,
-      scale: serviceScale,
-      update: serviceUpdate,
-      rollback: serviceRollback,
-      exec: serviceExec,
-      rm: serviceRm,
-    },
-  },
-  registry: {
-    brief: "credentials for private images",
-    verbs: { login: registryLogin, ls: registryLs, logout: registryLogout },
-  },
-  token: { brief: "access for users over HTTP", verbs: { create: tokenCreate, ls: tokenLs, revoke: tokenRevoke } },
-} as const;
+type Routes = Readonly<Record<string, Command<CliContext>>>;
 
-/** Commands without a noun. */
-export const VERBS = { up, deploy, ps, events, install, completion, version } as const;
+const NODE: Routes = {
+  add: nodeAdd,
+  ls: nodeLs,
+  inspect: nodeInspect,
+  label: nodeLabel,
+  pause: nodePause,
+  drain: nodeDrain,
+  activate: nodeActivate,
+  update: nodeUpdate,
+  confirmDead: nodeConfirmDead,
+  rm: nodeRm,
+};
+const STACK: Routes = { ls: stackLs, ps: stackPs, rm: stackRm, config: stackConfig };
+const SERVICE: Routes = {
+  ls: serviceLs,
+  ps: servicePs,
+  inspect: serviceInspect,
+  logs: serviceLogs,
+  scale: serviceScale,
+  update: serviceUpdate,
+  rollback: serviceRollback,
+  exec: serviceExec,
+  rm: serviceRm,
+};
+const REGISTRY: Routes = { login: registryLogin, ls: registryLs, logout: registryLogout };
+const TOKEN: Routes = { create: tokenCreate, ls: tokenLs, revoke: tokenRevoke };
 
-export function buildCli(withStack: boolean) {
-  const nouns = Object.fromEntries(
-    Object.entries(NOUNS).map(([noun, { brief, verbs }]) => [
-      noun,
-      buildRouteMap<string, CliContext>({
-        routes: verbs,
-        docs: { brief },
-      }),
-    ]),
-  );
-  const root = buildRouteMap({
-    routes: { ...VERBS, ...nouns },
-    docs: {
-      brief: "runs containers on a few Linux hosts",
-      fullDescription:
-        "davit runs containers on a few Linux hosts, driven over SSH by one coordinator.\n\nStart with: davit up; davit node add root@HOST; davit deploy -f compose.yaml\n\n--host (or DAVIT_HOST) names another coordinator: a socket's path, ssh://user@host, https://host with DAVIT_TOKEN.",
-    },
-  });
-  return buildApplication<CliContext>(root, {
+export type AppOptions = {
+  /** Errors show where in the code they come from. */
+  readonly withStack: boolean;
+  /** Errors are printed as JSON. */
+  readonly asJson: boolean;
+};
+
+export function buildCli({ withStack, asJson }: AppOptions): Application<CliContext> {
+  const render = (error: unknown): string => (asJson ? renderErrorAsJson(error) : renderError(error, withStack));
+  return buildApplication<CliContext>(rootRoutes(), {
     name: "davit",
+    versionInfo: { currentVersion: packageJson.version },
     scanner: { caseStyle: "allow-kebab-for-camel", allowArgumentEscapeSequence: true },
     documentation: { caseStyle: "convert-camel-to-kebab", disableAnsiColor: true },
     determineExitCode: (error) => (error instanceof DavitError ? exitCodeOf(error.code) : EXIT.failed),
     localization: {
       text: {
         ...text_en,
-        exceptionWhileRunningCommand: (error) => renderError(error, withStack),
-        exceptionWhileParsingArguments: (error) => `davit: ${messageOf(error)}`,
-        noCommandRegisteredForInput: ({ input, corrections }) =>
-          `davit: there is no command '${input}'${corrections.length === 0 ? "" : `; did you mean ${corrections.join(" or ")}?`}\n  way out: davit --help lists them`,
+        exceptionWhileRunningCommand: render,
+        exceptionWhileParsingArguments: (error) => render(badArguments(error)),
+        noCommandRegisteredForInput: ({ input, corrections }) => render(unknownCommand(input, corrections)),
       },
     },
   });
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function rootRoutes() {
+  const noun = (brief: string, routes: Routes) => buildRouteMap<string, CliContext>({ routes, docs: { brief } });
+  return buildRouteMap({
+    routes: {
+      up,
+      install,
+      deploy,
+      ps,
+      node: noun("hosts: join, look at, empty, remove", NODE),
+      stack: noun("what Compose files made", STACK),
+      service: noun("services: look at, change, go back", SERVICE),
+      registry: noun("credentials for private images", REGISTRY),
+      token: noun("access for users over HTTP", TOKEN),
+      events,
+      version,
+      completion,
+    },
+    docs: {
+      brief: "runs containers on a few Linux hosts",
+      fullDescription: [
+        "davit runs containers on a few Linux hosts, driven over SSH by one coordinator.",
+        "",
+        "To begin: davit up; davit node add root@HOST; davit deploy -f compose.yaml",
+        "",
+        "--host or DAVIT_HOST names a coordinator elsewhere: a socket's path, ssh://user@host, or https://host with DAVIT_TOKEN.",
+      ].join("\n"),
+    },
+  });
+}
+
+/** stricli's own words, and where the right ones are. */
+function badArguments(error: unknown): DavitError {
+  if (error instanceof ArgumentParseError && error.exception instanceof DavitError) return error.exception;
+  const message = reasonOf(error).replace(/^No (flag|alias) registered for (-*\S+)/, "there is no flag $2");
+  return new DavitError("invalid_input", `read arguments: ${message}`, { wayOut: "add --help to see what it takes" });
+}
+
+function unknownCommand(input: string, corrections: readonly string[]): DavitError {
+  const nearest = corrections.length === 0 ? "" : `; did you mean ${corrections.join(" or ")}?`;
+  return new DavitError("invalid_input", `there is no command '${input}'${nearest}`, {
+    wayOut: "davit --help lists them",
+  });
 }

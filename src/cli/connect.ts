@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
-import { createClient } from "../client/client.ts";
+import packageJson from "../../package.json" with { type: "json" };
 import type { ClientTarget, DavitClient } from "../client/types.ts";
 import { DavitError } from "../core/model/errors.ts";
 
@@ -23,20 +23,16 @@ export function parseHost(text: string | undefined, env: Environment): Where {
   if (text === undefined || text === "") return { kind: "socket", path: usualSocket(env) };
   if (/^https?:\/\//.test(text)) return { kind: "url", url: text.replace(/\/$/, "") };
   if (text.startsWith("ssh://")) {
-    const match = /^ssh:\/\/([^/]+)(\/.+)?$/.exec(text);
+    const match = /^ssh:\/\/([^/]+)(\/.*)?$/.exec(text);
     if (match?.[1] === undefined)
-      throw new DavitError(
-        "invalid_input",
-        `'${text}' is not a host: write ssh://user@host, or ssh://user@host/path/davit.sock`,
-      );
-    return { kind: "ssh", target: match[1], path: match[2] ?? "" };
+      throw new DavitError("invalid_input", `read host: '${text}' is not ssh://[user@]host[:port][/path/davit.sock]`);
+    return { kind: "ssh", target: match[1], path: match[2] === "/" ? "" : (match[2] ?? "") };
   }
   const path = text.replace(/^unix:\/\//, "");
   if (!path.startsWith("/") && !path.startsWith("."))
-    throw new DavitError(
-      "invalid_input",
-      `'${text}' is not a host: write a socket's path, ssh://user@host or https://host`,
-    );
+    throw new DavitError("invalid_input", `read host: '${text}' is no coordinator's address`, {
+      wayOut: "write a socket's path, ssh://user@host, or https://host with DAVIT_TOKEN",
+    });
   return { kind: "socket", path };
 }
 
@@ -49,7 +45,8 @@ function usualSocket(env: Environment): string {
 
 /** The client for it; connections are made when something is asked. */
 export async function connectTo(where: Where, env: Environment): Promise<DavitClient> {
-  return createClient(await targetOf(where, env));
+  const { createClient } = await import("../client/client.ts");
+  return createClient(await targetOf(where, env), { userAgent: `davit/${packageJson.version}` });
 }
 
 async function targetOf(where: Where, env: Environment): Promise<ClientTarget> {
@@ -69,12 +66,27 @@ async function targetOf(where: Where, env: Environment): Promise<ClientTarget> {
   }
 }
 
-/** One SSH connection for the command, a stream on it for each request. */
+/** One SSH connection for the command, a stream on it for each request; a connection that broke is opened anew at the next. */
 async function sshDialer(where: Extract<Where, { kind: "ssh" }>, env: Environment): Promise<() => Promise<Duplex>> {
   const { openUserShell } = await import("../ssh/user-shell.ts");
-  const shell = await openUserShell(where.target, env);
-  const path = where.path === "" ? await remoteSocket(shell) : where.path;
-  return () => shell.dial(path);
+  const open = async (): Promise<() => Promise<Duplex>> => {
+    const shell = await openUserShell(where.target, env);
+    void shell.closed.then(() => (opened = undefined));
+    const path = where.path === "" ? await remoteSocket(shell) : where.path;
+    return () => shell.dial(path);
+  };
+  let opened: Promise<() => Promise<Duplex>> | undefined;
+  return async () => {
+    opened ??= open();
+    try {
+      return await (
+        await opened
+      )();
+    } catch (error) {
+      opened = undefined;
+      throw error;
+    }
+  };
 }
 
 async function remoteSocket(shell: {

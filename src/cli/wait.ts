@@ -1,54 +1,61 @@
 // Waiting for services to converge: shows progress, ends at convergence, failure, the time limit or Ctrl-C, and says what comes next.
 
 import { DavitError, reasonOf } from "../core/model/errors.ts";
-import type { ProgressView } from "../core/model/views.ts";
-import { type CliContext, note } from "./context.ts";
+import type { ProgressView, TaskView } from "../core/model/views.ts";
+import { type CliContext, note, pause } from "./context.ts";
+import { parseDuration } from "./durations.ts";
 import { EXIT } from "./exit-codes.ts";
 import { ProgressPrinter } from "./render/progress.ts";
+import { duration } from "./render/units.ts";
 
 export type WaitOptions = { readonly timeoutMs: number; readonly waitMonitor: boolean };
 
-/** How long a command goes on trying when the coordinator does not answer while it waits. */
+/** How long a command goes on trying when the coordinator does not answer while it waits: a restart of it takes seconds. */
 const RECONNECT_FOR_MS = 60_000;
 const RECONNECT_EVERY_MS = 1_000;
+/** Failed tasks that an error describes: they mostly fail alike. */
+const MAX_DESCRIBED = 5;
+
+/** The flags of every command that waits. */
+export const WAIT_FLAGS = {
+  detach: { kind: "boolean", brief: "return at once", default: false },
+  timeout: { kind: "parsed", parse: parseDuration, brief: "how long to wait", default: "5m", placeholder: "TIME" },
+  waitMonitor: { kind: "boolean", brief: "wait until the watching after convergence is over too", default: false },
+} as const;
+export type WaitFlags = { readonly detach: boolean; readonly timeout: number; readonly waitMonitor: boolean };
+
+/** Waits unless `--detach`. Throws as `waitFor` does. */
+export async function waitUnlessDetached(
+  context: CliContext,
+  serviceIds: readonly string[],
+  flags: WaitFlags,
+): Promise<void> {
+  if (flags.detach) return;
+  await waitFor(context, serviceIds, { timeoutMs: flags.timeout, waitMonitor: flags.waitMonitor });
+}
 
 /** Waits for services by id. Sets the exit code on Ctrl-C; throws `rollout_failed`, `unplaceable`, `timeout` or `unavailable`. */
 export async function waitFor(context: CliContext, serviceIds: readonly string[], options: WaitOptions): Promise<void> {
   if (serviceIds.length === 0) return;
   const abort = new AbortController();
-  let ended: "interrupted" | "timeout" | undefined;
+  const outcome: { ended?: "interrupted" | "timeout"; last: readonly ProgressView[] } = { last: [] };
   const end = (why: "interrupted" | "timeout"): void => {
-    ended = why;
+    outcome.ended ??= why;
     abort.abort();
   };
   const release = context.onInterrupt(() => end("interrupted"));
-  const timer = setTimeout(() => end("timeout"), options.timeoutMs);
-  const seen: { last: readonly ProgressView[] } = { last: [] };
+  const cancel = context.after(options.timeoutMs, () => end("timeout"));
   try {
-    await follow(context, serviceIds, options, abort.signal, seen);
+    await follow(context, serviceIds, options, abort.signal, (progress) => (outcome.last = progress));
   } catch (error) {
-    if (ended === undefined) throw error;
+    if (outcome.ended === undefined) throw error;
   } finally {
-    clearTimeout(timer);
+    cancel();
     release();
   }
-  if (ended === "interrupted") {
-    note(context, "\ndetached: the change goes on without this command; davit service ps shows how far it is");
-    context.process.exitCode = EXIT.detached;
-  } else if (ended === "timeout") {
-    const waiting = seen.last
-      .filter((service) => !service.done)
-      .map((service) => `${service.service}: ${service.message}`);
-    throw new DavitError(
-      "timeout",
-      `wait: not done after ${options.timeoutMs / 1_000} s: ${waiting.join("; ") || "nothing was heard"}`,
-      {
-        wayOut: "it goes on by itself: davit service ps shows how far it is; --timeout waits longer",
-      },
-    );
-  } else {
-    judge(context, seen.last, options);
-  }
+  if (outcome.ended === "interrupted") detached(context, outcome.last);
+  else if (outcome.ended === "timeout") throw timedOut(options, outcome.last);
+  else judge(context, outcome.last, options);
 }
 
 /** Reads progress until all is done; a broken connection is tried again for a while. */
@@ -57,7 +64,7 @@ async function follow(
   ids: readonly string[],
   options: WaitOptions,
   signal: AbortSignal,
-  seen: { last: readonly ProgressView[] },
+  seen: (progress: readonly ProgressView[]) => void,
 ): Promise<void> {
   const printer = new ProgressPrinter(context);
   let brokenSinceMs: number | undefined;
@@ -65,86 +72,89 @@ async function follow(
     try {
       const client = await context.client();
       for await (const progress of client.progress(ids, { waitMonitor: options.waitMonitor }, signal)) {
+        if (brokenSinceMs !== undefined) printer.note("the coordinator answers again");
         brokenSinceMs = undefined;
-        seen.last = progress;
+        seen(progress);
         printer.show(progress);
       }
-      if (seen.last.length > 0 && seen.last.every((service) => service.done)) return;
+      return;
     } catch (error) {
-      if (signal.aborted || !(error instanceof DavitError) || error.code !== "unavailable") throw error;
+      const isPassing = error instanceof DavitError && (error.code === "unavailable" || error.code === "timeout");
+      if (signal.aborted || !isPassing) throw error;
       if (brokenSinceMs === undefined)
-        note(context, `the coordinator does not answer (${reasonOf(error)}); trying again`);
+        printer.note(`${reasonOf(error)}; trying again for ${duration(RECONNECT_FOR_MS)}`);
       brokenSinceMs ??= context.nowMs();
-      if (context.nowMs() - brokenSinceMs > RECONNECT_FOR_MS) throw error;
+      if (context.nowMs() - brokenSinceMs >= RECONNECT_FOR_MS) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, RECONNECT_EVERY_MS));
+    await pause(context, RECONNECT_EVERY_MS, signal);
   }
+}
+
+function detached(context: CliContext, last: readonly ProgressView[]): void {
+  const names = last.filter((service) => !service.done).map((service) => service.service);
+  note(context, "detached: the change goes on without this command");
+  note(context, `  to see how far it is: davit service ps ${names.join(" ")}`.trimEnd());
+  context.process.exitCode = EXIT.detached;
+}
+
+function timedOut({ timeoutMs }: WaitOptions, last: readonly ProgressView[]): DavitError {
+  const waiting = last.filter((service) => !service.done);
+  const what = waiting.map((service) => `${service.service}: ${service.message}`).join("; ");
+  return new DavitError(
+    "timeout",
+    `wait: not done after ${duration(timeoutMs)}: ${what || "no progress was heard of"}`,
+    {
+      details: waiting.flatMap(failureDetails),
+      wayOut: "it goes on by itself: davit service ps shows how far it is; --timeout waits longer",
+    },
+  );
 }
 
 function judge(context: CliContext, progress: readonly ProgressView[], options: WaitOptions): void {
   const failed = progress.filter((service) => !service.ok);
-  if (failed.length > 0) {
-    const code = failed.some((service) => service.state === "unplaceable") ? "unplaceable" : "rollout_failed";
-    const [first] = failed;
-    throw new DavitError(code, `${first?.service}: ${first?.message ?? "failed"}`, {
-      details: failed.flatMap(failureDetails),
-      wayOut:
-        code === "unplaceable"
-          ? "change what it asks for, or give it a node that has it; davit node ls shows the nodes"
-          : "davit service logs and davit service ps --all show what happened; davit service rollback goes back",
-    });
-  }
+  const [first] = failed;
+  if (first !== undefined) throw notConverged(first, failed);
   const watching = progress.filter((service) => service.state === "watching");
-  if (watching.length > 0 && !options.waitMonitor)
-    note(
-      context,
-      `done; watching goes on in the background: ${watching.map((service) => `${service.service} (${service.message})`).join(", ")}`,
-    );
+  if (watching.length === 0 || options.waitMonitor) return;
+  const names = watching.map((service) => `${service.service} (${service.message})`).join(", ");
+  note(context, `done; watching goes on in the background: ${names}`);
+}
+
+function notConverged(first: ProgressView, failed: readonly ProgressView[]): DavitError {
+  const isUnplaceable = failed.some((service) => service.state === "unplaceable");
+  const others = failed.length > 1 ? `, and ${failed.length - 1} more` : "";
+  const name = first.service;
+  return new DavitError(
+    isUnplaceable ? "unplaceable" : "rollout_failed",
+    `${name}: ${first.message === "" ? `it is ${first.state}` : first.message}${others}`,
+    {
+      details: [
+        ...failed.slice(1).map((service) => ({ where: service.service, message: service.message })),
+        ...failed.flatMap(failureDetails),
+      ],
+      wayOut: isUnplaceable
+        ? "change what it asks for, or give it a node that has it: davit node ls shows the nodes"
+        : `see davit service logs ${name} and davit service ps --all ${name}; mend it and deploy again, or davit service rollback ${name}`,
+    },
+  );
 }
 
 function failureDetails(service: ProgressView): { readonly where: string; readonly message: string }[] {
   return service.tasks
-    .filter(
-      (task) =>
-        task.state === "failed" ||
-        task.state === "rejected" ||
-        task.healthy === false ||
-        (task.node === undefined && task.reason !== ""),
-    )
-    .slice(0, 5)
-    .map((task) => ({
-      where: `${task.name} on ${task.node ?? "no node"}`,
-      message: [
-        task.reason,
-        task.probeAnswer === undefined ? "" : `probe: ${task.probeAnswer}`,
-        task.lastOutput === undefined ? "" : `last output: ${task.lastOutput.trim()}`,
-      ]
-        .filter((part) => part !== "")
-        .join("; "),
-    }));
+    .filter(isInTrouble)
+    .slice(0, MAX_DESCRIBED)
+    .map((task) => ({ where: `${task.name} on ${task.node ?? "no node"}`, message: whatHappened(task) }));
 }
 
-/** The flags of every command that waits. */
-export const WAIT_FLAGS = {
-  detach: { kind: "boolean", brief: "return at once", default: false },
-  timeout: { kind: "parsed", parse: parseTimeout, brief: "how long to wait (5m)", default: "5m", placeholder: "TIME" },
-  waitMonitor: { kind: "boolean", brief: "wait until the watching after convergence is over too", default: false },
-} as const;
-export type WaitFlags = { readonly detach: boolean; readonly timeout: number; readonly waitMonitor: boolean };
-
-/** "90s", "5m", "1h" to milliseconds. */
-export function parseTimeout(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(s|m|h)$/.exec(text);
-  if (match === null) throw new DavitError("invalid_input", `'${text}' is not a time: write 90s, 5m or 1h`);
-  return Number(match[1]) * ({ s: 1_000, m: 60_000, h: 3_600_000 }[match[2] ?? "s"] ?? 1_000);
+function isInTrouble(task: TaskView): boolean {
+  const hasFailed = task.state === "failed" || task.state === "rejected" || task.healthy === false;
+  return hasFailed || (task.node === undefined && task.reason !== "");
 }
 
-/** Waits unless `--detach`. */
-export async function waitUnlessDetached(
-  context: CliContext,
-  serviceIds: readonly string[],
-  flags: WaitFlags,
-): Promise<void> {
-  if (flags.detach) return;
-  await waitFor(context, serviceIds, { timeoutMs: flags.timeout, waitMonitor: flags.waitMonitor });
+function whatHappened(task: TaskView): string {
+  const lines = [task.reason];
+  if (task.probeAnswer !== undefined) lines.push(`last probe: ${task.probeAnswer.trim()}`);
+  if (task.lastOutput !== undefined && task.lastOutput.trim() !== "")
+    lines.push(`last output:\n  ${task.lastOutput.trim().replaceAll("\n", "\n  ")}`);
+  return lines.filter((line) => line !== "").join("\n");
 }

@@ -19,7 +19,15 @@ export function createKeyPair(comment: string): SshKeyPair {
   const { x, d } = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
   const publicBytes = Buffer.from(x ?? "", "base64url");
   const seed = Buffer.from(d ?? "", "base64url");
-  const publicBlob = Buffer.concat([field(TYPE), field(publicBytes)]);
+  return {
+    publicKey: `${TYPE} ${publicBlobOf(publicBytes).toString("base64")} ${comment}`.trimEnd(),
+    privateKey: renderPrivateKey(publicBytes, seed, comment),
+  };
+}
+
+/** PEM text of an Ed25519 key in OpenSSH's format, not encrypted; both parts are 32 bytes. */
+export function renderPrivateKey(publicBytes: Uint8Array, seed: Uint8Array, comment: string): string {
+  const publicBlob = publicBlobOf(publicBytes);
   const check = randomBytes(4);
   const inner = Buffer.concat([
     check,
@@ -41,10 +49,11 @@ export function createKeyPair(comment: string): SshKeyPair {
     field(Buffer.concat([inner, padding])),
   ]);
   const lines = body.toString("base64").match(new RegExp(`.{1,${LINE_LENGTH}}`, "g")) ?? [];
-  return {
-    publicKey: `${TYPE} ${publicBlob.toString("base64")} ${comment}`.trimEnd(),
-    privateKey: `-----BEGIN OPENSSH PRIVATE KEY-----\n${lines.join("\n")}\n-----END OPENSSH PRIVATE KEY-----\n`,
-  };
+  return `-----BEGIN OPENSSH PRIVATE KEY-----\n${lines.join("\n")}\n-----END OPENSSH PRIVATE KEY-----\n`;
+}
+
+function publicBlobOf(publicBytes: Uint8Array): Buffer {
+  return Buffer.concat([field(TYPE), field(publicBytes)]);
 }
 
 /** A string as SSH writes it: its length in four bytes, then itself. */

@@ -12,7 +12,7 @@ export async function openUserShell(
   target: string,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<HostShell> {
-  const { skippedKeys: _skipped, ...access } = resolveTarget(target, { environment });
+  const { skippedKeys: _skipped, lockedKeys: _locked, ...access } = resolveTarget(target, { environment });
   const connection = await connectAsUser(
     { ...access, acceptNewHostKey: false },
     new HandshakeGates(),

@@ -2,12 +2,14 @@
 // they are; the coordinator does the join.
 
 import { buildCommand } from "@stricli/core";
-import { DavitError, reasonOf } from "../../core/model/errors.ts";
-import type { JoinProgress, JoinRequest, NodeView } from "../../core/model/views.ts";
+import { DavitError, type ErrorDetail, reasonOf } from "../../core/model/errors.ts";
+import type { JoinRequest, NodeView } from "../../core/model/views.ts";
 import { type CliContext, JSON_FLAG, note, say, sayJson } from "../context.ts";
+import { EXIT } from "../exit-codes.ts";
 import { parseLabels } from "../labels.ts";
 import { manyRefs } from "../refs.ts";
-import { duration } from "../render/units.ts";
+import { JoinBoard } from "./join-board.ts";
+import { JoinQuestions } from "./join-questions.ts";
 
 type Flags = {
   readonly identity?: readonly string[];
@@ -19,146 +21,141 @@ type Flags = {
   readonly json: boolean;
 };
 
+const text = { kind: "parsed", parse: String, optional: true } as const;
+
 export const nodeAdd = buildCommand<Flags, string[], CliContext>({
   docs: {
     brief: "join hosts over SSH",
     fullDescription:
-      "Joins bare hosts: looks at them first and reports everything that stands in the way, installs Docker if it is missing, starts the agent. Run it again after a failure: it goes on where it stopped.",
+      "Joins bare hosts: looks at them first and reports everything that stands in the way, installs Docker if it is missing, starts the agent. Users, ports, keys and jump hosts come from ~/.ssh/config. Run it again after a failure: it goes on where it stopped.",
   },
   parameters: {
+    aliases: { i: "identity", l: "label" },
     positional: manyRefs("[user@]host[:port]", "hosts to join"),
     flags: {
-      identity: {
-        kind: "parsed",
-        parse: String,
-        variadic: true,
-        optional: true,
-        brief: "private key file (may be given several times)",
-        placeholder: "FILE",
-      },
-      name: {
-        kind: "parsed",
-        parse: String,
-        optional: true,
-        brief: "the node's name (one host only); else its host name",
-        placeholder: "NAME",
-      },
-      label: {
-        kind: "parsed",
-        parse: String,
-        variadic: true,
-        optional: true,
-        brief: "label for the node, k=v",
-        placeholder: "K=V",
-      },
+      identity: { ...text, variadic: true, brief: "private key file, and no other key", placeholder: "FILE" },
+      name: { ...text, brief: "the node's name (one host only); else its host name", placeholder: "NAME" },
+      label: { ...text, variadic: true, brief: "label for the node", placeholder: "K=V" },
       acceptHostKey: { kind: "boolean", brief: "accept and pin a host key that is not known yet", default: false },
       sudoPasswordStdin: { kind: "boolean", brief: "read the sudo password from standard input", default: false },
-      sshConfig: {
-        kind: "parsed",
-        parse: String,
-        optional: true,
-        brief: "use this file instead of ~/.ssh/config",
-        placeholder: "FILE",
-      },
+      sshConfig: { ...text, brief: "use this file instead of ~/.ssh/config", placeholder: "FILE" },
       json: JSON_FLAG,
     },
   },
   func: addNodes,
 });
 
-async function addNodes(this: CliContext, flags: Flags, ...targets: string[]): Promise<void> {
+type Failure = { readonly target: string; readonly error: unknown };
+
+async function addNodes(this: CliContext, flags: Flags, ...words: string[]): Promise<void> {
+  const targets = [...new Set(words)];
   if (flags.name !== undefined && targets.length > 1)
     throw new DavitError("invalid_input", "--name names one host, but several were given");
+  const labels = parseLabels(flags.label ?? []);
   const sudoPassword = flags.sudoPasswordStdin ? (await this.readStdin()).replace(/\r?\n$/, "") : undefined;
-  const results = await Promise.allSettled(targets.map((target) => join(this, target, flags, sudoPassword)));
+  const abort = new AbortController();
+  const release = this.onInterrupt(() => abort.abort());
+  const board = new JoinBoard(this);
+  const questions = new JoinQuestions(this, board);
+  const job = { context: this, flags, labels, sudoPassword, board, questions, signal: abort.signal };
+  const results = await Promise.allSettled(targets.map((target) => join(job, target)));
+  board.close();
+  release();
   const joined = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   if (flags.json) sayJson(this, joined);
   else for (const node of joined) say(this, `${node.name} (${node.address}) is ready`);
-  const failures = results.flatMap((result, at) =>
-    result.status === "rejected" ? [{ target: targets[at] ?? "", error: result.reason as unknown }] : [],
+  if (abort.signal.aborted) {
+    note(this, "stopped: each host stays as far as it got; the same command goes on from there");
+    this.process.exitCode = EXIT.detached;
+    return;
+  }
+  const failures = results.flatMap((result, at): Failure[] =>
+    result.status === "rejected" ? [{ target: targets[at] ?? "", error: result.reason }] : [],
   );
-  const [first] = failures;
-  if (first === undefined) return;
-  if (failures.length === 1) throw first.error;
-  throw new DavitError(
-    first.error instanceof DavitError ? first.error.code : "internal",
-    `${failures.length} of ${targets.length} hosts did not join`,
-    {
-      details: failures.map(({ target, error }) => ({
-        where: target,
-        message: reasonOf(error),
-        ...(error instanceof DavitError && error.wayOut !== undefined ? { wayOut: error.wayOut } : {}),
-      })),
-      wayOut:
-        "mend it, then run the same command again: hosts that joined are left alone, the others go on where they stopped",
-    },
-  );
+  if (failures.length > 0) throw failureOf(failures, targets.length);
 }
 
-async function join(
-  context: CliContext,
-  target: string,
-  flags: Flags,
-  sudoPassword: string | undefined,
-): Promise<NodeView> {
+type Job = {
+  readonly context: CliContext;
+  readonly flags: Flags;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly sudoPassword: string | undefined;
+  readonly board: JoinBoard;
+  readonly questions: JoinQuestions;
+  readonly signal: AbortSignal;
+};
+
+/** Joins one host; asks for what is missing and tries again, as long as the answers change something. */
+async function join(job: Job, target: string): Promise<NodeView> {
+  const { context, flags, labels, sudoPassword, board, questions, signal } = job;
   const { resolveTarget } = await import("../../ssh/config/resolve.ts");
   const resolved = resolveTarget(target, {
     environment: context.env,
     ...(flags.identity === undefined ? {} : { identityFiles: flags.identity }),
     ...(flags.sshConfig === undefined ? {} : { configFile: flags.sshConfig }),
   });
-  const { skippedKeys, agentSocket, ...access } = resolved;
-  const request: JoinRequest = {
+  const { skippedKeys, lockedKeys, agentSocket, ...access } = resolved;
+  let request: JoinRequest = {
     ...access,
+    labels,
     acceptNewHostKey: flags.acceptHostKey,
     ...(agentSocket === undefined || !context.isLocal ? {} : { agentSocket }),
     ...(flags.name === undefined ? {} : { name: flags.name }),
-    ...(flags.label === undefined ? {} : { labels: parseLabels(flags.label) }),
     ...(sudoPassword === undefined ? {} : { sudoPassword }),
   };
-  try {
-    return await attempt(context, target, request);
-  } catch (error) {
-    const again = await secondTry(context, target, request, error);
-    if (again !== undefined) return await attempt(context, target, again);
-    for (const skipped of skippedKeys) note(context, `${target}: ${skipped}`);
-    throw error;
-  }
-}
-
-async function attempt(context: CliContext, target: string, request: JoinRequest): Promise<NodeView> {
   const client = await context.client();
-  return await client.join(request, (progress) => showStep(context, target, progress));
+  for (;;) {
+    try {
+      return await client.join(request, (progress) => board.step(target, progress), signal);
+    } catch (error) {
+      const next = signal.aborted ? undefined : await questions.mend(target, request, lockedKeys, error);
+      if (next !== undefined) {
+        request = next;
+        continue;
+      }
+      board.failed(target);
+      throw withDetails(error, skippedKeys);
+    }
+  }
 }
 
-function showStep(context: CliContext, target: string, { state, step, message, elapsedMs }: JoinProgress): void {
-  const time = elapsedMs >= 100 ? ` (${duration(elapsedMs)})` : "";
-  if (state === "started") {
-    if (context.isTerminal) note(context, `${target}: ${step}: ${message} …`);
-    return;
-  }
-  note(
-    context,
-    `${target}: ${step}: ${state === "skipped" ? "nothing to do: " : state === "failed" ? "failed: " : ""}${message}${time}`,
+/** A login that failed says which key files could not be used. */
+function withDetails(error: unknown, skippedKeys: readonly string[]): unknown {
+  if (!(error instanceof DavitError) || error.code !== "ssh_failed" || skippedKeys.length === 0) return error;
+  return new DavitError(error.code, error.message, {
+    details: [...error.details, ...skippedKeys.map((message) => ({ message }))],
+    cause: error,
+    ...(error.wayOut === undefined ? {} : { wayOut: error.wayOut }),
+  });
+}
+
+/** One host's error as it is; those of several together. */
+function failureOf(failures: readonly Failure[], total: number): unknown {
+  const [first] = failures;
+  if (failures.length === 1 && total === 1) return first?.error;
+  const codes = new Set(failures.map(({ error }) => (error instanceof DavitError ? error.code : "internal")));
+  const [code = "internal"] = codes;
+  return new DavitError(
+    codes.size === 1 ? code : "bootstrap_failed",
+    `join: ${failures.length} of ${total} hosts did not join`,
+    {
+      details: failures.flatMap(detailsOf),
+      wayOut:
+        "mend it, then run the same command again: hosts that joined are left alone, the others go on where they stopped",
+    },
   );
 }
 
-/** What a question on the terminal can mend: an unknown host key, a sudo password. */
-async function secondTry(
-  context: CliContext,
-  target: string,
-  request: JoinRequest,
-  error: unknown,
-): Promise<JoinRequest | undefined> {
-  if (!context.canAsk || !(error instanceof DavitError)) return undefined;
-  const text = [error.message, ...error.details.map((detail) => detail.message)].join("; ");
-  if (!request.acceptNewHostKey && /host key/i.test(text) && /unknown|not known|never seen/i.test(text)) {
-    const answer = await context.ask(`${target}: ${error.message}\nAccept and pin this host key? [y/N] `);
-    return answer?.toLowerCase().startsWith("y") === true ? { ...request, acceptNewHostKey: true } : undefined;
-  }
-  if (request.sudoPassword === undefined && /sudo/i.test(text) && /password/i.test(text)) {
-    const sudoPassword = await context.ask(`sudo password for ${request.user}@${request.host}: `, { hidden: true });
-    return sudoPassword === undefined || sudoPassword === "" ? undefined : { ...request, sudoPassword };
-  }
-  return undefined;
+function detailsOf({ target, error }: Failure): readonly ErrorDetail[] {
+  if (!(error instanceof DavitError)) return [{ where: target, message: reasonOf(error) }];
+  const own = {
+    where: target,
+    message: error.message,
+    ...(error.wayOut === undefined ? {} : { wayOut: error.wayOut }),
+  };
+  const more = error.details.map((detail) => ({
+    ...detail,
+    where: detail.where === undefined ? target : `${target}: ${detail.where}`,
+  }));
+  return [own, ...more];
 }

@@ -2,14 +2,14 @@
 
 import { buildCommand } from "@stricli/core";
 import { type CliContext, note, say } from "../context.ts";
-import { oneRef } from "../refs.ts";
+import { NODE_REF } from "./availability.ts";
 
 type Flags = { readonly force: boolean; readonly volumes: boolean };
 
 export const nodeRm = buildCommand<Flags, [string], CliContext>({
   docs: { brief: "take davit away from a host and the node out of the cluster" },
   parameters: {
-    positional: oneRef("NODE", "name, id or unique prefix"),
+    positional: NODE_REF,
     flags: {
       force: { kind: "boolean", brief: "remove it though the host cannot be cleaned", default: false },
       volumes: { kind: "boolean", brief: "remove its volumes and their data too", default: false },

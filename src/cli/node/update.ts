@@ -4,14 +4,14 @@ import { buildCommand } from "@stricli/core";
 import { DavitError } from "../../core/model/errors.ts";
 import type { NodePatch } from "../../core/model/views.ts";
 import { type CliContext, say } from "../context.ts";
-import { oneRef } from "../refs.ts";
+import { NODE_REF } from "./availability.ts";
 
 type Flags = { readonly address?: string; readonly name?: string };
 
 export const nodeUpdate = buildCommand<Flags, [string], CliContext>({
   docs: { brief: "change a node's address or name" },
   parameters: {
-    positional: oneRef("NODE", "name, id or unique prefix"),
+    positional: NODE_REF,
     flags: {
       address: {
         kind: "parsed",

@@ -1,25 +1,32 @@
-// Errors for people: what failed and why, each further fault on its own line, and the way out. Pure.
+// Errors for people: what failed and why, each further fault on its own line, and the way out. And the same as data. Pure.
 
-import { DavitError, reasonOf } from "../../core/model/errors.ts";
+import { DavitError, type ErrorDetail, reasonOf } from "../../core/model/errors.ts";
+import { clean } from "./clean.ts";
 
+/** Lines for standard error, without the last line break. */
 export function renderError(error: unknown, withStack: boolean): string {
-  const lines = [`davit: ${reasonOf(error)}`];
+  const lines = [`davit: ${clean(reasonOf(error))}`];
   if (error instanceof DavitError) {
-    for (const detail of error.details) {
-      lines.push(
-        `  - ${detail.where === undefined ? "" : `${detail.where}: `}${detail.message}${detail.wayOut === undefined ? "" : `; ${detail.wayOut}`}`,
-      );
-    }
+    lines.push(...error.details.map(renderDetail));
     if (error.wayOut !== undefined) lines.push(`  way out: ${error.wayOut}`);
   } else if (!withStack) {
-    lines.push("  this is a fault of davit's own; DAVIT_DEBUG=1 shows where");
+    lines.push("  way out: this is a fault of davit's own; DAVIT_DEBUG=1 shows where");
   }
   if (withStack && error instanceof Error && error.stack !== undefined) lines.push(error.stack);
   return lines.join("\n");
 }
 
-/** The same as data, for `--json`. */
-export function errorAsData(error: unknown): unknown {
-  if (!(error instanceof DavitError)) return { code: "internal", message: reasonOf(error) };
-  return { code: error.code, message: error.message, wayOut: error.wayOut, details: error.details };
+function renderDetail({ where, message, wayOut }: ErrorDetail): string {
+  const place = where === undefined ? "" : `${where}: `;
+  const text = `${place}${clean(message)}${wayOut === undefined ? "" : `; ${wayOut}`}`;
+  return `  - ${text.replaceAll("\n", "\n    ")}`;
+}
+
+/** What `--json` prints on standard error instead: code, message, wayOut, details. */
+export function renderErrorAsJson(error: unknown): string {
+  const data =
+    error instanceof DavitError
+      ? { code: error.code, message: error.message, wayOut: error.wayOut, details: error.details }
+      : { code: "internal", message: reasonOf(error), details: [] };
+  return JSON.stringify({ error: data }, undefined, 2);
 }

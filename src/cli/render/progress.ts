@@ -1,43 +1,42 @@
 // Progress of services while a command waits: redrawn in place on a terminal, a line per change elsewhere.
 
-import type { ProgressView } from "../../core/model/views.ts";
+import type { ProgressView, TaskView } from "../../core/model/views.ts";
 import type { CliContext } from "../context.ts";
-import { cut } from "./table.ts";
-import { stateOf } from "./tasks.ts";
-
-/** Task lines a service may take on a terminal before the rest is summed up. */
-const MAX_TASK_LINES = 12;
+import { clean } from "./clean.ts";
+import { type Paint, paintFor, plain, type Tone } from "./color.ts";
+import { LiveLines } from "./live.ts";
+import { stateOf, toneOf } from "./tasks.ts";
 
 export class ProgressPrinter {
   readonly #context: CliContext;
+  readonly #live: LiveLines;
+  readonly #paint: Paint;
   readonly #said = new Map<string, string>();
-  #drawnLines = 0;
 
   constructor(context: CliContext) {
     this.#context = context;
+    this.#paint = paintFor(context.hasColor.stderr);
+    this.#live = new LiveLines({
+      write: (text) => context.process.stderr.write(text),
+      size: () => context.terminal.size(),
+    });
   }
 
   show(progress: readonly ProgressView[]): void {
-    if (this.#context.isTerminal) this.#redraw(progress);
-    else this.#append(progress);
-  }
-
-  #redraw(progress: readonly ProgressView[]): void {
-    const lines = progress.flatMap(linesOf).map((line) => cut(line, this.#context.width - 1));
-    const up = this.#drawnLines === 0 ? "" : `\u001b[${this.#drawnLines}A\u001b[0J`;
-    this.#drawnLines = lines.length;
-    this.#context.process.stderr.write(`${up}${lines.join("\n")}\n`);
-  }
-
-  #append(progress: readonly ProgressView[]): void {
-    for (const service of progress) {
-      for (const task of service.tasks)
-        this.#once(
-          task.id,
-          `${task.name} on ${task.node ?? "-"}: ${stateOf(task)}${task.reason === "" ? "" : `: ${task.reason}`}`,
-        );
-      this.#once(service.serviceId, summary(service));
+    if (this.#context.isTerminal) {
+      this.#live.show(progressLines(progress, this.#context.terminal.size().rows - 1, this.#paint));
+      return;
     }
+    for (const service of progress) {
+      for (const task of service.tasks) this.#once(task.id, `${task.name} on ${nodeOf(task)}: ${wordsOf(task, plain)}`);
+      this.#once(service.serviceId, summaryOf(service, plain));
+    }
+  }
+
+  /** Tells something beside the progress: a broken connection. */
+  note(line: string): void {
+    if (this.#context.isTerminal) this.#live.print(line);
+    else this.#context.process.stderr.write(`${line}\n`);
   }
 
   #once(key: string, line: string): void {
@@ -47,19 +46,37 @@ export class ProgressPrinter {
   }
 }
 
-function linesOf(service: ProgressView): string[] {
-  const shown = service.tasks.slice(0, MAX_TASK_LINES);
-  const rest = service.tasks.length - shown.length;
-  return [
-    summary(service),
-    ...shown.map(
-      (task) =>
-        `  ${task.name.padEnd(24)} ${(task.node ?? "-").padEnd(12)} ${stateOf(task)}${task.reason === "" ? "" : `: ${task.reason}`}`,
-    ),
-    ...(rest > 0 ? [`  … and ${rest} more`] : []),
-  ];
+/** As many lines as there is room for: every task, or else those that are on their way or in trouble, or else the services alone. Pure. */
+export function progressLines(progress: readonly ProgressView[], room: number, paint: Paint): readonly string[] {
+  const full = progress.flatMap((service) => [summaryOf(service, paint), ...service.tasks.map(lineOf(paint))]);
+  if (full.length <= room) return full;
+  const unsettled = progress.flatMap((service) => {
+    const tasks = service.tasks.filter((task) => toneOf(task) === "busy" || toneOf(task) === "bad");
+    return [summaryOf(service, paint), ...tasks.map(lineOf(paint))];
+  });
+  return unsettled.length <= room ? unsettled : progress.map((service) => summaryOf(service, paint));
 }
 
-function summary(service: ProgressView): string {
-  return `${service.service}: ${service.state}, ${service.healthy} of ${service.desired} healthy${service.message === "" ? "" : `: ${service.message}`}`;
+function lineOf(paint: Paint): (task: TaskView) => string {
+  return (task) => `  ${task.name.padEnd(24)}  ${nodeOf(task).padEnd(12)}  ${wordsOf(task, paint)}`;
+}
+
+function nodeOf(task: TaskView): string {
+  return task.node ?? "-";
+}
+
+function wordsOf(task: TaskView, paint: Paint): string {
+  const reason = clean(task.reason);
+  return `${paint(toneOf(task), stateOf(task))}${reason === "" ? "" : `: ${reason}`}`;
+}
+
+function summaryOf(service: ProgressView, paint: Paint): string {
+  const counted = service.state.startsWith("remov") ? "" : `, ${service.healthy} of ${service.desired} healthy`;
+  const message = service.message === "" || service.message === service.state ? "" : `: ${clean(service.message)}`;
+  return `${service.service}: ${paint(toneOfService(service), service.state)}${counted}${message}`;
+}
+
+function toneOfService(service: ProgressView): Tone {
+  if (service.done) return service.ok ? "good" : "bad";
+  return "busy";
 }

@@ -3,23 +3,19 @@
 /** The first row is the heading. Trailing spaces are left out. */
 export function renderTable(heading: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [heading, ...rows];
-  const widths = heading.map((_, column) => Math.max(...all.map((row) => visible(row[column] ?? ""))));
-  return all
-    .map((row) =>
-      row
-        .map((cell, column) => cell + " ".repeat((widths[column] ?? 0) - visible(cell)))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+  const widths = heading.map((_, column) => Math.max(...all.map((row) => Bun.stringWidth(row[column] ?? ""))));
+  return all.map((row) => renderRow(row, widths)).join("\n");
 }
 
-/** Columns that a text takes on a terminal, colours aside. */
-function visible(text: string): number {
-  return Bun.stringWidth(text);
+function renderRow(row: readonly string[], widths: readonly number[]): string {
+  return row
+    .map((cell, column) => cell + " ".repeat(Math.max(0, (widths[column] ?? 0) - Bun.stringWidth(cell))))
+    .join("  ")
+    .trimEnd();
 }
 
-/** A text cut to a width, with an ellipsis. */
-export function cut(text: string, width: number): string {
-  return text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
+/** A text cut to a number of columns, with an ellipsis; colours are closed, line breaks become spaces. */
+export function cut(text: string, columns: number): string {
+  const line = text.replaceAll(/\s*[\r\n]+\s*/g, " ");
+  return Bun.stringWidth(line) <= columns ? line : Bun.sliceAnsi(line, 0, Math.max(1, columns), "…");
 }

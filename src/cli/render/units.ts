@@ -28,3 +28,8 @@ export function bytes(amount: number): string {
 export function shortId(id: string): string {
   return id.slice(0, 12);
 }
+
+/** An image without the digest that pins it: tables have no room for it. */
+export function shortImage(image: string): string {
+  return image.replace(/@sha256:[0-9a-f]{64}$/, "");
+}

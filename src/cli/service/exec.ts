@@ -1,10 +1,11 @@
-// davit service exec SERVICE|TASK -- COMMAND…: runs a command in a container, with a terminal if there is one. Its exit code is passed on.
+// davit service exec SERVICE|TASK COMMAND…: runs a command in a container, with a terminal if asked for. Its exit code is passed on.
 
 import { buildCommand } from "@stricli/core";
 import type { DavitClient, ExecStream } from "../../client/types.ts";
 import { DavitError } from "../../core/model/errors.ts";
 import type { TaskView } from "../../core/model/views.ts";
 import type { CliContext } from "../context.ts";
+import { manyRefs, serviceNames } from "../refs.ts";
 
 type Flags = {
   readonly interactive: boolean;
@@ -14,18 +15,14 @@ type Flags = {
 };
 
 export const serviceExec = buildCommand<Flags, string[], CliContext>({
-  docs: { brief: "run a command in a running task: exec -it SERVICE sh" },
+  docs: {
+    brief: "run a command in a running task: exec -it SERVICE sh",
+    fullDescription:
+      "Runs a command in the first running task of a service, or in the task that is named. What follows the service belongs to the command. Ends with the command's own exit code.",
+  },
   parameters: {
     aliases: { i: "interactive", t: "tty", u: "user", w: "workdir" },
-    positional: {
-      kind: "array",
-      parameter: {
-        parse: String,
-        placeholder: "SERVICE|TASK COMMAND…",
-        brief: "where, then what; -- before options of the command",
-      },
-      minimum: 2,
-    },
+    positional: { ...manyRefs("SERVICE|TASK COMMAND", "where, then what", serviceNames), minimum: 2 },
     flags: {
       interactive: { kind: "boolean", brief: "hand standard input on", default: false },
       tty: { kind: "boolean", brief: "with a terminal", default: false },
@@ -36,23 +33,24 @@ export const serviceExec = buildCommand<Flags, string[], CliContext>({
   func: exec,
 });
 
-async function exec(this: CliContext, flags: Flags, ...words: string[]): Promise<void> {
-  const [ref = "", ...argv] = words;
-  const tty = flags.tty && process.stdin.isTTY && process.stdout.isTTY;
-  if (flags.tty && !tty)
-    throw new DavitError("invalid_input", "--tty needs a terminal on standard input and output", {
+async function exec(this: CliContext, flags: Flags, ref = "", ...argv: string[]): Promise<void> {
+  const { tty, interactive, user, workdir } = flags;
+  if (tty && !this.terminal.isInteractive) {
+    throw new DavitError("invalid_input", `exec in ${ref}: --tty needs a terminal on standard input and output`, {
       wayOut: "leave -t away",
     });
+  }
   const client = await this.client();
   const task = await runningTask(client, ref);
+  const { columns: cols, rows } = this.terminal.size();
   const stream = await client.exec(task.id, {
     argv,
     tty,
-    ...(tty ? { cols: process.stdout.columns, rows: process.stdout.rows } : {}),
-    ...(flags.user === undefined ? {} : { user: flags.user }),
-    ...(flags.workdir === undefined ? {} : { workingDir: flags.workdir }),
+    ...(tty ? { cols, rows } : {}),
+    ...(user === undefined ? {} : { user }),
+    ...(workdir === undefined ? {} : { workingDir: workdir }),
   });
-  const release = connect(stream, { tty, interactive: flags.interactive });
+  const release = connect(this, stream, { tty, interactive });
   try {
     this.process.exitCode = await stream.exited;
   } finally {
@@ -60,33 +58,34 @@ async function exec(this: CliContext, flags: Flags, ...words: string[]): Promise
   }
 }
 
-/** Joins the process's own streams to the command's; the result gives the terminal back. */
+/** Joins the terminal to the command's streams; the result gives the terminal back. */
 function connect(
+  { terminal }: CliContext,
   stream: ExecStream,
   { tty, interactive }: { readonly tty: boolean; readonly interactive: boolean },
 ): () => void {
-  stream.onOutput((name, bytes) => void (name === "stdout" ? process.stdout : process.stderr).write(bytes));
-  const onData = (bytes: Uint8Array): void => stream.write(bytes);
-  const onResize = (): void => stream.resize(process.stdout.columns, process.stdout.rows);
+  const releases: (() => void)[] = [];
+  stream.onOutput((name, bytes) => terminal.write(name, bytes));
   if (tty) {
-    process.stdin.setRawMode(true);
-    process.stdout.on("resize", onResize);
+    releases.push(terminal.setRaw());
+    releases.push(terminal.onResize(() => stream.resize(terminal.size().columns, terminal.size().rows)));
   }
   if (interactive) {
-    process.stdin.on("data", onData);
-    process.stdin.on("end", () => stream.end());
-    process.stdin.resume();
+    releases.push(
+      terminal.onInput(
+        (bytes) => stream.write(bytes),
+        () => stream.end(),
+      ),
+    );
   } else {
     stream.end();
   }
   return () => {
-    process.stdin.off("data", onData);
-    process.stdin.pause();
-    process.stdout.off("resize", onResize);
-    if (tty) process.stdin.setRawMode(false);
+    for (const release of releases.toReversed()) release();
   };
 }
 
+/** The first running task of a service, or the task of that name. Throws `not_found` or `unavailable`. */
 async function runningTask(client: DavitClient, ref: string): Promise<TaskView> {
   const tasks = await client.serviceTasks(ref).catch(async (error: unknown) => {
     if (!(error instanceof DavitError) || error.code !== "not_found") throw error;

@@ -4,8 +4,10 @@ import { buildCommand } from "@stricli/core";
 import { DavitError } from "../../core/model/errors.ts";
 import type { LogMessage } from "../../core/model/views.ts";
 import type { DavitClient, LogQuery } from "../../client/types.ts";
-import { type CliContext, note, sayJson } from "../context.ts";
-import { oneRef } from "../refs.ts";
+import { type CliContext, note } from "../context.ts";
+import { durationMs } from "../durations.ts";
+import { oneRef, serviceNames } from "../refs.ts";
+import { paintFor } from "../render/color.ts";
 
 type Flags = {
   readonly follow: boolean;
@@ -19,7 +21,7 @@ export const serviceLogs = buildCommand<Flags, [string], CliContext>({
   docs: { brief: "show the output of a service's tasks, or of one task" },
   parameters: {
     aliases: { f: "follow", n: "tail", t: "timestamps" },
-    positional: oneRef("SERVICE|TASK", "name, id or unique prefix"),
+    positional: oneRef("SERVICE|TASK", "name, id or unique prefix", serviceNames),
     flags: {
       follow: { kind: "boolean", brief: "go on with new lines until Ctrl-C", default: false },
       tail: {
@@ -80,10 +82,15 @@ async function open(
 }
 
 function print(context: CliContext, message: LogMessage, flags: Flags): void {
-  if (flags.json) return sayJson(context, message);
+  if (flags.json) return sayLine(context, message);
   if (message.kind === "note") return note(context, `davit: ${message.message}`);
-  const line = `${message.task}@${message.node} | ${flags.timestamps ? `${message.at} ` : ""}${message.text}\n`;
-  (message.stream === "stderr" ? context.process.stderr : context.process.stdout).write(line);
+  const prefix = paintFor(context.hasColor[message.stream])("quiet", `${message.task}@${message.node} |`);
+  const line = `${prefix} ${flags.timestamps ? `${message.at} ` : ""}${message.text}\n`;
+  context.process[message.stream].write(line);
+}
+
+function sayLine(context: CliContext, message: LogMessage): void {
+  context.process.stdout.write(`${JSON.stringify(message)}\n`);
 }
 
 function parseCount(text: string): number {
@@ -93,11 +100,8 @@ function parseCount(text: string): number {
 
 /** An ISO time as it is; "10m" as that long ago. Throws `invalid_input`. */
 function sinceOf(text: string, nowMs: number): string {
-  const match = /^(\d+)(s|m|h|d)$/.exec(text);
-  const atMs =
-    match === null
-      ? Date.parse(text)
-      : nowMs - Number(match[1]) * ({ s: 1e3, m: 6e4, h: 36e5, d: 864e5 }[match[2] ?? "s"] ?? 0);
+  const agoMs = durationMs(text);
+  const atMs = agoMs === undefined ? Date.parse(text) : nowMs - agoMs;
   if (Number.isNaN(atMs))
     throw new DavitError("invalid_input", `'${text}' is not a time: write 2026-01-31T12:00:00Z, or 10m`);
   return new Date(atMs).toISOString();

@@ -4,7 +4,7 @@ import { buildCommand } from "@stricli/core";
 import type { ServiceView } from "../../core/model/views.ts";
 import { type CliContext, JSON_FLAG, say, sayJson } from "../context.ts";
 import { cut, renderTable } from "../render/table.ts";
-import { shortId } from "../render/units.ts";
+import { shortId, shortImage } from "../render/units.ts";
 
 type Flags = { readonly stack?: string; readonly json: boolean };
 
@@ -30,15 +30,14 @@ export function renderServices(services: readonly ServiceView[]): string {
     service.name,
     service.mode.kind,
     `${service.healthy}/${service.desired}`,
-    service.image,
-    service.ports
-      .map(
-        (port) =>
-          `${port.published.from === port.published.to ? port.published.from : `${port.published.from}–${port.published.to}`}→${port.target}`,
-      )
-      .join(" "),
+    shortImage(service.image),
+    service.ports.map(portOf).join(" "),
     service.updateStatus?.state ?? "",
     cut(service.waiting.join("; "), 80),
   ]);
   return renderTable(["ID", "NAME", "MODE", "HEALTHY", "IMAGE", "PORTS", "UPDATE", "WAITS FOR"], rows);
+}
+
+function portOf({ published: { from, to }, target, protocol }: ServiceView["ports"][number]): string {
+  return `${from === to ? from : `${from}–${to}`}→${target}${protocol === "udp" ? "/udp" : ""}`;
 }

@@ -2,7 +2,7 @@
 
 import { buildCommand } from "@stricli/core";
 import { type CliContext, say } from "../context.ts";
-import { manyRefs } from "../refs.ts";
+import { manyRefs, serviceNames } from "../refs.ts";
 import { WAIT_FLAGS, type WaitFlags, waitUnlessDetached } from "../wait.ts";
 
 type Flags = Omit<WaitFlags, "waitMonitor">;
@@ -10,7 +10,7 @@ type Flags = Omit<WaitFlags, "waitMonitor">;
 export const serviceRm = buildCommand<Flags, string[], CliContext>({
   docs: { brief: "remove services; volumes keep their data" },
   parameters: {
-    positional: manyRefs("SERVICE", "names, ids or unique prefixes"),
+    positional: manyRefs("SERVICE", "names, ids or unique prefixes", serviceNames),
     flags: { detach: WAIT_FLAGS.detach, timeout: WAIT_FLAGS.timeout },
   },
   async func(flags, ...refs) {

@@ -3,7 +3,7 @@
 import { buildCommand } from "@stricli/core";
 import { DavitError } from "../../core/model/errors.ts";
 import { type CliContext, say } from "../context.ts";
-import { oneRef } from "../refs.ts";
+import { oneRef, serviceNames } from "../refs.ts";
 import { WAIT_FLAGS, type WaitFlags, waitUnlessDetached } from "../wait.ts";
 
 type Flags = WaitFlags & { readonly to?: number };
@@ -11,7 +11,7 @@ type Flags = WaitFlags & { readonly to?: number };
 export const serviceRollback = buildCommand<Flags, [string], CliContext>({
   docs: { brief: "go back to the version before, or to any kept one" },
   parameters: {
-    positional: oneRef("SERVICE", "name, id or unique prefix"),
+    positional: oneRef("SERVICE", "name, id or unique prefix", serviceNames),
     flags: {
       ...WAIT_FLAGS,
       to: {

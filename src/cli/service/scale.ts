@@ -3,23 +3,22 @@
 import { buildCommand } from "@stricli/core";
 import { DavitError } from "../../core/model/errors.ts";
 import { type CliContext, say } from "../context.ts";
-import { manyRefs } from "../refs.ts";
+import { manyRefs, serviceWishes } from "../refs.ts";
 import { WAIT_FLAGS, type WaitFlags, waitUnlessDetached } from "../wait.ts";
 
 export const serviceScale = buildCommand<WaitFlags, string[], CliContext>({
   docs: { brief: "change the number of replicas: SERVICE=N" },
-  parameters: { positional: manyRefs("SERVICE=N", "a service and how many"), flags: WAIT_FLAGS },
+  parameters: { positional: manyRefs("SERVICE=N", "a service and how many", serviceWishes), flags: WAIT_FLAGS },
   async func(flags, ...wishes) {
     const parsed = wishes.map(parseWish);
     const client = await this.client();
-    const services = [];
-    for (const { ref, replicas } of parsed) services.push(await client.scale(ref, replicas));
-    for (const [at, service] of services.entries()) say(this, `${service.name} scaled to ${parsed[at]?.replicas}`);
-    await waitUnlessDetached(
-      this,
-      services.map((service) => service.id),
-      flags,
-    );
+    const ids: string[] = [];
+    for (const { ref, replicas } of parsed) {
+      const service = await client.scale(ref, replicas);
+      say(this, `${service.name} is scaled to ${replicas}`);
+      ids.push(service.id);
+    }
+    await waitUnlessDetached(this, ids, flags);
   },
 });
 

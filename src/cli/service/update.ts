@@ -4,8 +4,8 @@ import { buildCommand } from "@stricli/core";
 import { DavitError } from "../../core/model/errors.ts";
 import type { ServicePatch } from "../../core/model/views.ts";
 import { type CliContext, say } from "../context.ts";
-import { parseLabelChanges } from "../labels.ts";
-import { oneRef } from "../refs.ts";
+import { parseVariables } from "../labels.ts";
+import { oneRef, serviceNames } from "../refs.ts";
 import { WAIT_FLAGS, type WaitFlags, waitUnlessDetached } from "../wait.ts";
 
 type Flags = WaitFlags & {
@@ -18,7 +18,7 @@ type Flags = WaitFlags & {
 export const serviceUpdate = buildCommand<Flags, [string], CliContext>({
   docs: { brief: "change a service's image or environment, or replace its tasks" },
   parameters: {
-    positional: oneRef("SERVICE", "name, id or unique prefix"),
+    positional: oneRef("SERVICE", "name, id or unique prefix", serviceNames),
     flags: {
       ...WAIT_FLAGS,
       force: { kind: "boolean", brief: "replace its tasks though nothing changed", default: false },
@@ -42,7 +42,7 @@ export const serviceUpdate = buildCommand<Flags, [string], CliContext>({
     },
   },
   async func(flags, ref) {
-    const env = parseLabelChanges([...(flags.envAdd ?? []), ...(flags.envRm ?? []).map((key) => `${key}-`)]);
+    const env = parseVariables(flags.envAdd ?? [], flags.envRm ?? []);
     const patch: ServicePatch = {
       ...(flags.force ? { force: true } : {}),
       ...(flags.image === undefined ? {} : { image: flags.image }),

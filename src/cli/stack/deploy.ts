@@ -31,17 +31,16 @@ export const deploy = buildCommand<Flags, [], CliContext>({
 
 async function deployStack(context: CliContext, stack: StackSpec, flags: Flags): Promise<void> {
   const client = await context.client();
+  const before = await client.services({ stack: stack.name });
   const plan = await client.deploy(stack, { dryRun: flags.dryRun });
   if (flags.json) sayJson(context, plan);
   else say(context, renderPlan(plan));
   for (const warning of plan.warnings) note(context, `warning: ${warning}`);
   if (flags.dryRun) return;
-  const services = await client.services({ stack: stack.name });
-  await waitUnlessDetached(
-    context,
-    services.map((service) => service.id),
-    flags,
-  );
+  // services that the file no longer names are waited for too, until they are gone
+  const after = await client.services({ stack: stack.name });
+  const ids = new Set([...after, ...before].map((service) => service.id));
+  await waitUnlessDetached(context, [...ids], flags);
 }
 
 const SIGNS = { create: "+", update: "~", remove: "-", unchanged: "=" } as const;

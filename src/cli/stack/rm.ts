@@ -2,7 +2,7 @@
 
 import { buildCommand } from "@stricli/core";
 import { type CliContext, say } from "../context.ts";
-import { manyRefs } from "../refs.ts";
+import { manyRefs, stackNames } from "../refs.ts";
 import { WAIT_FLAGS, type WaitFlags, waitUnlessDetached } from "../wait.ts";
 import { renderPlan } from "./deploy.ts";
 
@@ -11,7 +11,7 @@ type Flags = Omit<WaitFlags, "waitMonitor"> & { readonly volumes: boolean };
 export const stackRm = buildCommand<Flags, string[], CliContext>({
   docs: { brief: "remove stacks; volumes keep their data unless --volumes" },
   parameters: {
-    positional: manyRefs("STACK", "names of stacks"),
+    positional: manyRefs("STACK", "names of stacks", stackNames),
     flags: {
       detach: WAIT_FLAGS.detach,
       timeout: WAIT_FLAGS.timeout,
@@ -23,11 +23,8 @@ export const stackRm = buildCommand<Flags, string[], CliContext>({
     for (const stack of stacks) {
       const services = await client.services({ stack });
       say(this, renderPlan(await client.removeStack(stack, { volumes: flags.volumes })));
-      await waitUnlessDetached(
-        this,
-        services.map((service) => service.id),
-        { ...flags, waitMonitor: false },
-      );
+      const ids = services.map((service) => service.id);
+      await waitUnlessDetached(this, ids, { ...flags, waitMonitor: false });
     }
   },
 });

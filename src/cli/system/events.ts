@@ -1,11 +1,13 @@
 // davit events: what happened, and with -f what happens.
 
 import { buildCommand } from "@stricli/core";
+import { DavitError } from "../../core/model/errors.ts";
+import type { EventView } from "../../core/model/views.ts";
 import { type CliContext, say } from "../context.ts";
 
 type Flags = { readonly follow: boolean; readonly since?: number; readonly type?: string; readonly json: boolean };
 
-/** Without -f the stream is read until it has been silent for so long. */
+/** The stream does not tell where the past ends: without -f it is read until it has been silent for so long. */
 const SILENCE_MS = 500;
 
 export const events = buildCommand<Flags, [], CliContext>({
@@ -13,10 +15,10 @@ export const events = buildCommand<Flags, [], CliContext>({
   parameters: {
     aliases: { f: "follow" },
     flags: {
-      follow: { kind: "boolean", brief: "go on with new events until Ctrl-C", default: false },
+      follow: { kind: "boolean", brief: "show new events as they come, until Ctrl-C", default: false },
       since: {
         kind: "parsed",
-        parse: Number,
+        parse: parseSequence,
         optional: true,
         brief: "only events after this number",
         placeholder: "SEQ",
@@ -36,31 +38,41 @@ export const events = buildCommand<Flags, [], CliContext>({
 
 async function showEvents(this: CliContext, flags: Flags): Promise<void> {
   const client = await this.client();
+  // so that a slow way to the coordinator is not taken for silence
+  const { revision } = await client.version();
   const abort = new AbortController();
   const release = this.onInterrupt(() => abort.abort());
-  let silence: ReturnType<typeof setTimeout> | undefined;
+  let cancel = (): void => undefined;
   const watch = (): void => {
-    clearTimeout(silence);
-    if (!flags.follow) silence = setTimeout(() => abort.abort(), SILENCE_MS);
+    cancel();
+    if (!flags.follow) cancel = this.after(SILENCE_MS, () => abort.abort());
   };
   const since = flags.since ?? (flags.follow ? undefined : 0);
+  const options = {
+    reconnect: flags.follow,
+    ...(since === undefined ? {} : { since }),
+    ...(flags.type === undefined ? {} : { type: flags.type }),
+  };
   try {
     watch();
-    for await (const event of client.events(
-      {
-        reconnect: flags.follow,
-        ...(since === undefined ? {} : { since }),
-        ...(flags.type === undefined ? {} : { type: flags.type }),
-      },
-      abort.signal,
-    )) {
+    for await (const event of client.events(options, abort.signal)) {
       watch();
-      say(this, flags.json ? JSON.stringify(event) : `${event.seq}  ${event.at}  ${event.type}  ${event.message}`);
+      if (!flags.follow && event.revision > revision) break;
+      say(this, flags.json ? JSON.stringify(event) : renderEvent(event));
     }
   } catch (error) {
     if (!abort.signal.aborted) throw error;
   } finally {
-    clearTimeout(silence);
+    cancel();
     release();
   }
+}
+
+function renderEvent({ seq, at, type, message }: EventView): string {
+  return `${seq}  ${at}  ${type}  ${message}`;
+}
+
+function parseSequence(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new DavitError("invalid_input", `'${text}' is not the number of an event`);
+  return Number(text);
 }

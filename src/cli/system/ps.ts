@@ -1,8 +1,8 @@
 // davit ps: every task of the cluster.
 
 import { buildCommand } from "@stricli/core";
-import { type CliContext, JSON_FLAG, say, sayJson } from "../context.ts";
-import { renderTasks } from "../render/tasks.ts";
+import { type CliContext, JSON_FLAG, sayJson } from "../context.ts";
+import { sayTasks } from "../render/tasks.ts";
 
 type Flags = { readonly all: boolean; readonly node?: string; readonly json: boolean };
 
@@ -18,6 +18,6 @@ export const ps = buildCommand<Flags, [], CliContext>({
   async func({ all, node, json }) {
     const tasks = await (await this.client()).tasks({ all, ...(node === undefined ? {} : { node }) });
     if (json) sayJson(this, tasks);
-    else say(this, renderTasks(tasks, this.nowMs()));
+    else sayTasks(this, tasks);
   },
 });

@@ -5,9 +5,12 @@ import { DavitError } from "../../core/model/errors.ts";
 import type { CliContext } from "../context.ts";
 
 export const up = buildCommand<Record<never, never>, [], CliContext>({
-  docs: { brief: "run the coordinator (davit up --help)" },
+  docs: {
+    brief: "run the coordinator",
+    fullDescription: "Runs until it is told to end (SIGTERM, Ctrl-C). Its options: davit up --help",
+  },
   parameters: {},
   func() {
-    throw new DavitError("invalid_input", "'up' must be the first word: davit up");
+    throw new DavitError("invalid_input", "up: it must be the first word", { wayOut: "davit up, then its options" });
   },
 });

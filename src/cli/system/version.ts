@@ -3,23 +3,28 @@
 import { buildCommand } from "@stricli/core";
 import packageJson from "../../../package.json" with { type: "json" };
 import { reasonOf } from "../../core/model/errors.ts";
+import type { VersionView } from "../../core/model/views.ts";
 import { type CliContext, JSON_FLAG, note, say, sayJson } from "../context.ts";
 
 export const version = buildCommand<{ readonly json: boolean }, [], CliContext>({
-  docs: { brief: "show versions" },
+  docs: { brief: "show the versions of this program and of the coordinator" },
   parameters: { flags: { json: JSON_FLAG } },
   async func({ json }) {
-    const own = packageJson.version;
-    const server = await this.client()
+    const coordinator = await this.client()
       .then((client) => client.version())
-      .catch((error: unknown) => reasonOf(error));
-    if (json) return sayJson(this, { client: own, coordinator: typeof server === "string" ? undefined : server });
-    say(this, `davit ${own}`);
-    if (typeof server === "string") note(this, `coordinator: ${server}`);
-    else
-      say(
-        this,
-        `coordinator ${server.version}, cluster ${server.clusterId}, epoch ${server.epoch}, revision ${server.revision}, addresses ${server.addressPool}`,
-      );
+      .catch(reasonOf);
+    if (json) {
+      return sayJson(this, {
+        client: packageJson.version,
+        ...(typeof coordinator === "string" ? { problem: coordinator } : { coordinator }),
+      });
+    }
+    say(this, `davit ${packageJson.version}`);
+    if (typeof coordinator === "string") note(this, `coordinator: ${coordinator}`);
+    else say(this, renderCoordinator(coordinator));
   },
 });
+
+function renderCoordinator({ version: own, clusterId, epoch, revision, addressPool }: VersionView): string {
+  return `coordinator ${own}, cluster ${clusterId}, epoch ${epoch}, revision ${revision}, addresses ${addressPool}`;
+}

@@ -20,7 +20,11 @@ export type Resolved = {
   readonly knownHosts: readonly string[];
   /** Key files that were found but could not be used, with why; to be told if the login fails. */
   readonly skippedKeys: readonly string[];
+  /** Key files with a passphrase, as they are: with it, their keys can be added to `identities`. */
+  readonly lockedKeys: readonly LockedKey[];
 };
+
+export type LockedKey = { readonly path: string; readonly text: string };
 
 export type ResolveOptions = {
   /** Key files named on the command line: then nothing else is offered but them. */
@@ -79,6 +83,7 @@ export function resolveTarget(text: string, options: ResolveOptions): Resolved {
     jump,
     knownHosts: knownHostsOf(settings, hosts, home),
     skippedKeys: keys.skipped,
+    lockedKeys: keys.locked,
     ...(agentSocket === undefined ? {} : { agentSocket }),
   };
 }
@@ -145,11 +150,16 @@ function hopsOf(
   });
 }
 
-type Keys = { readonly texts: readonly string[]; readonly skipped: readonly string[] };
+type Keys = {
+  readonly texts: readonly string[];
+  readonly skipped: readonly string[];
+  readonly locked: readonly LockedKey[];
+};
 
 function readKeys(named: readonly string[] | undefined, settings: HostSettings, target: SshTarget, home: string): Keys {
   const texts: string[] = [];
   const skipped: string[] = [];
+  const locked: LockedKey[] = [];
   const configured = settings.identityFiles.filter((file) => file.toLowerCase() !== "none");
   const files =
     named ?? (settings.identityFiles.length > 0 ? configured : DEFAULT_KEYS.map((name) => `~/.ssh/${name}`));
@@ -166,9 +176,11 @@ function readKeys(named: readonly string[] | undefined, settings: HostSettings, 
     const text = existsSync(path) ? readOrThrow(path) : "";
     if (text !== "" && !isEncrypted(text)) texts.push(text);
     else if (existsSync(`${path}.pub`)) texts.push(readOrThrow(`${path}.pub`));
-    if (isEncrypted(text)) skipped.push(`${path} has a passphrase: load it into ssh-agent (ssh-add ${path})`);
+    if (!isEncrypted(text)) continue;
+    skipped.push(`${path} has a passphrase: load it into ssh-agent (ssh-add ${path})`);
+    locked.push({ path, text });
   }
-  return { texts, skipped };
+  return { texts, skipped, locked };
 }
 
 /** PEM says so in a header; OpenSSH's own form names its cipher at the start (PROTOCOL.key). */

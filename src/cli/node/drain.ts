@@ -1,0 +1,72 @@
+// davit node drain: moves a node's tasks elsewhere and waits until it is empty.
+
+import { buildCommand } from "@stricli/core";
+import { DavitError } from "../../core/model/errors.ts";
+import type { NodeView, TaskView } from "../../core/model/views.ts";
+import { type CliContext, note, pause, say } from "../context.ts";
+import { EXIT } from "../exit-codes.ts";
+import { WAIT_FLAGS, type WaitFlags } from "../wait.ts";
+import { NODE_REF, setAvailability } from "./availability.ts";
+
+const LOOK_EVERY_MS = 300;
+const MAX_NAMES = 8;
+
+type Flags = Omit<WaitFlags, "waitMonitor">;
+
+export const nodeDrain = buildCommand<Flags, [string], CliContext>({
+  docs: { brief: "move a node's tasks elsewhere, and wait until it is empty" },
+  parameters: { positional: NODE_REF, flags: { detach: WAIT_FLAGS.detach, timeout: WAIT_FLAGS.timeout } },
+  func: drain,
+});
+
+async function drain(this: CliContext, flags: Flags, ref: string): Promise<void> {
+  const node = await setAvailability(this, ref, "drain");
+  if (flags.detach) return say(this, `${node.name} is draining`);
+  const interrupted = new AbortController();
+  const release = this.onInterrupt(() => interrupted.abort());
+  try {
+    if (await isEmptied(this, node, flags.timeout, interrupted.signal)) return say(this, `${node.name} is empty`);
+    note(this, `detached: draining goes on\n  to see how far it is: davit ps --node ${node.name}`);
+    this.process.exitCode = EXIT.detached;
+  } finally {
+    release();
+  }
+}
+
+/** False when interrupted; throws `timeout`. */
+async function isEmptied(
+  context: CliContext,
+  node: NodeView,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const client = await context.client();
+  const untilMs = context.nowMs() + timeoutMs;
+  let said = "";
+  while (!signal.aborted) {
+    const left = (await client.nodeTasks(node.id)).filter(isStillThere);
+    if (left.length === 0) return true;
+    const line = renderLeft(node.name, left);
+    if (context.nowMs() >= untilMs) {
+      throw new DavitError("timeout", `drain ${line}`, {
+        details: left.filter((task) => task.reason !== "").map((task) => ({ where: task.name, message: task.reason })),
+        wayOut: `draining goes on by itself: davit ps --node ${node.name} shows what is left; davit node activate ${node.name} ends it`,
+      });
+    }
+    if (line !== said) note(context, line);
+    said = line;
+    await pause(context, LOOK_EVERY_MS, signal);
+  }
+  return false;
+}
+
+function renderLeft(name: string, left: readonly TaskView[]): string {
+  const names = left.slice(0, MAX_NAMES).map((task) => task.name);
+  const rest = left.length > MAX_NAMES ? ", …" : "";
+  return `${name}: ${left.length} ${left.length === 1 ? "task" : "tasks"} left: ${names.join(", ")}${rest}`;
+}
+
+/** Ended tasks stay on the node's record as history; they are not in the way. */
+function isStillThere(task: TaskView): boolean {
+  return task.desired === "running" || ["accepted", "preparing", "ready", "starting", "running"].includes(task.state);
+}

@@ -1,0 +1,74 @@
+// The steps of joins that run at the same time: on a terminal what each host does now, with what is done above; elsewhere a line a step.
+
+import type { JoinProgress } from "../../core/model/views.ts";
+import { type CliContext, note } from "../context.ts";
+import { clean } from "../render/clean.ts";
+import { type Paint, paintFor } from "../render/color.ts";
+import { LiveLines } from "../render/live.ts";
+import { duration } from "../render/units.ts";
+
+/** Shorter steps need no time beside them. */
+const WORTH_TELLING_MS = 100;
+
+export class JoinBoard {
+  readonly #context: CliContext;
+  readonly #live: LiveLines;
+  readonly #paint: Paint;
+  readonly #now = new Map<string, string>();
+
+  constructor(context: CliContext) {
+    this.#context = context;
+    this.#paint = paintFor(context.hasColor.stderr);
+    this.#live = new LiveLines({
+      write: (text) => context.process.stderr.write(text),
+      size: () => context.terminal.size(),
+    });
+  }
+
+  step(target: string, progress: JoinProgress): void {
+    const { state, step, message, elapsedMs } = progress;
+    if (state === "started") {
+      this.#now.set(target, `${target}  ${step}: ${clean(message)} …`);
+    } else {
+      this.#now.delete(target);
+      const time = elapsedMs >= WORTH_TELLING_MS ? ` (${duration(elapsedMs)})` : "";
+      const words = `${state === "skipped" ? "nothing to do: " : ""}${clean(message)}${time}`;
+      const tone = state === "failed" ? "bad" : state === "skipped" ? "quiet" : "good";
+      this.#print(`${target}  ${this.#paint(tone, state === "failed" ? `${step} failed` : step)}: ${words}`);
+    }
+    this.#draw();
+  }
+
+  failed(target: string): void {
+    this.#now.delete(target);
+    this.#draw();
+  }
+
+  /** Takes the live lines away, for a question or at the end; the next step brings them back. */
+  close(): void {
+    if (this.#context.isTerminal) this.#live.clear();
+  }
+
+  #print(line: string): void {
+    if (this.#context.isTerminal) this.#live.print(line);
+    else note(this.#context, line);
+  }
+
+  #draw(): void {
+    if (this.#context.isTerminal && !this.#isHeld) this.#live.show([...this.#now.values()]);
+  }
+
+  #isHeld = false;
+
+  /** Keeps the live lines away while a question is on the terminal. */
+  async hold<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+    this.close();
+    this.#isHeld = true;
+    try {
+      return await ask();
+    } finally {
+      this.#isHeld = false;
+      this.#draw();
+    }
+  }
+}
