@@ -50,7 +50,7 @@ async function deployed(name: string, more: Readonly<Record<string, unknown>> = 
 /** Drops packets inside a host, set from this machine, so that it works while the host cannot be reached. */
 async function drop(host: string, ...rules: readonly string[]): Promise<void> {
   const chains = rules.map((rule, at) => `chain c${at} { type filter hook ${rule} }`);
-  await inNetwork(host, `table ip testdrop { ${chains.join("; ")} }`);
+  await inNetwork(host, `table ip testdrop {\n${chains.join("\n")}\n}\n`);
 }
 
 async function undrop(host: string): Promise<void> {

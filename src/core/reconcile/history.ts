@@ -19,11 +19,15 @@ function planForget(planning: Planning, task: Task): void {
   });
 }
 
-/** A task that its agent was to remove, on a node that is no more, has nobody to report it gone. */
+/** Ended tasks that nobody will report gone: on a node that was removed, or to be removed by an agent that is dead. */
 export function planLeftovers(planning: Planning, tasks: readonly Task[]): void {
-  for (const task of tasks)
-    if (task.desired === "remove" && isOnDeadNode(planning.world, task))
+  for (const task of tasks) {
+    if (task.desired === "running" || task.nodeId === undefined) continue;
+    const isRemoved = !planning.world.state.node.has(task.nodeId);
+    if (isRemoved || (task.desired === "remove" && isOnDeadNode(planning.world, task))) {
       planning.steps.push({ kind: "forget", taskId: task.id, now: true });
+    }
+  }
 }
 
 /** A removed service: its tasks end in order, then every trace goes. */
