@@ -10,6 +10,7 @@ import {
   applyChanges,
   emptyState,
   type MutableState,
+  type NodeProgress,
   type Presence,
   versionKey,
   type World,
@@ -64,6 +65,10 @@ export class WorldModel {
   readonly presence = new Map<NodeId, Presence>();
   nowMs = 1_000_000;
   valveShut = false;
+  routesGeneration = 0;
+  readonly progress = new Map<NodeId, NodeProgress>();
+  /** When the last plan wants to be made again without anything else happening. */
+  wakeAtMs: number | undefined;
   /** Images whose containers exit at once. */
   readonly broken = new Set<string>();
   /** Every sentence of every step so far. */
@@ -80,14 +85,8 @@ export class WorldModel {
   }
 
   world(): World {
-    return {
-      state: this.state,
-      presence: this.presence,
-      measured: new Map(),
-      progress: new Map(),
-      valveShut: this.valveShut,
-      routesGeneration: 0,
-    };
+    const { state, presence, progress, valveShut, routesGeneration } = this;
+    return { state, presence, measured: new Map(), progress, valveShut, routesGeneration };
   }
 
   node(name: string, labels: Record<string, string> = {}): NodeId {
@@ -166,7 +165,8 @@ export class WorldModel {
   deploy(name: string, mode: ServiceMode, from: TaskTemplate, update: Partial<UpdatePolicy> = {}): void {
     const id = asId<"service">(name);
     const known = this.state.service.get(id);
-    const number = (known?.version ?? 0) + 1;
+    const versions = [...this.state.serviceVersion.values()].filter((version) => version.serviceId === id);
+    const number = Math.max(0, ...versions.map((version) => version.version)) + 1;
     const spec: ServiceSpec = {
       name,
       labels: {},
@@ -213,35 +213,40 @@ export class WorldModel {
     if (service !== undefined) this.state.service.set(name, { ...service, mode: { kind: "replicated", replicas } });
   }
 
-  /** One plan, applied. */
-  plan(): readonly Step[] {
-    const { steps } = plan(this.world(), this.nowMs, this.#ids);
+  /** One plan, applied. `each` sees every step, and the world before it took effect. */
+  plan(each: (step: Step) => void = () => undefined): readonly Step[] {
+    const { steps, wakeAtMs } = plan(this.world(), this.nowMs, this.#ids);
     for (const step of steps) {
+      each(step);
       this.told.push(describeStep(step, this.state));
       applyChanges(this.state, changesOf(step, this.state));
     }
+    this.wakeAtMs = wakeAtMs;
     return steps;
   }
 
   /** Plans until nothing is left to do now. */
-  rest(): void {
-    for (let pass = 0; pass < 30; pass++) if (this.plan().length === 0) return;
+  rest(each: (step: Step) => void = () => undefined): void {
+    for (let pass = 0; pass < 30; pass++) if (this.plan(each).length === 0) return;
     expect.fail(`the plan does not come to rest: ${this.told.slice(-5).join(" | ")}`);
   }
 
   /** Every reachable agent does what its tasks ask for, at once; what has run for its settle time is found healthy. */
   agents(): void {
-    for (const task of [...this.state.task.values()]) {
+    for (const task of this.state.task.values()) {
       if (task.nodeId === undefined || this.presence.get(task.nodeId) !== "ready") continue;
       const status = this.state.taskStatus.get(task.id);
       if (task.desired === "remove") {
         this.state.task.delete(task.id);
         this.state.taskStatus.delete(task.id);
       } else if (task.desired === "shutdown") this.#shutDown(task);
-      else if (status === undefined) {
+      else if (status === undefined || isRetried(status, this.broken.has(this.#imageOf(task)))) {
         if (this.broken.has(this.#imageOf(task)))
           this.status(task.id, { state: "failed", reason: "exit code 1", exitCode: 1 });
-        else this.status(task.id, { state: "running", startedAtMs: this.nowMs });
+        else {
+          const attempt = (status?.attempt ?? 0) + 1;
+          this.status(task.id, { state: "running", startedAtMs: this.nowMs, attempt, reason: "" });
+        }
       } else if (status.state === "running" && status.healthy === undefined) {
         const settleMs = this.state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec.template
           .settleMs;
@@ -305,4 +310,8 @@ export class WorldModel {
       this.state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec.template.container.image ?? ""
     );
   }
+}
+
+function isRetried(status: TaskStatus, isBroken: boolean): boolean {
+  return status.state === "failed" && !status.exhausted && !isBroken;
 }

@@ -22,6 +22,14 @@ export function isLost(world: World, nodeId: NodeId): boolean {
   return presence === "lost" || world.state.nodeStatus.get(nodeId)?.unseenSinceMs !== undefined;
 }
 
+/** Some node neither answers nor is given up: what fits nowhere now may fit in a moment. */
+export function isAnyNodeSilent(world: World): boolean {
+  for (const { id } of world.state.node.values()) {
+    if (world.presence.get(id) !== "ready" && !isLost(world, id)) return true;
+  }
+  return false;
+}
+
 /** Nothing of what the task's status says counts now. */
 export function isOnLostNode(world: World, task: Task): boolean {
   return task.nodeId !== undefined && isLost(world, task.nodeId);

@@ -2,7 +2,7 @@
 
 import type { Task } from "../model/records.ts";
 import { meets, runsPlatform } from "../schedule/constraint.ts";
-import { isFinished, isHealthy, templateOf } from "./health.ts";
+import { isAnyNodeSilent, isFinished, isHealthy, templateOf } from "./health.ts";
 import type { Planning, ServiceContext } from "./planning.ts";
 
 /** A replacement that has been ready for so long stays when the original comes back. */
@@ -31,8 +31,13 @@ function isReadyForLong(planning: Planning, task: Task): boolean {
   return planning.isDue(Math.min(sinceMs, nowMs) + REPLACEMENT_STAYS_MS);
 }
 
-/** The newer template wins once it is healthy; of equals, the one that need not move, then the original. */
+/** A task that must move gives way to its replacement; else the newer template wins once it is healthy; of equals, the original. */
 export function resolveTwins(planning: Planning, context: ServiceContext, present: readonly Task[]): void {
+  const moving = pairs(present).find(({ original }) => mustMove(planning, original) !== undefined);
+  if (moving !== undefined) {
+    giveWay(planning, moving);
+    return;
+  }
   const current = present.filter((task) => planning.isCurrent(context, task));
   const outdated = present.filter((task) => !planning.isCurrent(context, task));
   const winner = current.find((task) => isHealthy(planning.world, task) || isFinished(planning.world.state, task));
@@ -40,33 +45,32 @@ export function resolveTwins(planning: Planning, context: ServiceContext, presen
     for (const task of outdated) planning.end(task, `updated to version ${winner.specVersion}`);
   }
   const equals = current.length > 1 ? current : outdated;
-  const pair = pairOf(equals);
-  if (pair !== undefined) chooseOne(planning, pair.original, pair.replacement);
+  const [pair] = pairs(equals);
+  if (pair !== undefined) chooseOne(planning, pair);
   else if (equals.length > 1) keepOldestHealthy(planning, equals);
 }
 
 type Pair = { readonly original: Task; readonly replacement: Task };
 
-/** The newest replacement with what it replaces: a chain of them is judged from its end, one link at a time. */
-function pairOf(equals: readonly Task[]): Pair | undefined {
-  for (const replacement of equals.toReversed()) {
-    const original = equals.find((task) => task.id === replacement.replaces);
-    if (original !== undefined) return { original, replacement };
-  }
-  return undefined;
+/** Replacements with what they replace, the newest first: a chain of them is judged from its end, one link at a time. */
+function pairs(tasks: readonly Task[]): readonly Pair[] {
+  return tasks.toReversed().flatMap((replacement) => {
+    const original = tasks.find((task) => task.id === replacement.replaces);
+    return original === undefined ? [] : [{ original, replacement }];
+  });
 }
 
-function chooseOne(planning: Planning, original: Task, replacement: Task): void {
-  const { world } = planning;
-  const why = mustMove(planning, original);
-  if (why !== undefined) {
-    // a node that must be emptied is emptied even if nothing else takes the task: its replacement then waits and says why
-    const isUnplaceable = replacement.nodeId === undefined && replacement.waiting !== undefined;
-    if (isHealthy(world, replacement) || isUnplaceable) planning.end(original, why);
-    return;
-  }
+/** A node that must be emptied is emptied even if nothing else takes the task: its replacement then waits and says why. */
+function giveWay(planning: Planning, { original, replacement }: Pair): void {
+  const isUnplaceable =
+    replacement.nodeId === undefined && replacement.waiting !== undefined && !isAnyNodeSilent(planning.world);
+  if (!isHealthy(planning.world, replacement) && !isUnplaceable) return;
+  planning.end(original, mustMove(planning, original) ?? "its replacement is healthy");
+}
+
+function chooseOne(planning: Planning, { original, replacement }: Pair): void {
   if (isReadyForLong(planning, replacement)) planning.end(original, "its replacement has been ready for a minute");
-  else if (isHealthy(world, original))
+  else if (isHealthy(planning.world, original))
     planning.end(replacement, `the original is back on ${planning.nodeName(original.nodeId)}`);
 }
 

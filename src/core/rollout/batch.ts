@@ -10,8 +10,10 @@ import { needsStopFirst, type Slot } from "../reconcile/slots.ts";
 export type View = {
   /** Slots that hold a healthy task of the current template and nothing else. */
   readonly done: readonly Slot[];
-  /** Slots whose task of the current template failed, within what the policy bears: they hold nobody up. */
+  /** Slots whose task of the current template failed: they hold nobody up. */
   readonly failed: readonly Slot[];
+  /** How many of them failed by this rollout, within what its policy bears. */
+  readonly tolerated: number;
   /** Slots with tasks of an older template only. */
   readonly outdated: readonly Slot[];
   /** Slots between the two. */
@@ -56,7 +58,7 @@ export function planHandovers(planning: Planning, context: ServiceContext, polic
 function stoppable(planning: Planning, policy: UpdatePolicy, view: View, slotCount: number): number {
   if (policy.parallelism === 0) return slotCount;
   const inService = [...view.outdated, ...view.changing].filter((slot) => isInService(planning, slot)).length;
-  return inService + view.done.length + view.failed.length - (slotCount - policy.parallelism);
+  return inService + view.done.length + view.tolerated - (slotCount - policy.parallelism);
 }
 
 function isInService(planning: Planning, slot: Slot): boolean {

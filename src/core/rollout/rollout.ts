@@ -1,7 +1,7 @@
 // The change of a service from one version to another: when the next slots change, when a batch is done, when the watching ends.
 // One record says where it stands, so it resumes after a restart of the coordinator. Pure.
 
-import type { Rollout, RolloutState, Service, UpdateStatus } from "../model/records.ts";
+import type { Rollout, RolloutState, Service, Task, UpdateStatus } from "../model/records.ts";
 import type { UpdatePolicy } from "../model/service-spec.ts";
 import { hasFailed, isFinished, isHealthy } from "../reconcile/health.ts";
 import type { Planning, ServiceContext } from "../reconcile/planning.ts";
@@ -18,17 +18,27 @@ export function planRollout(planning: Planning, context: ServiceContext, slots: 
   }
   const policy = policyOf(context, rollout);
   if (planFailures(planning, context, rollout, policy, slots.length)) return;
+  const view = look(planning, context, rollout, slots);
   switch (rollout.state) {
-    case "watching":
-      finishWatching(planning, service, rollout, policy);
-      return;
     case "updating":
     case "rolling_back":
-      advance(planning, context, rollout, policy, look(planning, context, slots));
+      advance(planning, context, rollout, policy, view);
+      return;
+    case "watching":
+      if (!catchUp(planning, context, policy, view)) finishWatching(planning, service, rollout, policy);
+      return;
+    case "completed":
+    case "rolled_back":
+      catchUp(planning, context, policy, view);
       return;
     default:
       return;
   }
+}
+
+/** Slots that were out of reach while the others changed: a node that comes back brings its older task along. True if one changes. */
+function catchUp(planning: Planning, context: ServiceContext, policy: UpdatePolicy, view: View): boolean {
+  return planHandovers(planning, context, policy, view) || planBatch(planning, context, policy, view);
 }
 
 function begin(planning: Planning, { service, rollout }: ServiceContext): Rollout {
@@ -50,7 +60,7 @@ function policyOf({ version }: ServiceContext, rollout: Rollout): UpdatePolicy {
   return rollout.state === "rolling_back" ? version.spec.rollback : version.spec.update;
 }
 
-function look(planning: Planning, context: ServiceContext, slots: readonly Slot[]): View {
+function look(planning: Planning, context: ServiceContext, rollout: Rollout, slots: readonly Slot[]): View {
   const done: Slot[] = [];
   const failed: Slot[] = [];
   const outdated: Slot[] = [];
@@ -65,15 +75,19 @@ function look(planning: Planning, context: ServiceContext, slots: readonly Slot[
     else if (older === 0 && hasFailedIn(planning, context, slot)) failed.push(slot);
     else changing.push(slot);
   }
-  return { done, failed, outdated, changing };
+  const isOurs = (slot: Slot): boolean => lastTasks(slot).some((task) => rollout.failedTaskIds.includes(task.id));
+  return { done, failed, tolerated: failed.filter(isOurs).length, outdated, changing };
 }
 
 /** Its task of the current template failed, or the last one did and the next is still to come. */
 function hasFailedIn(planning: Planning, context: ServiceContext, slot: Slot): boolean {
-  const tasks = slot.live.length > 0 ? slot.live : slot.ended.slice(-1);
-  return tasks.some(
+  return lastTasks(slot).some(
     (task) => planning.isCurrent(context, task) && hasFailed(planning.world.state.taskStatus.get(task.id)),
   );
+}
+
+function lastTasks(slot: Slot): readonly Task[] {
+  return slot.live.length > 0 ? slot.live : slot.ended.slice(-1);
 }
 
 function advance(
@@ -121,7 +135,7 @@ function converge(
 ): void {
   const { failed, done } = view;
   const failures =
-    failed.length === 0 ? "" : `${failed.length} of ${failed.length + done.length} tasks failed, as the policy allows`;
+    failed.length === 0 ? "" : `${failed.length} of ${failed.length + done.length} tasks are not healthy`;
   if (rollout.state === "rolling_back") {
     const message = `rolled back to version ${rollout.toVersion}: ${service.changeReason}`;
     complete(planning, service, rollout, "rolled_back", failures === "" ? message : `${message}; ${failures}`);

@@ -33,7 +33,8 @@ export function place(world: World, ledger: Ledger, nowMs: number, wanted: Wante
       return { placed: { nodeId: best.node.id, address, hostPorts } };
     }
   }
-  const reason = pinnedAway(world, ledger, wanted.template, wanted.mode) ?? summarise(lacks);
+  const reason =
+    pinnedAway(world, ledger, wanted.template, wanted.mode) ?? summarise(lacks, onlyNodeName(world, wanted));
   const retryAtMs = steadyAgainAtMs(ledger.nodes, nowMs);
   return { reason, ...(retryAtMs === undefined ? {} : { retryAtMs }) };
 }
@@ -66,9 +67,15 @@ export function explain(world: World, ledger: Ledger, nowMs: number, wanted: Wan
     });
 }
 
-/** "2 nodes lack label disk=ssd; 1 node is draining": the most frequent first. */
-function summarise(lacks: readonly Lack[]): string {
-  if (lacks.length === 0) return "there are no nodes: davit node add user@host";
+function onlyNodeName(world: World, { onlyNode }: Wanted): string | undefined {
+  return onlyNode === undefined ? undefined : (world.state.node.get(onlyNode)?.name ?? "a removed node");
+}
+
+/** "2 nodes lack label disk=ssd; 1 node is draining": the most frequent first. `only`: the one node that it is for, by name. */
+function summarise(lacks: readonly Lack[], only: string | undefined): string {
+  const [first] = lacks;
+  if (only !== undefined) return `${only} ${first?.one ?? "is gone"}`;
+  if (first === undefined) return "there are no nodes: davit node add user@host";
   const counts = new Map<string, { readonly lack: Lack; count: number }>();
   for (const why of lacks) {
     const entry = counts.get(why.one) ?? { lack: why, count: 0 };

@@ -1,0 +1,63 @@
+// Random worlds: nodes come and go, images break, users change their minds. Whatever happens, every step keeps the invariants; and
+// once nothing happens any more, everything converges, and planning again changes nothing.
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Service, Task } from "../../../src/core/model/records.ts";
+import { versionKey } from "../../../src/core/model/world.ts";
+import { isHealthy } from "../../../src/core/reconcile/health.ts";
+import type { WorldModel } from "../../fakes/world-model.ts";
+import { assertThat } from "./invariants.ts";
+import { anyEvent, Story } from "./story.ts";
+
+/** What is true once nothing happens any more. */
+function assertConverged({ model }: Story): void {
+  expect(model.plan()).toEqual([]);
+  for (const task of model.state.task.values()) {
+    const isReachable = task.nodeId !== undefined && model.presence.get(task.nodeId) === "ready";
+    const runs = isReachable && model.state.taskStatus.get(task.id)?.state === "running";
+    const isWanted = task.desired === "running" && task.withdrawal === undefined;
+    assertThat(!runs || isWanted, () => `S7: ${task.id} runs and is not wanted`);
+  }
+  for (const one of model.state.service.values()) assertServiceConverged(model, one);
+}
+
+function assertServiceConverged(model: WorldModel, one: Service): void {
+  const world = model.world();
+  const state = model.state.rollout.get(one.id)?.state ?? "none";
+  const live = model.live(one.id);
+  const slots = [...Map.groupBy(live, (task) => task.onlyNode ?? task.slot).values()];
+  const isWaiting = (task: Task): boolean => (task.waiting ?? "") !== "";
+  const tell = (): string => `${one.name} (${state}): ${JSON.stringify(live)}\n${model.told.slice(-12).join("\n")}`;
+  if (one.mode.kind === "replicated") assertThat(slots.length === one.mode.replicas, () => `L1, slots: ${tell()}`);
+  for (const slot of slots) {
+    const isSettled = slot.some((task) => isHealthy(world, task) || isWaiting(task));
+    assertThat(isSettled, () => `L1, L6: neither healthy nor a reason: ${tell()}`);
+  }
+  const isOver = ["completed", "rolled_back", "paused", "rollback_paused"].includes(state);
+  assertThat(isOver || live.some(isWaiting), () => `L2: for ever under way: ${tell()}`);
+  if (state !== "completed" || live.some(isWaiting)) return;
+  const hashOf = (version: number): string | undefined =>
+    model.state.serviceVersion.get(versionKey(one.id, version))?.templateHash;
+  assertThat(live.length === slots.length, () => `twins: ${tell()}`);
+  assertThat(
+    live.every((task) => hashOf(task.specVersion) === hashOf(one.version)),
+    () => `outdated: ${tell()}`,
+  );
+}
+
+const RUNS = Number(process.env["PLANNER_RUNS"] ?? 200);
+
+describe("random worlds", () => {
+  test("every step keeps the invariants, and all converges once faults stop", () => {
+    fc.assert(
+      fc.property(fc.array(anyEvent, { minLength: 5, maxLength: 40, size: "max" }), (events) => {
+        const story = new Story();
+        for (const one of events) story.tell(one);
+        story.heal();
+        assertConverged(story);
+      }),
+      { numRuns: RUNS },
+    );
+  }, 120_000);
+});

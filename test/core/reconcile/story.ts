@@ -1,0 +1,280 @@
+// Random worlds: what may happen to one, and how it is told to the model. After each event time goes on a little, the planner plans
+// until nothing is left, every step is checked, and the agents work.
+
+import fc from "fast-check";
+import { expect } from "vitest";
+import { asId, type NodeId } from "../../../src/core/model/ids.ts";
+import type { ServiceMode, TaskTemplate, UpdatePolicy } from "../../../src/core/model/service-spec.ts";
+import { template, WorldModel } from "../../fakes/world-model.ts";
+import { Invariants } from "./invariants.ts";
+
+const NODES = ["n1", "n2", "n3", "n4"] as const;
+const SERVICES = ["web", "api", "store"] as const;
+
+type Event =
+  | {
+      readonly kind: "deploy";
+      readonly service: string;
+      readonly image: number;
+      readonly shape: number;
+      readonly update: Partial<UpdatePolicy>;
+    }
+  | { readonly kind: "scale"; readonly service: string; readonly replicas: number }
+  | { readonly kind: "force" | "rollback" | "remove"; readonly service: string }
+  | {
+      readonly kind: "lose" | "silence" | "return" | "drain" | "pause" | "activate" | "label" | "kill";
+      readonly node: string;
+    }
+  | { readonly kind: "valve" | "restart" | "routes" | "acknowledge" }
+  | { readonly kind: "break"; readonly image: number }
+  | { readonly kind: "exhaust"; readonly pick: number }
+  | { readonly kind: "wait"; readonly steps: number; readonly ms: number };
+
+const service = fc.constantFrom(...SERVICES);
+const node = fc.constantFrom(...NODES);
+const image = fc.nat(5);
+const update = fc.record({
+  parallelism: fc.constantFrom(0, 1, 1, 2),
+  order: fc.constantFrom("start-first" as const, "stop-first" as const),
+  failureAction: fc.constantFrom("pause" as const, "rollback" as const),
+  delayMs: fc.constantFrom(0, 0, 3_000),
+  monitorMs: fc.constantFrom(0, 5_000),
+});
+/** Anything that may happen. */
+export const anyEvent: fc.Arbitrary<Event> = fc.oneof(
+  {
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constant("deploy" as const), service, image, shape: fc.nat(6), update }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("scale" as const), service, replicas: fc.nat(5) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constantFrom("force" as const, "rollback" as const, "remove" as const), service }),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constantFrom(
+        "lose",
+        "silence",
+        "return",
+        "return",
+        "drain",
+        "pause",
+        "activate",
+        "activate",
+        "label",
+        "kill",
+      ) as fc.Arbitrary<"lose">,
+      node,
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constantFrom("valve" as const, "restart" as const, "routes" as const, "acknowledge" as const),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("break" as const), image }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("exhaust" as const), pick: fc.nat(30) }) },
+  {
+    weight: 9,
+    arbitrary: fc.record({
+      kind: fc.constant("wait" as const),
+      steps: fc.integer({ min: 1, max: 8 }),
+      ms: fc.constantFrom(200, 1_000, 5_000, 40_000),
+    }),
+  },
+);
+
+function modeOf(shape: number, name: string): ServiceMode {
+  return name === "api" ? { kind: "global" } : { kind: "replicated", replicas: (shape % 4) + 1 };
+}
+
+function shapeOf(shape: number, name: string, imageNumber: number): TaskTemplate {
+  const port = (from: number, to: number): TaskTemplate["ports"] => [
+    { target: 80, published: { from, to }, protocol: "tcp", mode: "host" },
+  ];
+  const onSsd: TaskTemplate["placement"] = {
+    constraints: [{ attribute: "node.labels.disk", operator: "==", value: "ssd" }],
+    spreadOver: [],
+    maxPerNode: 0,
+    platforms: [],
+  };
+  return template({
+    image: `image:${imageNumber}`,
+    ...(name === "store" ? { volume: "data" } : {}),
+    ...(shape === 2 ? { ports: port(8080, 8080) } : {}),
+    ...(shape === 3 ? { ports: port(8080, 8082) } : {}),
+    ...(shape === 4 ? { placement: onSsd } : {}),
+    ...(shape === 5
+      ? {
+          resources: {
+            limits: { cpus: 0, memoryBytes: 0, pids: 0 },
+            reservations: { cpus: 1.5, memoryBytes: 0, generic: {} },
+          },
+        }
+      : {}),
+  });
+}
+
+/** One world, and all that is told to it. */
+export class Story {
+  readonly model = new WorldModel("random");
+  readonly invariants = new Invariants(this.model);
+
+  constructor() {
+    for (const name of NODES) this.model.node(name, name === "n1" ? { disk: "ssd" } : {});
+    this.model.volume("data");
+  }
+
+  tell(event: Event): void {
+    const { model } = this;
+    switch (event.kind) {
+      case "deploy":
+        // the model names services by their names: what is left of a removed one must not be taken for the new one's
+        if (!model.state.service.has(event.service) && model.tasks(event.service).length > 0) return;
+        this.invariants.forgive(event.service);
+        model.deploy(
+          event.service,
+          modeOf(event.shape, event.service),
+          shapeOf(event.shape, event.service, event.image),
+          event.update,
+        );
+        break;
+      case "scale":
+        if (model.state.service.get(event.service)?.mode.kind === "replicated")
+          model.scale(event.service, event.replicas);
+        break;
+      case "wait":
+        for (let step = 0; step < event.steps; step++) this.step(event.ms);
+        return;
+      case "break":
+        model.broken.add(`image:${event.image}`);
+        break;
+      case "exhaust":
+        this.#exhaust(event.pick);
+        break;
+      case "force":
+      case "rollback":
+      case "remove":
+        this.#change(event.kind, event.service);
+        break;
+      case "valve":
+        model.valveShut = !model.valveShut;
+        break;
+      case "restart":
+        // a coordinator that starts knows of no contact yet
+        for (const id of model.state.node.keys()) model.presence.set(asId<"node">(id), "silent");
+        break;
+      case "routes":
+        model.routesGeneration += 1;
+        break;
+      case "acknowledge":
+        this.#acknowledge();
+        break;
+      default:
+        this.#happen(event.kind, asId<"node">(event.node));
+    }
+    this.step(100);
+  }
+
+  step(ms: number): void {
+    this.model.nowMs += ms;
+    this.model.rest((step) => this.invariants.check(step));
+    this.invariants.checkState();
+    this.model.agents();
+  }
+
+  #happen(kind: string, id: NodeId): void {
+    const { model } = this;
+    const record = model.state.node.get(id);
+    if (record === undefined) return;
+    if (kind === "lose" && !model.valveShut && model.presence.get(id) !== "lost") model.lose(id);
+    else if (kind === "silence" && model.presence.get(id) === "ready") model.presence.set(id, "silent");
+    else if (kind === "return" && record.confirmedDeadAtMs === undefined) model.comeBack(id);
+    else if (kind === "drain") model.availability(id, "drain");
+    else if (kind === "pause") model.availability(id, "pause");
+    else if (kind === "activate") model.availability(id, "active");
+    else if (kind === "label")
+      model.state.node.set(id, { ...record, labels: record.labels["disk"] === "ssd" ? {} : { disk: "ssd" } });
+    else if (kind === "kill" && model.presence.get(id) === "lost")
+      model.state.node.set(id, { ...record, confirmedDeadAtMs: model.nowMs });
+  }
+
+  #change(kind: string, name: string): void {
+    const { state } = this.model;
+    const known = state.service.get(name);
+    if (known === undefined) return;
+    if (kind === "remove") {
+      state.service.delete(name);
+      return;
+    }
+    this.invariants.forgive(name);
+    if (kind === "force") state.service.set(name, { ...known, force: known.force + 1, isRollback: false });
+    else if (known.previousVersion !== undefined)
+      state.service.set(name, {
+        ...known,
+        version: known.previousVersion,
+        previousVersion: known.version,
+        isRollback: true,
+      });
+  }
+
+  #exhaust(pick: number): void {
+    const tasks = [...this.model.state.task.values()].filter(
+      (task) => task.nodeId !== undefined && this.model.presence.get(task.nodeId) === "ready",
+    );
+    const task = tasks[pick % Math.max(1, tasks.length)];
+    if (task === undefined || task.desired !== "running") return;
+    const { healthy: _, ...status } = this.model.state.taskStatus.get(task.id) ?? {
+      id: task.id,
+      attempt: 1,
+      reason: "",
+      stateAtMs: 0,
+    };
+    this.model.state.taskStatus.set(task.id, {
+      ...status,
+      state: "failed",
+      stateAtMs: this.model.nowMs,
+      exhausted: true,
+    });
+  }
+
+  #acknowledge(): void {
+    const { model } = this;
+    for (const { id } of model.state.node.values())
+      if (model.presence.get(id) === "ready")
+        model.progress.set(id, { routesApplied: model.routesGeneration, workApplied: 0 });
+  }
+
+  /** Faults stop: nodes answer, images work, routes are applied. Time goes on only where the planner asked for it. */
+  heal(): void {
+    const { model } = this;
+    model.valveShut = false;
+    model.broken.clear();
+    for (const { id, confirmedDeadAtMs } of model.state.node.values()) {
+      if (confirmedDeadAtMs === undefined) model.comeBack(id);
+      model.availability(id, "active");
+    }
+    for (let round = 0; round < 400; round++) {
+      const before = JSON.stringify([
+        [...model.state.task.values()],
+        [...model.state.taskStatus.values()],
+        [...model.state.rollout.values()],
+      ]);
+      model.routesGeneration += 1;
+      this.#acknowledge();
+      this.step(1_000);
+      const after = JSON.stringify([
+        [...model.state.task.values()],
+        [...model.state.taskStatus.values()],
+        [...model.state.rollout.values()],
+      ]);
+      if (before !== after) continue;
+      if (model.wakeAtMs === undefined) return;
+      model.nowMs = Math.max(model.nowMs, model.wakeAtMs);
+    }
+    expect.fail(`it does not converge: ${model.told.slice(-12).join("\n")}`);
+  }
+}
