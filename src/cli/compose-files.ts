@@ -112,7 +112,8 @@ function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    throw new DavitError("invalid_input", `read ${path}: ${reasonOf(error)}`);
+    const reason = existsSync(path) ? reasonOf(error) : "there is no such file";
+    throw new DavitError("invalid_input", `read ${path}: ${reason}`, { cause: error });
   }
 }
 

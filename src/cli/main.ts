@@ -17,7 +17,7 @@ export async function runCli(argv: readonly string[]): Promise<number> {
 
 /** The process ends right after the command: what a slow reader of a pipe has not taken yet must not be lost. */
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve) => void stream.write("", () => resolve()));
+  return new Promise((resolve) => void stream.end(() => resolve()));
 }
 
 /** `davit ps | head` ends quietly. */

@@ -33,7 +33,11 @@ export async function runOn(argv: readonly string[], setting: RunSetting): Promi
 }
 
 async function runCompletion(typed: readonly string[], setting: RunSetting): Promise<number> {
-  const { host, rest } = takeHost(typed);
-  await complete(setting.contextFor(host), rest);
+  try {
+    const { host, rest } = takeHost(typed);
+    await complete(setting.contextFor(host), rest);
+  } catch {
+    // half a --host is no address yet
+  }
   return EXIT.ok;
 }

@@ -8,6 +8,8 @@ import { EXIT } from "./exit-codes.ts";
 import { ProgressPrinter } from "./render/progress.ts";
 import { duration } from "./render/units.ts";
 
+/** A service to wait for; its name is for showing, also when it is gone. */
+export type Awaited = { readonly id: string; readonly name: string };
 export type WaitOptions = { readonly timeoutMs: number; readonly waitMonitor: boolean };
 
 /** How long a command goes on trying when the coordinator does not answer while it waits: a restart of it takes seconds. */
@@ -27,16 +29,16 @@ export type WaitFlags = { readonly detach: boolean; readonly timeout: number; re
 /** Waits unless `--detach`. Throws as `waitFor` does. */
 export async function waitUnlessDetached(
   context: CliContext,
-  serviceIds: readonly string[],
+  services: readonly Awaited[],
   flags: WaitFlags,
 ): Promise<void> {
   if (flags.detach) return;
-  await waitFor(context, serviceIds, { timeoutMs: flags.timeout, waitMonitor: flags.waitMonitor });
+  await waitFor(context, services, { timeoutMs: flags.timeout, waitMonitor: flags.waitMonitor });
 }
 
-/** Waits for services by id. Sets the exit code on Ctrl-C; throws `rollout_failed`, `unplaceable`, `timeout` or `unavailable`. */
-export async function waitFor(context: CliContext, serviceIds: readonly string[], options: WaitOptions): Promise<void> {
-  if (serviceIds.length === 0) return;
+/** Waits for services. Sets the exit code on Ctrl-C; throws `rollout_failed`, `unplaceable`, `timeout` or `unavailable`. */
+export async function waitFor(context: CliContext, services: readonly Awaited[], options: WaitOptions): Promise<void> {
+  if (services.length === 0) return;
   const abort = new AbortController();
   const outcome: { ended?: "interrupted" | "timeout"; last: readonly ProgressView[] } = { last: [] };
   const end = (why: "interrupted" | "timeout"): void => {
@@ -46,7 +48,7 @@ export async function waitFor(context: CliContext, serviceIds: readonly string[]
   const release = context.onInterrupt(() => end("interrupted"));
   const cancel = context.after(options.timeoutMs, () => end("timeout"));
   try {
-    await follow(context, serviceIds, options, abort.signal, (progress) => (outcome.last = progress));
+    await follow(context, services, options, abort.signal, (progress) => (outcome.last = progress));
   } catch (error) {
     if (outcome.ended === undefined) throw error;
   } finally {
@@ -61,17 +63,19 @@ export async function waitFor(context: CliContext, serviceIds: readonly string[]
 /** Reads progress until all is done; a broken connection is tried again for a while. */
 async function follow(
   context: CliContext,
-  ids: readonly string[],
+  services: readonly Awaited[],
   options: WaitOptions,
   signal: AbortSignal,
   seen: (progress: readonly ProgressView[]) => void,
 ): Promise<void> {
   const printer = new ProgressPrinter(context);
+  const ids = services.map(({ id }) => id);
   let brokenSinceMs: number | undefined;
   while (!signal.aborted) {
     try {
       const client = await context.client();
-      for await (const progress of client.progress(ids, { waitMonitor: options.waitMonitor }, signal)) {
+      for await (const heard of client.progress(ids, { waitMonitor: options.waitMonitor }, signal)) {
+        const progress = heard.map((view) => named(view, services));
         if (brokenSinceMs !== undefined) printer.note("the coordinator answers again");
         brokenSinceMs = undefined;
         seen(progress);
@@ -88,6 +92,11 @@ async function follow(
     }
     await pause(context, RECONNECT_EVERY_MS, signal);
   }
+}
+
+/** The coordinator forgets the name of a service that is gone. */
+function named(view: ProgressView, services: readonly Awaited[]): ProgressView {
+  return { ...view, service: services.find(({ id }) => id === view.serviceId)?.name ?? view.service };
 }
 
 function detached(context: CliContext, last: readonly ProgressView[]): void {

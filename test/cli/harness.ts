@@ -142,12 +142,13 @@ export class Harness {
 export function shownBy(writes: string): string {
   const lines: string[] = [""];
   let row = 0;
-  for (const part of writes.split(/(\n|\u001b\[\d+A|\u001b\[0J)/)) {
-    const up = /^\u001b\[(\d+)A$/.exec(part)?.[1];
+  // the escape character as a visible one, so that patterns have no control characters
+  for (const part of writes.replaceAll("\u001b[", "␛").split(/(\n|␛\d+A|␛0J)/)) {
+    const up = /^␛(\d+)A$/.exec(part)?.[1];
     if (part === "\n") row += 1;
     else if (up !== undefined) row -= Number(up);
-    else if (part === "\u001b[0J") lines.length = row;
-    else lines[row] = (lines[row] ?? "") + part;
+    else if (part === "␛0J") lines.length = row;
+    else lines[row] = (lines[row] ?? "") + part.replaceAll("␛", "\u001b[");
     lines[row] ??= "";
   }
   return lines.join("\n");

@@ -106,17 +106,17 @@ describe("progress", () => {
   test("every task has a line while there is room", () => {
     expect(progressLines([progressView("shop_web")], 23, plain)).toEqual([
       "shop_web: converging, 1 of 2 healthy: 1 of 2 tasks are healthy",
-      "  shop_web.1                n1            running (healthy)",
-      "  shop_web.2                n1            starting",
+      "  shop_web.1                n1            v1  running (healthy)",
+      "  shop_web.2                n1            v1  starting",
     ]);
   });
 
   test("without room for all, tasks that are well are left out first, then all tasks", () => {
     const services = ["a", "b", "c"].map((name) => progressView(name));
     expect(progressLines(services, 6, plain).filter((line) => line.startsWith("  "))).toEqual([
-      "  a.2                       n1            starting",
-      "  b.2                       n1            starting",
-      "  c.2                       n1            starting",
+      "  a.2                       n1            v1  starting",
+      "  b.2                       n1            v1  starting",
+      "  c.2                       n1            v1  starting",
     ]);
     expect(progressLines(services, 5, plain)).toHaveLength(3);
   });

@@ -28,7 +28,8 @@ export class ProgressPrinter {
       return;
     }
     for (const service of progress) {
-      for (const task of service.tasks) this.#once(task.id, `${task.name} on ${nodeOf(task)}: ${wordsOf(task, plain)}`);
+      for (const task of service.tasks)
+        this.#once(task.id, `${task.name} on ${nodeOf(task)}: v${task.specVersion} ${wordsOf(task, plain)}`);
       this.#once(service.serviceId, summaryOf(service, plain));
     }
   }
@@ -58,7 +59,8 @@ export function progressLines(progress: readonly ProgressView[], room: number, p
 }
 
 function lineOf(paint: Paint): (task: TaskView) => string {
-  return (task) => `  ${task.name.padEnd(24)}  ${nodeOf(task).padEnd(12)}  ${wordsOf(task, paint)}`;
+  return (task) =>
+    `  ${task.name.padEnd(24)}  ${nodeOf(task).padEnd(12)}  v${task.specVersion}  ${wordsOf(task, paint)}`;
 }
 
 function nodeOf(task: TaskView): string {

@@ -3,7 +3,7 @@
 import { buildCommand } from "@stricli/core";
 import { type CliContext, say } from "../context.ts";
 import { manyRefs, serviceNames } from "../refs.ts";
-import { WAIT_FLAGS, type WaitFlags, waitUnlessDetached } from "../wait.ts";
+import { type Awaited, WAIT_FLAGS, type WaitFlags, waitUnlessDetached } from "../wait.ts";
 
 type Flags = Omit<WaitFlags, "waitMonitor">;
 
@@ -15,12 +15,12 @@ export const serviceRm = buildCommand<Flags, string[], CliContext>({
   },
   async func(flags, ...refs) {
     const client = await this.client();
-    const ids: string[] = [];
+    const services: Awaited[] = [];
     for (const ref of refs) {
       const service = await client.removeService(ref);
       say(this, `${service.name} is removed`);
-      ids.push(service.id);
+      services.push(service);
     }
-    await waitUnlessDetached(this, ids, { ...flags, waitMonitor: false });
+    await waitUnlessDetached(this, services, { ...flags, waitMonitor: false });
   },
 });

@@ -26,7 +26,7 @@ export const serviceRollback = buildCommand<Flags, [string], CliContext>({
   async func(flags, ref) {
     const service = await (await this.client()).rollback(ref, flags.to === undefined ? {} : { to: flags.to });
     say(this, `${service.name} goes back to version ${service.version}`);
-    await waitUnlessDetached(this, [service.id], flags);
+    await waitUnlessDetached(this, [service], flags);
   },
 });
 

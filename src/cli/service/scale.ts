@@ -4,7 +4,7 @@ import { buildCommand } from "@stricli/core";
 import { DavitError } from "../../core/model/errors.ts";
 import { type CliContext, say } from "../context.ts";
 import { manyRefs, serviceWishes } from "../refs.ts";
-import { WAIT_FLAGS, type WaitFlags, waitUnlessDetached } from "../wait.ts";
+import { type Awaited, WAIT_FLAGS, type WaitFlags, waitUnlessDetached } from "../wait.ts";
 
 export const serviceScale = buildCommand<WaitFlags, string[], CliContext>({
   docs: { brief: "change the number of replicas: SERVICE=N" },
@@ -12,13 +12,13 @@ export const serviceScale = buildCommand<WaitFlags, string[], CliContext>({
   async func(flags, ...wishes) {
     const parsed = wishes.map(parseWish);
     const client = await this.client();
-    const ids: string[] = [];
+    const services: Awaited[] = [];
     for (const { ref, replicas } of parsed) {
       const service = await client.scale(ref, replicas);
       say(this, `${service.name} is scaled to ${replicas}`);
-      ids.push(service.id);
+      services.push(service);
     }
-    await waitUnlessDetached(this, ids, flags);
+    await waitUnlessDetached(this, services, flags);
   },
 });
 

@@ -52,6 +52,6 @@ export const serviceUpdate = buildCommand<Flags, [string], CliContext>({
       throw new DavitError("invalid_input", "nothing to change: give --image, --env-add, --env-rm or --force");
     const service = await (await this.client()).updateService(ref, patch);
     say(this, `${service.name} is updating to version ${service.version}`);
-    await waitUnlessDetached(this, [service.id], flags);
+    await waitUnlessDetached(this, [service], flags);
   },
 });

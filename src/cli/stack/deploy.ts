@@ -39,8 +39,8 @@ async function deployStack(context: CliContext, stack: StackSpec, flags: Flags):
   if (flags.dryRun) return;
   // services that the file no longer names are waited for too, until they are gone
   const after = await client.services({ stack: stack.name });
-  const ids = new Set([...after, ...before].map((service) => service.id));
-  await waitUnlessDetached(context, [...ids], flags);
+  const services = new Map([...before, ...after].map((service) => [service.id, service]));
+  await waitUnlessDetached(context, [...services.values()], flags);
 }
 
 const SIGNS = { create: "+", update: "~", remove: "-", unchanged: "=" } as const;

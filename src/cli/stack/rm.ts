@@ -23,8 +23,7 @@ export const stackRm = buildCommand<Flags, string[], CliContext>({
     for (const stack of stacks) {
       const services = await client.services({ stack });
       say(this, renderPlan(await client.removeStack(stack, { volumes: flags.volumes })));
-      const ids = services.map((service) => service.id);
-      await waitUnlessDetached(this, ids, { ...flags, waitMonitor: false });
+      await waitUnlessDetached(this, services, { ...flags, waitMonitor: false });
     }
   },
 });
