@@ -12,10 +12,9 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { SEAL_KEY_BYTES } from "../auth/seal.ts";
 import { DavitError } from "../core/model/errors.ts";
 import type { Random } from "../ports/random.ts";
-
-const KEY_BYTES = 32;
 
 /** Reads DATA_DIR/secret.key, making it at the first start. `databaseExists`: then a missing key is an error, since what it sealed is lost. */
 export function loadSecretKey(dataDir: string, random: Random, databaseExists: boolean): Uint8Array {
@@ -31,12 +30,12 @@ export function loadSecretKey(dataDir: string, random: Random, databaseExists: b
         },
       );
     }
-    writeKey(path, random.bytes(KEY_BYTES));
+    writeKey(path, random.bytes(SEAL_KEY_BYTES));
   }
   if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
   const key = new Uint8Array(readFileSync(path));
-  if (key.length !== KEY_BYTES) {
-    throw new DavitError("storage_failed", `start: ${path} holds ${key.length} bytes instead of ${KEY_BYTES}`, {
+  if (key.length !== SEAL_KEY_BYTES) {
+    throw new DavitError("storage_failed", `start: ${path} holds ${key.length} bytes instead of ${SEAL_KEY_BYTES}`, {
       wayOut: "put the right file back",
     });
   }

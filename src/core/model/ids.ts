@@ -10,8 +10,6 @@ export type ServiceId = Id<"service">;
 export type TaskId = Id<"task">;
 export type NetworkId = Id<"network">;
 export type VolumeId = Id<"volume">;
-export type SecretId = Id<"secret">;
-export type ConfigId = Id<"config">;
 export type TokenId = Id<"token">;
 
 const ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz";

@@ -32,12 +32,6 @@ export function renderAddress(address: number): string {
   return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join(".");
 }
 
-/** Whether two networks share an address. */
-export function overlaps(a: Cidr, b: Cidr): boolean {
-  const bits = Math.min(a.bits, b.bits);
-  return maskOf(a.base, bits) === maskOf(b.base, bits);
-}
-
 /** Bits of a node's subnet: 254 addresses, more than the engine is asked to run on one host. */
 export const NODE_SUBNET_BITS = 24;
 

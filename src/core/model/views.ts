@@ -13,15 +13,7 @@ import type {
   TaskState,
   UpdateStatus,
 } from "./records.ts";
-import type {
-  Labels,
-  PortSpec,
-  ResourceAmounts,
-  ServiceMode,
-  ServiceSpec,
-  StackSpec,
-  UpdatePolicy,
-} from "./service-spec.ts";
+import type { Labels, PortSpec, ResourceAmounts, ServiceMode, ServiceSpec, UpdatePolicy } from "./service-spec.ts";
 import type { Presence } from "./world.ts";
 
 export type VersionView = {
@@ -163,7 +155,6 @@ export type DeployView = {
   readonly steps: readonly DeployStepView[];
   readonly warnings: readonly string[];
 };
-export type DeployRequest = StackSpec;
 
 /** How far a service is; `done` ends a waiting command. */
 export type ProgressView = {

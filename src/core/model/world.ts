@@ -1,7 +1,7 @@
 // The world: every committed record in memory, keyed by id, plus what is only measured. Planners read it and never write it.
 // `applyChange` is the one way from a committed change to the next world; the mutable twin is owned by the commit door. Pure.
 
-import type { NodeId, TaskId } from "./ids.ts";
+import type { NodeId } from "./ids.ts";
 import { assertNever } from "./invariant.ts";
 import type { Change, RecordKind, RecordKinds } from "./records.ts";
 
@@ -114,18 +114,4 @@ export function applyChanges(state: MutableState, changes: readonly Change[]): v
 /** Key of a service version's record. */
 export function versionKey(serviceId: string, version: number): string {
   return `${serviceId}/${version}`;
-}
-
-/** Whether every node that is not removed has applied the routes of a generation; true while there are no routes. */
-export function isAcknowledged(world: World, generation: number): boolean {
-  if (generation === 0) return true;
-  for (const id of world.state.node.keys()) {
-    if ((world.progress.get(id as NodeId)?.routesApplied ?? 0) < generation) return false;
-  }
-  return true;
-}
-
-/** The status of a task, or undefined before its node has said anything. */
-export function statusOf(state: State, taskId: TaskId): RecordKinds["taskStatus"] | undefined {
-  return state.taskStatus.get(taskId);
 }
