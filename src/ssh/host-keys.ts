@@ -82,7 +82,7 @@ function unknown(target: SshTarget, blob: Uint8Array): DavitError {
     `connect to ${showTarget(target)}: its host key is not known: ${type} ${fingerprint(blob)}`,
     {
       wayOut:
-        "compare it with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host, then accept it with --accept-new-host-key",
+        "compare it with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the host, then accept it with --accept-host-key",
     },
   );
 }

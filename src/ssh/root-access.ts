@@ -36,7 +36,7 @@ export async function findRootAccess(
         needsPassword ? `sudo asks ${user} for a password` : `sudo refuses ${user}: ${lastLine(first.stderr)}`,
         {
           wayOut: needsPassword
-            ? "give it with --ask-sudo-password, or join as root"
+            ? "give it with --sudo-password-stdin, or join as root"
             : "give this user the right to use sudo, or join as root",
         },
       ),
@@ -52,7 +52,7 @@ export async function findRootAccess(
       wrong ? `sudo did not accept ${user}'s password` : `sudo refuses ${user}: ${lastLine(second.stderr)}`,
       {
         wayOut: wrong
-          ? "give the right password with --ask-sudo-password"
+          ? "give the right password with --sudo-password-stdin"
           : "give this user the right to use sudo, or join as root",
       },
     ),
