@@ -8,7 +8,7 @@ import { waitUntil } from "../test/lab/cluster.ts";
 import type { Lab } from "../test/lab/lab.ts";
 
 /** Between two looks at the engines. Half of it is the error of a time. */
-export const LOOK_MS = 25;
+const LOOK_MS = 25;
 
 /** One host's engine. Reopen it after the host was off. */
 export class DirectEngine {
@@ -82,7 +82,7 @@ export class DirectEngine {
 }
 
 /** How many containers with a label run on these engines. */
-export async function countRunning(engines: readonly DirectEngine[], label: string): Promise<number> {
+async function countRunning(engines: readonly DirectEngine[], label: string): Promise<number> {
   const lists = await Promise.all(engines.map((engine) => engine.running(label)));
   return lists.reduce((sum, list) => sum + list.length, 0);
 }

@@ -19,13 +19,27 @@ const ROOT = join(import.meta.dirname, "..");
 const NODES = 3;
 const FEWEST_RUNS = 3;
 
-const PARTS: Readonly<Record<string, (cluster: Cluster, runs: number) => Promise<readonly Row[]>>> = {
-  replicas: measureReplicas,
-  idle: measureIdle,
-  api: measureApi,
-  joins: (cluster, runs) => measureJoins(cluster.lab, cluster.coordinator, runs),
+type Part = (lab: Lab, runs: number) => Promise<readonly Row[]>;
+
+const PARTS: Readonly<Record<string, Part>> = {
+  replicas: inCluster(measureReplicas),
+  idle: inCluster(measureIdle),
+  api: inCluster(measureApi),
+  joins: inCluster((cluster, runs) => measureJoins(cluster.lab, cluster.coordinator, runs), 0),
   healing: measureHealing,
 };
+
+/** Each part has a cluster of its own: what one leaves behind is not the next one's load. */
+function inCluster(measure: (cluster: Cluster, runs: number) => Promise<readonly Row[]>, nodes = NODES): Part {
+  return async (lab, runs) => {
+    const cluster = await startCluster({ lab, nodes });
+    try {
+      return await measure(cluster, runs);
+    } finally {
+      await cluster.down();
+    }
+  };
+}
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({ options: { runs: { type: "string" } }, allowPositionals: true });
@@ -40,21 +54,16 @@ async function main(): Promise<number> {
   const lab = new Lab(placeFrom(process.env, BENCH_PLACE));
   await lab.prepare();
   process.on("SIGINT", () => void cleanLab(lab).finally(() => process.exit(130)));
-  const cluster = await startCluster({ lab, nodes: NODES });
   const rows: Row[] = [];
   const broken: string[] = [];
-  try {
-    for (const name of wanted) {
-      console.log(`bench: ${name}, ${runs} runs …`);
-      try {
-        rows.push(...((await PARTS[name]?.(cluster, runs)) ?? []));
-      } catch (error) {
-        broken.push(name);
-        console.error(`bench: ${name}: ${error instanceof Error ? error.message : String(error)}`);
-      }
+  for (const name of wanted) {
+    console.log(`bench: ${name}, ${runs} runs …`);
+    try {
+      rows.push(...((await PARTS[name]?.(lab, runs)) ?? []));
+    } catch (error) {
+      broken.push(name);
+      console.error(`bench: ${name}: ${error instanceof Error ? error.message : String(error)}`);
     }
-  } finally {
-    await cluster.down();
   }
   console.log(`\n${renderTable(rows)}\n`);
   writeResults(rows, runs);

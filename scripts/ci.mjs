@@ -21,7 +21,9 @@ function run(argv) {
     });
     child.on("error", () => resolve([0, 1, 0]));
     child.on("close", (code) => {
-      const counts = SUM.exec(tail.trim().split("\n").at(-1) ?? "")?.slice(1).map(Number) ?? [0, 0, 0];
+      const counts = SUM.exec(tail.trim().split("\n").at(-1) ?? "")
+        ?.slice(1)
+        .map(Number) ?? [0, 0, 0];
       const ranNothing = counts[0] + counts[1] === 0;
       if (counts[1] === 0 && (code !== 0 || ranNothing)) counts[1] = 1;
       resolve(counts);

@@ -221,6 +221,8 @@ for (const signal of ["SIGINT", "SIGTERM"] as const)
 try {
   process.exitCode = await main();
 } catch (error) {
+  // an interrupt ends the program that was running first, and is heard here just after
+  await Bun.sleep(200);
   if (!isEnding) {
     console.error(`demo: ${error instanceof Error ? error.message : String(error)}`);
     console.error(`--- coordinator\n${coordinator.log.split("\n").slice(-30).join("\n")}`);
