@@ -5,7 +5,7 @@
 
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
-import { chmod, copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -51,7 +51,6 @@ async function main(): Promise<number> {
     console.error(`build: ${target.name}: ${problem}`);
   }
   await writeSums(out);
-  await copyFile(join(ROOT, "scripts", "install.sh"), join(out, "install.sh"));
   if (failed.length > 0) console.error(`build: not built: ${failed.join(", ")}`);
   return failed.length === 0 ? 0 : 1;
 }
@@ -145,7 +144,7 @@ async function textOf(path: string): Promise<string> {
   return existsSync(path) ? await readFile(path, "utf8") : "";
 }
 
-/** SHA256SUMS over all that is in the folder, for install.sh and for people. */
+/** SHA256SUMS over all that is in the folder, which install.sh checks. */
 async function writeSums(out: string): Promise<void> {
   const names = (await readdir(out)).filter((name) => TARGETS.some((target) => name === `davit-${target.name}`)).sort();
   const lines = await Promise.all(names.map(async (name) => `${await hashOf(join(out, name))}  ${name}\n`));
