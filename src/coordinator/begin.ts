@@ -6,7 +6,7 @@ import { seal } from "../auth/seal.ts";
 import { ID_BYTES, idFromBytes } from "../core/model/ids.ts";
 import { invariant } from "../core/model/invariant.ts";
 import type { EpochChain } from "../core/model/lease.ts";
-import type { Change, Cluster } from "../core/model/records.ts";
+import type { Change, Cluster, IssuerKey } from "../core/model/records.ts";
 import type { State } from "../core/model/world.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
@@ -47,17 +47,7 @@ export async function foundingChanges(
     changes.push({ op: "put", kind: "cluster", record: cluster });
   }
   if (state.issuerKey.size === 0) {
-    const key = await createIssuerKey();
-    changes.push({
-      op: "put",
-      kind: "issuerKey",
-      record: {
-        id: key.kid,
-        publicJwk: key.publicJwk,
-        sealedPrivateJwk: seal(secretKey, key.privateJwk),
-        createdAtMs: nowMs,
-      },
-    });
+    changes.push({ op: "put", kind: "issuerKey", record: await newIssuerKey(secretKey, clock) });
   }
   if (state.clusterKey.size === 0) {
     const pair = createKeyPair("davit cluster");
@@ -68,6 +58,12 @@ export async function foundingChanges(
     });
   }
   return changes;
+}
+
+/** A new signing key, its private half sealed. */
+export async function newIssuerKey(secretKey: Uint8Array, clock: Clock): Promise<IssuerKey> {
+  const { kid, publicJwk, privateJwk } = await createIssuerKey();
+  return { id: kid, publicJwk, sealedPrivateJwk: seal(secretKey, privateJwk), createdAtMs: clock.nowMs() };
 }
 
 /** The one cluster of a state that has begun. */

@@ -73,6 +73,8 @@ export class Coordinator {
     door.onCommit((changes) => {
       const touched = this.#index.follow(changes, door.state);
       if (changes.some((change) => change.kind === "node")) this.#nodesChanged();
+      // the opening of a session is what brings new keys to an agent
+      if (changes.some((change) => change.kind === "issuerKey")) this.#sessions.reopen("the issuer's keys changed");
       this.#sessions.pushWork(touched);
       this.#wake();
     });

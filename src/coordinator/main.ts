@@ -4,7 +4,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { serveApi } from "../api/serve.ts";
-import { createSigner } from "../auth/signer.ts";
+import { createSigner, type SigningKey } from "../auth/signer.ts";
 import { seal, unseal } from "../auth/seal.ts";
 import { createVerifier } from "../auth/verifier.ts";
 import { DavitError, reasonOf } from "../core/model/errors.ts";
@@ -12,7 +12,7 @@ import { invariant } from "../core/model/invariant.ts";
 import type { Epoch } from "../core/model/lease.ts";
 import { applyChanges, type MutableState } from "../core/model/world.ts";
 import type { Log } from "../ports/log.ts";
-import type { Verifier } from "../ports/signer.ts";
+import type { Signer, Verifier } from "../ports/signer.ts";
 import type { Store } from "../ports/store.ts";
 import { HandshakeGates } from "../ssh/gate.ts";
 import { NodeLinks } from "../ssh/node-links.ts";
@@ -25,10 +25,11 @@ import { createSystemRandom } from "../system/random.ts";
 import { createAgentBinaries } from "./agent-binary.ts";
 import { createAgentCalls } from "./agent-calls.ts";
 import { createBackend } from "./backend.ts";
-import { beginEpoch, clusterOf, foundingChanges } from "./begin.ts";
+import { beginEpoch, clusterOf, foundingChanges, newIssuerKey } from "./begin.ts";
 import { CommitDoor } from "./commit-door.ts";
 import { Coordinator } from "./coordinator.ts";
 import { Joins } from "./join.ts";
+import { startKeyRotation } from "./key-rotation.ts";
 import { readUpOptions, UP_HELP, type UpOptions } from "./options.ts";
 import { loadSecretKey } from "./secret-key.ts";
 import { createTrust } from "./trust.ts";
@@ -75,10 +76,17 @@ async function serve(options: UpOptions): Promise<number> {
     log: createLog("api"),
   });
   parts.coordinator.start();
+  const rotation = startKeyRotation({
+    door,
+    clock: adapters.clock,
+    log: adapters.log,
+    newKey: () => newIssuerKey(secretKey, adapters.clock),
+  });
   announce(adapters.log, options, revisionedState, chain.at(-1)?.epoch ?? 0);
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => ending.resolve(undefined));
 
   const failure = await ending.promise;
+  rotation.stop();
   parts.coordinator.stop(failure === undefined ? "the coordinator stops; your containers go on" : failure.message);
   await api.stop();
   await door.close("the coordinator is stopping");
@@ -195,15 +203,19 @@ function assemble(input: {
 /** The issuer's keys as they are in the state at each use: a new one is taken up without a restart. */
 function makeTrust(door: CommitDoor, epoch: Epoch, clock: Adapters["clock"], opened: (sealed: string) => string) {
   const issuerKeys = (): readonly string[] => [...door.state.issuerKey.values()].map((key) => key.publicJwk);
-  const signer = createSigner(() =>
+  const keys = (): readonly SigningKey[] =>
     [...door.state.issuerKey.values()].map((key) => ({
       kid: key.id,
       privateJwk: opened(key.sealedPrivateJwk),
       createdAtMs: key.createdAtMs,
-    })),
-  );
+    }));
+  const signer = createSigner(keys);
+  const signerFor = (ids: readonly string[] | undefined): Signer => {
+    const isKnown = ids !== undefined && keys().some((key) => ids.includes(key.kid));
+    return isKnown ? createSigner(() => keys().filter((key) => ids.includes(key.kid))) : signer;
+  };
   const verifierOf = (jwk: string): Verifier => createVerifier(() => [jwk]);
-  const trust = createTrust({ cluster: clusterOf(door.state), epoch, clock, signer, verifierOf, issuerKeys });
+  const trust = createTrust({ cluster: clusterOf(door.state), epoch, clock, signerFor, verifierOf, issuerKeys });
   return { trust, signer, verifier: createVerifier(issuerKeys), issuerKeys };
 }
 

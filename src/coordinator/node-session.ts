@@ -36,8 +36,8 @@ export interface SessionEvents {
 
 /** Makes and checks the two tokens of an opening. Implemented over the Signer and Verifier ports in auth. */
 export interface SessionTrust {
-  /** The coordinator's token for one node, bound to the agent's challenge. */
-  openToken(node: Node, challenge: string): Promise<string>;
+  /** The coordinator's token for one node, bound to the agent's challenge, by the newest key that the agent knows. */
+  openToken(node: Node, challenge: string, knownKeys: readonly string[] | undefined): Promise<string>;
   /** Rejects with `unauthenticated` unless the node's own key signed this challenge. */
   checkWelcome(node: Node, token: string, challenge: string): Promise<void>;
   /** Public keys (JWK texts) that agents must accept from now on. */
@@ -117,7 +117,7 @@ export class NodeSession {
     }
     const { chain, trust, newNonce } = this.#context;
     this.#nonce = newNonce();
-    const token = await trust.openToken(this.node, challenge.nonce);
+    const token = await trust.openToken(this.node, challenge.nonce, challenge.knownKeys);
     this.#stream.send({
       type: "open",
       protocol: PROTOCOL_VERSION,

@@ -121,6 +121,11 @@ export class Sessions {
     return results.some((result) => result.status === "fulfilled") || link.session !== undefined;
   }
 
+  /** Ends every session; each is opened again at once. */
+  reopen(reason: string): void {
+    for (const link of this.#links.values()) link.session?.close(reason);
+  }
+
   /** Says goodbye to all and takes no more. */
   stop(reason: string): void {
     this.#stopped = true;

@@ -14,7 +14,8 @@ export type TrustInput = {
   readonly cluster: Cluster;
   readonly epoch: Epoch;
   readonly clock: Clock;
-  readonly signer: Signer;
+  /** Signs with the newest of the issuer's keys; of those named, if any is still there. */
+  readonly signerFor: (keyIds: readonly string[] | undefined) => Signer;
   /** Verifies what one key (JWK text) signed. */
   readonly verifierOf: (publicJwk: string) => Verifier;
   readonly issuerKeys: () => readonly string[];
@@ -26,10 +27,10 @@ export type Trust = SessionTrust & {
 };
 
 export function createTrust(input: TrustInput): Trust {
-  const { cluster, epoch, clock, signer } = input;
-  const sign = (node: Node, scope: string, challenge?: string): Promise<string> => {
+  const { cluster, epoch, clock, signerFor } = input;
+  const sign = (node: Node, scope: string, challenge?: string, keyIds?: readonly string[]): Promise<string> => {
     const iat = Math.floor(clock.nowMs() / 1_000);
-    return signer.sign({
+    return signerFor(keyIds).sign({
       iss: cluster.id,
       sub: "coordinator",
       aud: node.id,
@@ -42,7 +43,7 @@ export function createTrust(input: TrustInput): Trust {
     });
   };
   return {
-    openToken: (node, challenge) => sign(node, "agent:work", challenge),
+    openToken: (node, challenge, knownKeys) => sign(node, "agent:work", challenge, knownKeys),
     agentToken: (node, scope) => sign(node, scope),
     issuerKeys: input.issuerKeys,
     checkWelcome: async (node, token, challenge) => {

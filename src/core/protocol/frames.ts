@@ -13,13 +13,17 @@ export const MAX_FRAME_BYTES = 8 * 1024 * 1024;
 /** What may wait to be written on a control stream before the session is closed as stuck. */
 export const MAX_QUEUED_BYTES = 64 * 1024;
 
-/** First frame, from the agent. `nonce` must come back inside the coordinator's token. */
+/**
+ * First frame, from the agent. `nonce` must come back inside the coordinator's token. `knownKeys`: ids of the issuer's keys that the
+ * agent trusts now, so that a node that was away during a rotation is opened with a key that it knows.
+ */
 export type Challenge = {
   readonly type: "challenge";
   readonly protocol: number;
   readonly agentVersion: string;
   readonly nodeId: string;
   readonly nonce: string;
+  readonly knownKeys?: readonly string[];
 };
 
 /** From the coordinator. `token`: JWT with aud = node id, scope agent:work, claims epoch, epochNonce, challenge. */

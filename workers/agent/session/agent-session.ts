@@ -50,6 +50,7 @@ export class AgentSession {
       agentVersion: shared.agentVersion,
       nodeId: shared.nodeId,
       nonce: this.#nonce,
+      knownKeys: shared.issuerKeys.ids,
     });
   }
 

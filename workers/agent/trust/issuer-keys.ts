@@ -29,6 +29,14 @@ export class IssuerKeys {
     return this.#keys;
   }
 
+  /** Key ids (kid) of those, for a coordinator that has several to choose from. */
+  get ids(): readonly string[] {
+    return this.#keys.flatMap((text) => {
+      const { kid } = JSON.parse(text) as { readonly kid?: unknown };
+      return typeof kid === "string" ? [kid] : [];
+    });
+  }
+
   /** Trusts exactly these from now on; an empty list changes nothing. */
   async replace(keys: readonly string[]): Promise<void> {
     if (keys.length === 0 || isSame(keys, this.#keys)) return;
