@@ -1,6 +1,7 @@
 // What happens to a cluster of three real hosts when something breaks: power, links, agents, engines, the coordinator itself. Each test
 // asks the engines, not davit, whether containers were touched; each leaves the cluster whole for the next.
 
+import { Database } from "bun:sqlite";
 import { cpSync, rmSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { NodeView, ServiceDetailView } from "../../src/core/model/views.ts";
@@ -298,6 +299,23 @@ describe("the coordinator dies", () => {
     expect(await stack.containers("web")).toEqual(before);
     await stack.remove();
   }, 120_000);
+});
+
+describe("keys", () => {
+  test("a month-old signing key is replaced while everything runs: sessions go on, calls are signed anew, nothing restarts", async () => {
+    const stack = await deployed("keys");
+    const before = await stack.containers("web");
+    await cluster.coordinator.stop();
+    const database = new Database(`${cluster.coordinator.dataDir}/davit.db`);
+    database.exec("UPDATE issuer_key SET record = json_set(record, '$.createdAtMs', 1)");
+    database.close();
+    await cluster.coordinator.start();
+    await waitUntil("the keys are rotated", 10_000, () => cluster.coordinator.log.includes("keys were rotated"));
+    await allReady();
+    expect(await cluster.coordinator.must(["service", "exec", "keys_web", "--", "echo", "signed"])).toBe("signed");
+    expect(await stack.containers("web")).toEqual(before);
+    await stack.remove();
+  });
 });
 
 describe("a node is removed", () => {
