@@ -175,7 +175,7 @@ describe("style", () => {
     ["no header", "src/api/planted.ts", "export const a = 1;\n"],
     ["too many lines", "src/api/planted.ts", HEADER.repeat(2) + "\n".repeat(400)],
     ["a camelCase name", "src/api/plantedFile.ts", HEADER],
-    ["something left to do", "src/api/planted.ts", `${HEADER}// ${"TO"}DO: more\n`],
+    ["something left to do", "src/api/planted.ts", `${HEADER}// TODO: more\n`],
     ["an enum", "src/api/planted.ts", `${HEADER}export enum Kind {}\n`],
     ["any in a signature", "src/api/planted.ts", `${HEADER}export function f(x: any): void {}\n`],
     ["a default export", "src/api/planted.ts", `${HEADER}export default 1;\n`],

@@ -1,3 +1,5 @@
+// Arguments of the command line: references, labels, durations, ports.
+
 import { describe, expect, test } from "vitest";
 import { prepareArguments } from "../../src/cli/arguments.ts";
 import { parseHost } from "../../src/cli/connect.ts";

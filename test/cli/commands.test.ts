@@ -1,3 +1,5 @@
+// Each verb of the command line against a served API: what it asks for, and what it says.
+
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

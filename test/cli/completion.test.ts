@@ -1,3 +1,5 @@
+// Completion of words in a shell.
+
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

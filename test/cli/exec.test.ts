@@ -1,3 +1,5 @@
+// A command in a task, with its streams and its exit code.
+
 import { Duplex } from "node:stream";
 import { describe, expect, test } from "vitest";
 import type { TaskExecOptions } from "../../src/api/backend.ts";

@@ -1,3 +1,5 @@
+// Joins as the command line shows and mends them.
+
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -102,6 +104,20 @@ describe("joining hosts", () => {
       "davit: join: 1 of 2 hosts did not join\n  - root@bad: join bad: 2 problems; mend them\n  - root@bad: no systemd\n  - root@bad: disk is full\n",
     );
     expect(cli.stderr).toContain("run the same command again");
+  });
+
+  test("a host that is a node already is left as it is, unless it is known under another address", async () => {
+    const details = [{ where: "membership", message: "the host is already node n1 of this cluster" }];
+    const { cli, add, backend } = await joining(
+      {},
+      () =>
+        new DavitError("preflight_failed", "join: 1 fault: the host is already node n1 of this cluster", { details }),
+    );
+    backend.model.node("n1");
+    expect(await add("root@10.0.0.11")).toBe(0);
+    expect(cli.stderr).toContain("root@10.0.0.11  it is node n1 already and is left as it is\n");
+    expect(cli.stdout).toBe("n1 (10.0.0.11) is ready\n");
+    expect(await add("root@10.0.0.99")).toBe(1);
   });
 
   test("an unknown host key is shown and pinned after a yes, one question at a time", async () => {

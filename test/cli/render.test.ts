@@ -1,3 +1,5 @@
+// Tables, times, errors and progress as text.
+
 import { describe, expect, test } from "vitest";
 import { renderNodes } from "../../src/cli/node/ls.ts";
 import { clean } from "../../src/cli/render/clean.ts";

@@ -1,3 +1,5 @@
+// Commands that wait: until convergence, a deadline, Ctrl-C, a lost connection.
+
 import { describe, expect, test } from "vitest";
 import { createClient } from "../../src/client/client.ts";
 import type { DavitClient } from "../../src/client/types.ts";
