@@ -91,17 +91,18 @@ export class WorldModel {
 
   node(name: string, labels: Record<string, string> = {}): NodeId {
     const id = asId<"node">(name);
+    const number = this.state.node.size + 1;
     const record: Node = {
       id,
       index: 1,
       name,
-      address: { host: `10.0.0.${this.state.node.size + 11}`, port: 22 },
+      address: { host: `10.0.${number >> 8}.${(number + 10) & 255}`, port: 22 },
       hostKey: "",
       agentKey: "",
       jump: [],
       labels,
       availability: "active",
-      subnet: `10.210.${this.state.node.size + 1}.0/24`,
+      subnet: `10.${210 + (number >> 8)}.${number & 255}.0/24`,
       reserved: { cpus: 0, memoryBytes: 0, generic: {} },
       joinedAtMs: 0,
     };

@@ -4,10 +4,9 @@
 import type { IdSource, NodeId, ServiceId, TaskId } from "../model/ids.ts";
 import { invariant } from "../model/invariant.ts";
 import type { Rollout, Service, ServiceVersion, Task } from "../model/records.ts";
-import type { TaskTemplate } from "../model/service-spec.ts";
 import { versionKey, type World } from "../model/world.ts";
 import { volumeNames, type Wanted } from "../schedule/filters.ts";
-import { isEnded, isOver, Ledger } from "../schedule/ledger.ts";
+import { isEnded, isOver, Ledger, makeOf } from "../schedule/ledger.ts";
 import { place, type Placement } from "../schedule/place.ts";
 import { isLost, isOnLostNode } from "./health.ts";
 import { type Step, taskName } from "./step.ts";
@@ -94,7 +93,7 @@ export class Planning {
 
   /** Makes a task for a slot, placed if a node takes it now and `hold` does not ask to wait. */
   create({ service }: ServiceContext, input: NewTask): void {
-    const template = this.#templateOf(service.id, input.version);
+    const made = this.#versionOf(service.id, input.version);
     const base: Task = {
       id: this.newId<"task">(),
       serviceId: service.id,
@@ -105,13 +104,13 @@ export class Planning {
       desiredReason: input.why,
       createdAtMs: this.nowMs,
       hostPorts: [],
-      volumes: volumeNames(template),
+      volumes: volumeNames(made.spec.template),
       weight: 100,
       ...(input.replaces === undefined ? {} : { replaces: input.replaces }),
       ...(input.onlyNode === undefined ? {} : { onlyNode: input.onlyNode }),
     };
     const placement: Placement =
-      input.hold === undefined ? this.#place(service, base, template, input.avoid) : { reason: input.hold };
+      input.hold === undefined ? this.#place(service, base, made, input.avoid) : { reason: input.hold };
     if (!("placed" in placement)) {
       this.steps.push({ kind: "create", task: { ...base, waiting: placement.reason }, why: input.why });
       return;
@@ -123,14 +122,14 @@ export class Planning {
 
   /** Whether a node would take a task of this version now, given that `successorOf` makes room for it. */
   wouldFit(service: Service, version: number, onlyNode: NodeId | undefined, successorOf?: Task): boolean {
-    const template = this.#templateOf(service.id, version);
-    const ask = (): boolean => "placed" in this.#ask(service, template, onlyNode, new Set());
+    const made = this.#versionOf(service.id, version);
+    const ask = (): boolean => "placed" in this.#ask(service, made, service.force, onlyNode, new Set());
     return successorOf === undefined ? ask() : this.ledger.without(successorOf, ask);
   }
 
   /** Tries again for a task without a node, or says what is in the way now. */
   placeWaiting({ service }: ServiceContext, task: Task, avoid: ReadonlySet<NodeId>): void {
-    const placement = this.#place(service, task, this.#templateOf(service.id, task.specVersion), avoid);
+    const placement = this.#place(service, task, this.#versionOf(service.id, task.specVersion), avoid);
     if ("placed" in placement) {
       const { nodeId, address, hostPorts } = placement.placed;
       this.steps.push({ kind: "place", taskId: task.id, nodeId, address, hostPorts, atMs: this.nowMs });
@@ -179,26 +178,27 @@ export class Planning {
     return true;
   }
 
-  #templateOf(serviceId: ServiceId, version: number): TaskTemplate {
+  #versionOf(serviceId: ServiceId, version: number): ServiceVersion {
     const record = this.version(serviceId, version);
     invariant(record !== undefined, `service ${serviceId} has no version ${version}`);
-    return record.spec.template;
+    return record;
   }
 
-  #place(
-    service: Service,
-    task: Task,
-    template: TaskTemplate,
-    avoid: ReadonlySet<NodeId> = new Set<NodeId>(),
-  ): Placement {
-    const placement = this.#ask(service, template, task.onlyNode, avoid);
+  #place(service: Service, task: Task, version: ServiceVersion, avoid: ReadonlySet<NodeId> = new Set()): Placement {
+    const placement = this.#ask(service, version, task.force, task.onlyNode, avoid);
     if ("retryAtMs" in placement && placement.retryAtMs !== undefined) this.isDue(placement.retryAtMs);
     return placement;
   }
 
-  #ask(service: Service, template: TaskTemplate, onlyNode: NodeId | undefined, avoid: ReadonlySet<NodeId>): Placement {
-    const { id: serviceId, mode } = service;
-    const wanted: Wanted = { serviceId, template, mode, avoid, ...(onlyNode === undefined ? {} : { onlyNode }) };
+  #ask(
+    { id: serviceId, mode }: Service,
+    { spec: { template }, templateHash }: ServiceVersion,
+    force: number,
+    onlyNode: NodeId | undefined,
+    avoid: ReadonlySet<NodeId>,
+  ): Placement {
+    const make = makeOf(serviceId, templateHash, force);
+    const wanted: Wanted = { serviceId, make, template, mode, avoid, ...(onlyNode === undefined ? {} : { onlyNode }) };
     return place(this.world, this.ledger, this.nowMs, wanted);
   }
 

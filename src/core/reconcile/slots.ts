@@ -82,14 +82,14 @@ function isTiedToLost(planning: Planning, { service }: ServiceContext, task: Tas
 
 /** An empty slot gets a task, later and later while those before it failed. */
 function refill(planning: Planning, context: ServiceContext, slot: Slot, lost: Task | undefined): void {
-  const failures = recentFailures(planning, slot.ended);
   const last = slot.ended.at(-1);
+  const before = lost ?? last;
+  const version = versionFor(planning, context, before);
+  const failures = recentFailures(planning, slot.ended, version);
   if (lost === undefined && last !== undefined && failures.length > 0) {
     const firstMs = Math.max(templateOf(planning.world.state, last)?.restart.delayMs ?? 0, REFILL_DELAY_MS);
     if (!planning.isDue((last.endedAtMs ?? last.createdAtMs) + backoffMs(firstMs, failures.length))) return;
   }
-  const before = lost ?? last;
-  const version = versionFor(planning, context, before);
   planning.create(context, {
     slot: slot.slot,
     version,
@@ -139,15 +139,16 @@ export function versionFor(planning: Planning, { service, rollout }: ServiceCont
   }
 }
 
-/** The unbroken run of failed tasks at the end of the slot's history. */
-function recentFailures(planning: Planning, ended: readonly Task[]): readonly Task[] {
+/** The unbroken run of failed tasks of one version at the end of the slot's history: another version is another try. */
+function recentFailures(planning: Planning, ended: readonly Task[], version: number): readonly Task[] {
   const isFailure = (task: Task): boolean => {
-    const status = planning.world.state.taskStatus.get(task.id);
-    // a rejected or failed task was stopped because of it; one that completed too often was too
-    return status?.state === "failed" || status?.state === "rejected" || status?.state === "complete";
+    if (task.specVersion !== version) return false;
+    const state = planning.world.state.taskStatus.get(task.id)?.state;
+    // what completed too often was ended like what failed too often
+    return state === "failed" || state === "rejected" || state === "complete";
   };
-  const since = ended.findLastIndex((task) => !isFailure(task));
-  return ended.slice(since + 1);
+  const before = ended.findLastIndex((task) => !isFailure(task));
+  return ended.slice(before + 1);
 }
 
 function nodesOf(tasks: readonly Task[]): ReadonlySet<NodeId> {
@@ -161,7 +162,7 @@ function placeOrHold(planning: Planning, context: ServiceContext, slot: Slot, ta
   const hold = before === undefined ? holdBehind(planning, slot.ending, template) : planning.stopsFirst(before);
   if (hold !== undefined) planning.wait(task, hold);
   else if (!isBesideWriter(planning, slot, task, template))
-    planning.placeWaiting(context, task, nodesOf(recentFailures(planning, slot.ended)));
+    planning.placeWaiting(context, task, nodesOf(recentFailures(planning, slot.ended, task.specVersion)));
 }
 
 /** One in the slot still writes to its volume and is not to end yet: a rollout decides about the two. */

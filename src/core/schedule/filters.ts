@@ -6,13 +6,15 @@ import type { ServiceMode, TaskTemplate } from "../model/service-spec.ts";
 import type { World } from "../model/world.ts";
 import { hasFreeAddress } from "./address.ts";
 import { describeConstraint, meets, runsPlatform } from "./constraint.ts";
-import type { Ledger, NodeUse, Pin } from "./ledger.ts";
+import type { Ledger, Make, NodeUse, Pin } from "./ledger.ts";
 
 /** A node lost twice within it gets nothing new until it has passed. */
 export const FLAPPING_WINDOW_MS = 600_000;
 
 export type Wanted = {
   readonly serviceId: ServiceId;
+  /** Tasks of the same make: those that stay when a rollout is over, and so the ones to spread. */
+  readonly make: Make;
   readonly template: TaskTemplate;
   readonly mode: ServiceMode;
   /** Nodes where it just failed: taken only if nothing else is left. */

@@ -28,6 +28,14 @@ export function isOver(state: State, task: Task): boolean {
 
 type AddressUse = { readonly holders: number; readonly sinceMs: number };
 
+/** Tasks of one service, one template and one force: what a rollout turns the others into. */
+export type Make = string;
+
+/** The make of tasks with a template, by its hash. */
+export function makeOf(serviceId: ServiceId, templateHash: string, force: number): Make {
+  return `${serviceId}/${force}/${templateHash}`;
+}
+
 /** One node, with what is taken on it. */
 export type NodeUse = {
   readonly node: Node;
@@ -37,6 +45,7 @@ export type NodeUse = {
   readonly generic: Map<string, number>;
   tasks: number;
   readonly byService: Map<ServiceId, number>;
+  readonly byMake: Map<Make, number>;
   readonly ports: { readonly port: HostPort; readonly taskId: TaskId; readonly serviceId: ServiceId }[];
   readonly addresses: Map<string, AddressUse>;
   addressesHeld: number;
@@ -114,6 +123,8 @@ export class Ledger {
     if (task.desired !== "running") return;
     use.tasks += sign;
     use.byService.set(task.serviceId, (use.byService.get(task.serviceId) ?? 0) + sign);
+    const make = makeOf(task.serviceId, version?.templateHash ?? "", task.force);
+    use.byMake.set(make, (use.byMake.get(make) ?? 0) + sign);
   }
 
   /** Pinned volumes by name, with the nodes that have their data; names of others are left out. */
@@ -192,6 +203,7 @@ function emptyUse(node: Node, status: NodeStatus | undefined): NodeUse {
     generic: new Map(),
     tasks: 0,
     byService: new Map(),
+    byMake: new Map(),
     ports: [],
     addresses: new Map(),
     addressesHeld: 0,

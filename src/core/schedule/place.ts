@@ -91,14 +91,16 @@ function summarise(lacks: readonly Lack[], only: string | undefined): string {
 type Score = (use: NodeUse) => number;
 
 /**
- * Whether one node is better than another. In order: not where it just failed, spread preferences, fewest tasks of the service,
- * least reserved, least busy by measurement, fewest tasks; ties end at the id.
+ * Whether one node is better than another. In order: not where it just failed, spread preferences, fewest tasks of the same make
+ * (an update's older ones are going to leave), fewest tasks of the service, least reserved, least busy by measurement, fewest
+ * tasks; ties end at the id.
  */
 function ranking(asking: Asking): (a: NodeUse, b: NodeUse) => boolean {
   const { world, wanted } = asking;
   const scores: readonly Score[] = [
     ({ node }) => (wanted.avoid.has(node.id) ? 1 : 0),
     ...wanted.template.placement.spreadOver.map((attribute) => spreadScore(asking, attribute)),
+    ({ byMake }) => byMake.get(wanted.make) ?? 0,
     ({ byService }) => byService.get(wanted.serviceId) ?? 0,
     // in steps: below a tenth of a node, or a quarter of its processors, the difference is noise
     (use) => Math.floor(reservedFraction(use) * 10),
@@ -114,12 +116,12 @@ function ranking(asking: Asking): (a: NodeUse, b: NodeUse) => boolean {
   };
 }
 
-/** Tasks of the service on all nodes that share the attribute's value. */
+/** Tasks of the same make on all nodes that share the attribute's value. */
 function spreadScore({ ledger, wanted }: Asking, attribute: string): Score {
   const counts = new Map<string, number>();
   const valueOf = ({ node, status }: NodeUse): string => attributeOf(node, status, attribute) ?? "";
   for (const use of ledger.nodes) {
-    counts.set(valueOf(use), (counts.get(valueOf(use)) ?? 0) + (use.byService.get(wanted.serviceId) ?? 0));
+    counts.set(valueOf(use), (counts.get(valueOf(use)) ?? 0) + (use.byMake.get(wanted.make) ?? 0));
   }
   return (use) => counts.get(valueOf(use)) ?? 0;
 }

@@ -179,6 +179,9 @@ export class Invariants {
     for (const volume of state.volume.values()) {
       if (!isPinnedVolume(volume)) continue;
       const pins = state.volumePin.get(volume.id)?.nodeIds ?? [];
+      const users = placed.filter((task) => task.volumes.includes(volume.name));
+      const isOnePlace = pins.length <= 1 || users.some((task) => task.onlyNode !== undefined);
+      assertThat(isOnePlace, () => `${volume.name} has its data on ${pins.join(" and ")}`);
       for (const task of placed) {
         if (!task.volumes.includes(volume.name) || task.nodeId === undefined) continue;
         assertThat(pins.includes(task.nodeId), () => `${task.id} runs where its volume is not`);
