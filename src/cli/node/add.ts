@@ -2,6 +2,7 @@
 // they are; the coordinator does the join.
 
 import { buildCommand } from "@stricli/core";
+import type { DavitClient } from "../../client/types.ts";
 import { DavitError, type ErrorDetail, reasonOf } from "../../core/model/errors.ts";
 import type { JoinRequest, NodeView } from "../../core/model/views.ts";
 import { type CliContext, JSON_FLAG, note, say, sayJson } from "../context.ts";
@@ -63,7 +64,7 @@ async function addNodes(this: CliContext, flags: Flags, ...words: string[]): Pro
   release();
   const joined = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   if (flags.json) sayJson(this, joined);
-  else for (const node of joined) say(this, `${node.name} (${node.address}) is ready`);
+  else for (const node of joined) say(this, `${node.name} (${node.address}) is ${node.presence}`);
   if (abort.signal.aborted) {
     note(this, "stopped: each host stays as far as it got; the same command goes on from there");
     this.process.exitCode = EXIT.detached;
@@ -108,15 +109,33 @@ async function join(job: Job, target: string): Promise<NodeView> {
     try {
       return await client.join(request, (progress) => board.step(target, progress), signal);
     } catch (error) {
-      const next = signal.aborted ? undefined : await questions.mend(target, request, lockedKeys, error);
+      const next = signal.aborted ? undefined : await questions.mend(request, lockedKeys, error);
       if (next !== undefined) {
         request = next;
         continue;
       }
-      board.failed(target);
-      throw withDetails(error, skippedKeys);
+      board.ended(target);
+      const known = await memberAt(client, request, error);
+      if (known === undefined) throw withDetails(error, skippedKeys);
+      note(context, `${target}  it is node ${known.name} already and is left as it is`);
+      return known;
     }
   }
+}
+
+/** The host's node, when that it is one already is all that stands in the way: the command may be run again. */
+async function memberAt(
+  client: DavitClient,
+  { host, port }: JoinRequest,
+  error: unknown,
+): Promise<NodeView | undefined> {
+  if (!(error instanceof DavitError) || error.details.length !== 1) return undefined;
+  const [detail] = error.details;
+  if (detail?.where !== "membership") return undefined;
+  const name = /^the host is already node (\S+) of this cluster/.exec(detail.message)?.[1];
+  const node = name === undefined ? undefined : await client.node(name);
+  // under another address it is for the user to say which is right
+  return node !== undefined && [host, `${host}:${port}`].includes(node.address) ? node : undefined;
 }
 
 /** A login that failed says which key files could not be used. */

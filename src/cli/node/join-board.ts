@@ -14,7 +14,9 @@ export class JoinBoard {
   readonly #context: CliContext;
   readonly #live: LiveLines;
   readonly #paint: Paint;
-  readonly #now = new Map<string, string>();
+  /** What is being done now, by host and step: a host may do several at once. */
+  readonly #now = new Map<string, Map<string, string>>();
+  #isHeld = false;
 
   constructor(context: CliContext) {
     this.#context = context;
@@ -27,38 +29,43 @@ export class JoinBoard {
 
   step(target: string, progress: JoinProgress): void {
     const { state, step, message, elapsedMs } = progress;
+    const running = this.#now.get(target) ?? new Map<string, string>();
+    this.#now.set(target, running);
     if (state === "started") {
-      this.#now.set(target, `${target}  ${step}: ${clean(message)} …`);
-    } else {
-      this.#now.delete(target);
-      const time = elapsedMs >= WORTH_TELLING_MS ? ` (${duration(elapsedMs)})` : "";
-      const words = `${state === "skipped" ? "nothing to do: " : ""}${clean(message)}${time}`;
-      const tone = state === "failed" ? "bad" : state === "skipped" ? "quiet" : "good";
-      this.#print(`${target}  ${this.#paint(tone, state === "failed" ? `${step} failed` : step)}: ${words}`);
+      running.set(step, `${target}  ${step}: ${clean(message)} …`);
+      this.#draw();
+      return;
     }
-    this.#draw();
+    running.delete(step);
+    const time = elapsedMs >= WORTH_TELLING_MS ? ` (${duration(elapsedMs)})` : "";
+    const words = `${state === "skipped" ? "nothing to do: " : ""}${clean(message)}${time}`;
+    const tone = state === "failed" ? "bad" : state === "skipped" ? "quiet" : "good";
+    this.#print(`${target}  ${this.#paint(tone, state === "failed" ? `${step} failed` : step)}: ${words}`);
   }
 
-  failed(target: string): void {
+  /** The host does nothing any more. */
+  ended(target: string): void {
     this.#now.delete(target);
     this.#draw();
   }
 
-  /** Takes the live lines away, for a question or at the end; the next step brings them back. */
+  /** Takes the live lines away. */
   close(): void {
     if (this.#context.isTerminal) this.#live.clear();
   }
 
   #print(line: string): void {
-    if (this.#context.isTerminal) this.#live.print(line);
+    if (this.#context.isTerminal) this.#live.print(line, this.#isHeld ? [] : this.#lines());
     else note(this.#context, line);
   }
 
   #draw(): void {
-    if (this.#context.isTerminal && !this.#isHeld) this.#live.show([...this.#now.values()]);
+    if (this.#context.isTerminal && !this.#isHeld) this.#live.show(this.#lines());
   }
 
-  #isHeld = false;
+  #lines(): readonly string[] {
+    return [...this.#now.values()].flatMap((running) => [...running.values()]);
+  }
 
   /** Keeps the live lines away while a question is on the terminal. */
   async hold<Answer>(ask: () => Promise<Answer>): Promise<Answer> {

@@ -22,16 +22,11 @@ export class JoinQuestions {
   }
 
   /** A request that may do better, or undefined when there is no terminal, no question that helps, or no answer. */
-  async mend(
-    target: string,
-    request: JoinRequest,
-    lockedKeys: readonly LockedKey[],
-    error: unknown,
-  ): Promise<JoinRequest | undefined> {
+  async mend(request: JoinRequest, lockedKeys: readonly LockedKey[], error: unknown): Promise<JoinRequest | undefined> {
     if (!this.#context.canAsk || !(error instanceof DavitError)) return undefined;
     const problem = [error, ...error.details].map(({ message }) => message).join("; ");
     if (/host key is not known/.test(problem) && !request.acceptNewHostKey)
-      return await this.#inTurn(() => this.#hostKey(target, request, error));
+      return await this.#inTurn(() => this.#hostKey(request, error));
     if (/sudo (asks|did not accept)/.test(problem)) return await this.#inTurn(() => this.#sudo(request, problem));
     if (/no key to offer|none of the \d+ keys/.test(problem) && lockedKeys.length > 0)
       return await this.#inTurn(() => this.#unlock(request, lockedKeys));
@@ -44,8 +39,8 @@ export class JoinQuestions {
     return mine;
   }
 
-  async #hostKey(target: string, request: JoinRequest, error: DavitError): Promise<JoinRequest | undefined> {
-    const answer = await this.#context.ask(`${target}: ${error.message}\nAccept and pin this host key? [y/N] `);
+  async #hostKey(request: JoinRequest, error: DavitError): Promise<JoinRequest | undefined> {
+    const answer = await this.#context.ask(`${error.message}\nAccept and pin this host key? [y/N] `);
     return /^y(es)?$/i.test(answer?.trim() ?? "") ? { ...request, acceptNewHostKey: true } : undefined;
   }
 

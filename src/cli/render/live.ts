@@ -22,8 +22,9 @@ export class LiveLines {
     this.#draw("");
   }
 
-  /** Prints a line that stays, above the live ones. */
-  print(line: string): void {
+  /** Prints a line that stays, above the live ones, which may change at the same time. */
+  print(line: string, lines: readonly string[] = this.#lines): void {
+    this.#lines = lines;
     this.#draw(`${line}\n`);
   }
 
