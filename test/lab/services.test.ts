@@ -219,6 +219,8 @@ describe("what goes wrong with a service", () => {
     expect(result.exitCode).toBe(6);
     expect(result.stderr).toContain("rolled back to version 1");
     expect([...(await shop.containers("web")).values()].flat().length).toBe(2);
+    // what is asked for next is judged by itself
+    await cluster.coordinator.must(["service", "scale", "back_web=3"]);
     await shop.remove();
   });
 

@@ -117,7 +117,9 @@ function stuckVerdict(rollout: Rollout): Verdict | undefined {
 
 /** All that is desired is there. A rollback that nobody asked for is a failed change. */
 function settled({ service, desired }: Counted, rollout: Rollout, waitMonitor: boolean): Verdict {
-  if (rollout.state === "rolled_back")
+  // what was changed after it, such as the number of replicas, has not failed with it
+  const isLast = (rollout.completedAtMs ?? 0) >= service.updatedAtMs;
+  if (rollout.state === "rolled_back" && isLast)
     return { state: "rolled_back", done: true, ok: wasAskedToRollBack(service), message: rollout.message };
   if (rollout.state === "watching")
     return { state: "watching", done: !waitMonitor, ok: true, message: rollout.message };
