@@ -60,7 +60,7 @@ async function serve(options: UpOptions): Promise<number> {
     hasher: createHasher(),
     log: createLog("coordinator"),
   };
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  makeDataDir(dataDir);
   const secretKey = loadSecretKey(dataDir, adapters.random, existsSync(join(dataDir, "davit.db")));
   const { store } = await openStore({ dataDir, clock: adapters.clock });
   const { door, chain, revisionedState } = await open(store, secretKey, options, adapters, (error) =>
@@ -95,6 +95,17 @@ async function serve(options: UpOptions): Promise<number> {
   await store.close();
   adapters.log.info("stopped; the nodes go on without it");
   return 0;
+}
+
+function makeDataDir(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new DavitError("storage_failed", `start: data directory ${dataDir} cannot be made: ${reasonOf(cause)}`, {
+      wayOut: "choose another with --data-dir",
+      cause,
+    });
+  }
 }
 
 type Adapters = {
