@@ -172,6 +172,8 @@ export type TaskStatus = {
   readonly state: TaskState;
   readonly stateAtMs: WallMs;
   readonly attempt: number;
+  /** How many of its attempts the host or the engine ended, not the task itself; absent for none. They are no failures. */
+  readonly interrupted?: number;
   /** A sentence a person can act on; empty if all is well. */
   readonly reason: string;
   readonly exitCode?: number;

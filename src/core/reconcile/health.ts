@@ -53,11 +53,13 @@ export function isHealthy(world: World, task: Task): boolean {
   );
 }
 
-/** An attempt of it failed, whatever came after. */
+/** An attempt of it failed, whatever came after. One that the host or the engine ended, by a reboot, is no failure of the task. */
 export function hasFailed(status: TaskStatus | undefined): boolean {
   if (status === undefined) return false;
-  if (status.state === "failed" || status.state === "rejected" || status.attempt > 1) return true;
-  return status.state === "running" && status.healthy === false;
+  if (status.state === "running" && status.healthy === false) return true;
+  const isOver = status.state === "failed" || status.state === "rejected";
+  const ended = isOver ? status.attempt : status.attempt - 1;
+  return ended > (status.interrupted ?? 0);
 }
 
 /** It ended as its restart policy lets it end, and is left at that. */

@@ -101,6 +101,21 @@ describe("a failed version", () => {
     expect(world.plan()).toEqual([]);
   });
 
+  test("a reboot while a new version is watched is no failure of it", () => {
+    const world = running();
+    world.deploy("web", three, template({ image: "web:v2" }), { failureAction: "rollback", parallelism: 0 });
+    world.run(4_000);
+    expect(stateOf(world)).toBe("watching");
+    const [task] = world.running("web");
+    if (task === undefined) expect.fail("no task");
+    world.status(task.id, { state: "failed", reason: "the host rebooted", interrupted: 1 });
+    world.rest();
+    world.status(task.id, { state: "running", attempt: 2, reason: "", interrupted: 1, healthy: true });
+    world.run(10_000);
+    expect(stateOf(world)).toBe("completed");
+    expect(world.plan()).toEqual([]);
+  });
+
   test("a service made anew by force has nothing better to go back to: it pauses", () => {
     const world = running();
     const service = world.state.service.get("web");

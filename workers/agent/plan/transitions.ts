@@ -48,6 +48,7 @@ export function nextAttempt(run: TaskRun, bootId: string, nowMs: number): TaskRu
     attempt: run.status.attempt + 1,
     reason: run.status.reason,
     exhausted: false,
+    ...(run.status.interrupted === undefined ? {} : { interrupted: run.status.interrupted }),
   };
   const retriedAtMs = run.streak === 0 ? run.retriedAtMs : [...run.retriedAtMs, nowMs].slice(-MAX_RETRIES_KEPT);
   return { status, bootId, attemptAtMs: nowMs, streak: run.streak, retriedAtMs };
@@ -81,7 +82,11 @@ export function endAttempt(run: TaskRun, work: TaskWork, end: End, nowMs: number
     condemned: _,
     retryAtMs: __,
     ...rest
-  } = advance(run, end.state, nowMs, { ...end.changes, reason: end.reason });
+  } = advance(run, end.state, nowMs, {
+    ...end.changes,
+    reason: end.reason,
+    ...(end.interrupted ? { interrupted: (run.status.interrupted ?? 0) + 1 } : {}),
+  });
   const { healthy: ___, ...status } = rest.status;
   if ("exhausted" in decision) {
     const reason = [end.reason, decision.why].filter((part) => part !== "").join("; ");
