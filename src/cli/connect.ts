@@ -70,7 +70,9 @@ async function targetOf(where: Where, env: Environment): Promise<ClientTarget> {
 async function sshDialer(where: Extract<Where, { kind: "ssh" }>, env: Environment): Promise<() => Promise<Duplex>> {
   const { openUserShell } = await import("../ssh/user-shell.ts");
   const open = async (): Promise<() => Promise<Duplex>> => {
-    const shell = await openUserShell(where.target, env);
+    const shell = await openUserShell(where.target, env).catch((error: unknown) =>
+      Promise.reject(withSshHint(error, where.target)),
+    );
     void shell.closed.then(() => (opened = undefined));
     const path = where.path === "" ? await remoteSocket(shell) : where.path;
     return () => shell.dial(path);
@@ -87,6 +89,15 @@ async function sshDialer(where: Extract<Where, { kind: "ssh" }>, env: Environmen
       throw error;
     }
   };
+}
+
+/** Here an unknown host key is not pinned by davit: the user's own known_hosts decides. */
+function withSshHint(error: unknown, target: string): unknown {
+  if (!(error instanceof DavitError) || !error.message.includes("host key is not known")) return error;
+  return new DavitError(error.code, error.message, {
+    wayOut: `log in once with ssh ${target}, which shows the key and puts it into ~/.ssh/known_hosts`,
+    cause: error,
+  });
 }
 
 async function remoteSocket(shell: {

@@ -51,7 +51,12 @@ export const serviceUpdate = buildCommand<Flags, [string], CliContext>({
     if (Object.keys(patch).length === 0)
       throw new DavitError("invalid_input", "nothing to change: give --image, --env-add, --env-rm or --force");
     const service = await (await this.client()).updateService(ref, patch);
-    say(this, `${service.name} is updating to version ${service.version}`);
+    say(
+      this,
+      flags.force && Object.keys(patch).length === 1
+        ? `${service.name} replaces its tasks`
+        : `${service.name} is updating to version ${service.version}`,
+    );
     await waitUnlessDetached(this, [service], flags);
   },
 });

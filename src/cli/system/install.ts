@@ -75,11 +75,15 @@ function checkMachine(): void {
 }
 
 function installBinary(context: CliContext): void {
-  if (process.execPath === BINARY) return;
+  if (process.execPath === BINARY || hasSameContent(process.execPath, BINARY)) return say(context, `found ${BINARY}`);
   copyFileSync(process.execPath, `${BINARY}.new`);
   chmodSync(`${BINARY}.new`, 0o755);
   renameSync(`${BINARY}.new`, BINARY);
   say(context, `installed ${BINARY}`);
+}
+
+function hasSameContent(path: string, other: string): boolean {
+  return existsSync(other) && readFileSync(path).equals(readFileSync(other));
 }
 
 async function waitUntilReady(context: CliContext, socket: string): Promise<void> {
