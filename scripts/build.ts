@@ -82,15 +82,10 @@ async function build(target: Target, out: string, inputs: string): Promise<strin
 async function compile(target: Target, unfinished: string): Promise<string | undefined> {
   // ssh2 works without its native parts, which are not built: it catches their absence
   const external = ["--external", "cpu-features"];
-  const argv = [
-    "build",
-    "--compile",
-    "--minify",
-    "--sourcemap",
-    "--bytecode",
-    `--target=${target.bunTarget}`,
-    ...external,
-  ];
+  // each role loads its own chunks only; bytecode is for machines like this one, others parse the source
+  const isOwnKind = target.name === `${process.platform}-${process.arch}`;
+  const speed = ["--splitting", ...(isOwnKind ? ["--bytecode", "--format=esm"] : [])];
+  const argv = ["build", "--compile", "--minify", "--sourcemap", ...speed, `--target=${target.bunTarget}`, ...external];
   const child = Bun.spawnSync([process.execPath, ...argv, ...ENTRIES, "--outfile", unfinished], { cwd: ROOT });
   if (child.exitCode !== 0 || !existsSync(unfinished)) {
     const said = `${child.stderr.toString()}${child.stdout.toString()}`.trim();
