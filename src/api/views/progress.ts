@@ -4,7 +4,7 @@ import { wasAskedToRollBack } from "../../core/commands/services.ts";
 import type { Rollout, Task } from "../../core/model/records.ts";
 import type { ProgressView } from "../../core/model/views.ts";
 import { type State, versionKey, type World } from "../../core/model/world.ts";
-import { hasFailed, isFinished, isOnLostNode } from "../../core/reconcile/health.ts";
+import { hasFailed, isAnyNodeSilent, isFinished, isOnLostNode } from "../../core/reconcile/health.ts";
 import { taskName } from "../../core/reconcile/step.ts";
 import { isEnded } from "../../core/schedule/ledger.ts";
 import { countService, type Counted } from "./services.ts";
@@ -98,9 +98,14 @@ function judge(world: World, counted: Counted, updated: number, tasks: readonly 
     !tasks.some((task) => task.desired !== "running" && isHeld(world, task) && !isOnLostNode(world, task));
   const isOver = isOurs && ["watching", "completed", "rolled_back"].includes(rollout.state);
   if (isFilled && isOver) return settled(counted, rollout, waitMonitor);
+  if (isOver && hasEndedWithFailures(world, counted, rollout))
+    return { state: "converged", done: true, ok: false, message: rollout.message };
   const waiting = unplaceable(world, live);
-  if (waiting !== undefined)
-    return { state: "unplaceable", done: !isMoving(world, counted), ok: false, message: waiting };
+  if (waiting !== undefined) {
+    // a node that is merely silent may be the one that takes it
+    const done = !isMoving(world, counted) && !isAnyNodeSilent(world);
+    return { state: "unplaceable", done, ok: false, message: waiting };
+  }
   const isRollingBack = service.isRollback && !isOver;
   return {
     state: isRollingBack ? "rolling_back" : "converging",
@@ -131,6 +136,13 @@ function settled({ service, desired }: Counted, rollout: Rollout, waitMonitor: b
   };
 }
 
+/** The change is over as its failure action wants it: every slot was changed, and some of the tasks are not healthy. */
+function hasEndedWithFailures(world: World, { service, live, healthy, desired }: Counted, rollout: Rollout): boolean {
+  const isLast = (rollout.completedAtMs ?? 0) >= service.updatedAtMs;
+  const failing = live.filter((task) => !healthy.includes(task) && hasFailed(world.state.taskStatus.get(task.id)));
+  return isLast && failing.length > 0 && healthy.length + failing.length >= desired;
+}
+
 /** Why a task finds no node; waiting for the one before it to stop is no such reason. */
 function unplaceable(world: World, live: readonly Task[]): string | undefined {
   const task = live.find(
@@ -145,7 +157,8 @@ function unplaceable(world: World, live: readonly Task[]): string | undefined {
 
 function isBehind(world: World, task: Task): boolean {
   const before = task.replaces === undefined ? undefined : world.state.task.get(task.replaces);
-  return before !== undefined && isHeld(world, before) && !isOnLostNode(world, before);
+  if (before === undefined || isOnLostNode(world, before)) return false;
+  return (before.desired !== "running" || before.withdrawal !== undefined) && isHeld(world, before);
 }
 
 /** Some task is still on its way to healthy, so room may yet come of it. */
