@@ -191,7 +191,7 @@ function assemble(input: {
     gates,
     issuerKeys,
     clusterKey: keyPair,
-    binaryFor: createAgentBinaries(input.options.dataDir),
+    binaryFor: createAgentBinaries(input.options.dataDir, clock),
     isReady: (id) => coordinator.isReady(id),
     messageOf: (id) => coordinator.messageOf(id),
   });

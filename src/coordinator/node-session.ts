@@ -102,7 +102,7 @@ export class NodeSession {
         "not_supported",
         `open session with ${this.node.name}: its agent speaks protocol ${challenge.protocol}, this coordinator ${PROTOCOL_VERSION}`,
         {
-          wayOut: `davit node upgrade ${this.node.name}`,
+          wayOut: `davit node rm ${this.node.name}, then join the host again with this coordinator: volumes keep their data`,
         },
       );
     }
