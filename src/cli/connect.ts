@@ -1,8 +1,8 @@
 // Which coordinator a command means: --host, DAVIT_HOST, or the socket in the usual place; a path, ssh://…, http(s)://….
 
-import { existsSync } from "node:fs";
+import { accessSync, constants, existsSync } from "node:fs";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Duplex } from "node:stream";
 import packageJson from "../../package.json" with { type: "json" };
 import type { ClientTarget, DavitClient } from "../client/types.ts";
@@ -40,7 +40,7 @@ function usualSocket(env: Environment): string {
   const dataDir =
     env["DAVIT_DATA_DIR"] ?? join(env["XDG_DATA_HOME"] ?? join(env["HOME"] ?? homedir(), ".local/share"), "davit");
   const own = join(dataDir, "davit.sock");
-  return !existsSync(own) && existsSync(INSTALLED_SOCKET) ? INSTALLED_SOCKET : own;
+  return !existsSync(own) && existsSync(dirname(INSTALLED_SOCKET)) ? INSTALLED_SOCKET : own;
 }
 
 /** The client for it; connections are made when something is asked. */
@@ -52,6 +52,7 @@ export async function connectTo(where: Where, env: Environment): Promise<DavitCl
 async function targetOf(where: Where, env: Environment): Promise<ClientTarget> {
   switch (where.kind) {
     case "socket":
+      if (isForbidden(where.path)) throw notOwner(where.path);
       return { kind: "socket", socketPath: where.path };
     case "url": {
       const token = env["DAVIT_TOKEN"];
@@ -64,6 +65,22 @@ async function targetOf(where: Where, env: Environment): Promise<ClientTarget> {
     case "ssh":
       return { kind: "dial", dial: await sshDialer(where, env), target: `ssh://${where.target}` };
   }
+}
+
+function isForbidden(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EACCES";
+  }
+}
+
+function notOwner(path: string): DavitError {
+  return new DavitError("forbidden", `talk to the coordinator at ${path}: its socket is for its owner`, {
+    wayOut:
+      "use sudo; or have a token made (sudo davit token create NAME --role admin), and set DAVIT_TOKEN and DAVIT_HOST=http://127.0.0.1:7373",
+  });
 }
 
 /** One SSH connection for the command, a stream on it for each request; a connection that broke is opened anew at the next. */

@@ -83,15 +83,16 @@ describe("waiting for a change", () => {
     const { backend, client } = await serve();
     backend.model.node("n1");
     const cli = new Harness({ client });
-    await client.deploy(stackOf("shop", [serviceOf("shop", "web")]));
-    backend.model.presence.clear();
+    const limits = { cpus: 0, memoryBytes: 0, pids: 0 };
+    const resources = { limits, reservations: { cpus: 1_000, memoryBytes: 0, generic: {} } };
+    await client.deploy(stackOf("shop", [serviceOf("shop", "web", { template: { resources } })]));
     backend.run(1_000);
     const done = cli.run("service", "scale", "shop_web=3");
     await until(() => cli.stderr.includes("unplaceable"));
     const ticking = setInterval(() => backend.run(1_000), 5);
     expect(await done).toBe(6);
     clearInterval(ticking);
-    expect(cli.stderr).toMatch(/^davit: shop_web: shop_web\.\d: /m);
+    expect(cli.stderr).toMatch(/^davit: shop_web: shop_web\.\d: 1 node .*CPU/im);
     expect(cli.stderr).toContain("davit node ls shows the nodes");
   });
 

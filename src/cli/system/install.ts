@@ -57,7 +57,7 @@ async function installUnit(this: CliContext, flags: InstallFlags): Promise<void>
   const socket = `${flags.dataDir}/davit.sock`;
   await waitUntilReady(this, socket);
   say(this, "the coordinator runs, and starts at boot; its log: journalctl -u davit");
-  say(this, `its data and socket are in ${flags.dataDir}, for root: davit node add user@host`);
+  say(this, `its data and socket are in ${flags.dataDir}, for root: sudo davit node add user@host`);
   say(this, `from another machine: DAVIT_HOST=ssh://root@HOST${socket}`);
 }
 
