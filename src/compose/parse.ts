@@ -1,16 +1,7 @@
 // One YAML text to a tree with places. Hostile input is met with limits: on size, on the number of nodes after aliases are followed, on
 // depth; each ends in a problem, never in a crash. Pure.
 
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  parseAllDocuments,
-  type Pair,
-} from "yaml";
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, type Pair } from "yaml";
 import type { ComposeNode, MapEntry, MergeTag, Place, Problem, ScalarNode } from "./node.ts";
 
 /** A file larger than that was not written for people; the specification's largest published examples are under 100 KB. */

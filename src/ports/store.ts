@@ -39,7 +39,10 @@ export interface Store {
   commit(commit: Commit): Promise<Committed>;
   putSetting(epoch: number, name: string, value: string): Promise<void>;
   /** Events with seq greater than `sinceSeq`, oldest first; `oldestSeq` tells whether some are already gone. */
-  events(sinceSeq: number, limit: number): Promise<{ readonly events: readonly DavitEvent[]; readonly oldestSeq: number; readonly newestSeq: number }>;
+  events(
+    sinceSeq: number,
+    limit: number,
+  ): Promise<{ readonly events: readonly DavitEvent[]; readonly oldestSeq: number; readonly newestSeq: number }>;
   audit(sinceSeq: number, limit: number): Promise<readonly AuditEntry[]>;
   close(): Promise<void>;
 }
