@@ -2,8 +2,13 @@
 
 import type { Duplex } from "node:stream";
 import { DavitError, reasonOf } from "../../../src/core/model/errors.ts";
+import {
+  EXEC_FRAME,
+  encodeExecFrame,
+  type ExecFrame,
+  ExecFrameDecoder,
+} from "../../../src/core/protocol/exec-frames.ts";
 import type { ExecRequest, ExecSession } from "../../../src/ports/container-engine.ts";
-import { EXEC_FRAME, encodeExecFrame, type ExecFrame, ExecFrameDecoder, type ExecFrameType } from "./exec-frames.ts";
 import type { BulkContext } from "./server.ts";
 
 /** Runs until the command ends or the connection does. Throws before the upgrade when it cannot be started. */
@@ -22,8 +27,8 @@ export async function serveExec(
     throw new DavitError("unavailable", `exec in task ${taskId}: it has no running container on this node`, {
       wayOut: "see `davit service ps`",
     });
-  const send = (type: ExecFrameType, payload: Uint8Array): void => void socket.write(encodeExecFrame(type, payload));
-  const early: [ExecFrameType, Uint8Array][] = [];
+  const send = (type: number, payload: Uint8Array): void => void socket.write(encodeExecFrame(type, payload));
+  const early: [number, Uint8Array][] = [];
   let isUpgraded = false;
   const session = await context.engine.exec(container.id, request, (stream, bytes) => {
     const type = stream === "stdout" ? EXEC_FRAME.stdout : EXEC_FRAME.stderr;

@@ -2,7 +2,7 @@
 
 import type { ServerResponse } from "node:http";
 import { DavitError, reasonOf } from "../../../src/core/model/errors.ts";
-import { EngineError, type LogChunk } from "../../../src/ports/container-engine.ts";
+import { EngineError } from "../../../src/ports/container-engine.ts";
 import { attemptOf } from "../plan/plan-task.ts";
 import type { SeenContainer } from "../plan/types.ts";
 import { LogLines, type LogLine } from "./log-lines.ts";
@@ -72,7 +72,7 @@ async function streamOne(
   const tty = (container.tty ?? (await context.engine.inspectContainer(container.id))?.tty) === true;
   try {
     for await (const chunk of context.engine.logs(container.id, { ...options, tty }, signal))
-      await write(response, lines.push(chunk as LogChunk), attempt);
+      await write(response, lines.push(chunk), attempt);
   } catch (error) {
     if (signal.aborted) return;
     if (!(error instanceof EngineError)) throw error;
