@@ -87,7 +87,13 @@ export type EngineEvent =
 export type RegistryLogin = { readonly username: string; readonly password: string };
 
 export type LogChunk = { readonly stream: "stdout" | "stderr"; readonly bytes: Uint8Array };
-export type LogOptions = { readonly follow: boolean; readonly tail?: number; readonly sinceMs?: number; readonly timestamps: boolean; readonly tty: boolean };
+export type LogOptions = {
+  readonly follow: boolean;
+  readonly tail?: number;
+  readonly sinceMs?: number;
+  readonly timestamps: boolean;
+  readonly tty: boolean;
+};
 
 export type ExecRequest = {
   readonly argv: readonly string[];
@@ -142,5 +148,9 @@ export interface ContainerEngine {
   /** Events of containers with the label, and of images, until the connection ends (then it rejects) or `signal` aborts. `onOpen`: from now on nothing is missed. */
   events(label: string, signal: AbortSignal, onOpen: () => void, onEvent: (event: EngineEvent) => void): Promise<void>;
   logs(id: string, options: LogOptions, signal: AbortSignal): AsyncIterable<LogChunk>;
-  exec(containerId: string, request: ExecRequest, onOutput: (stream: "stdout" | "stderr", bytes: Uint8Array) => void): Promise<ExecSession>;
+  exec(
+    containerId: string,
+    request: ExecRequest,
+    onOutput: (stream: "stdout" | "stderr", bytes: Uint8Array) => void,
+  ): Promise<ExecSession>;
 }

@@ -2,7 +2,8 @@
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
-type Listener = { readonly port: string; readonly inode: string };
+/** `address`: dotted IPv4, "any" for all addresses, else the kernel's hex text. */
+type Listener = { readonly port: string; readonly address: string; readonly inode: string };
 
 const TABLES = [
   { file: "/proc/net/tcp", protocol: "tcp" },
@@ -13,21 +14,31 @@ const TABLES = [
 /** Socket states that mean "bound and waiting": TCP_LISTEN, and TCP_CLOSE for an unconnected UDP socket. */
 const WAITING = { tcp: "0A", udp: "07" } as const;
 
-/** "22/tcp" of each listening socket in a /proc/net table, loopback-only ones left out. */
+/** Each listening socket in a /proc/net table, its port as "22/tcp". */
 export function parseListeners(table: string, protocol: "tcp" | "udp"): readonly Listener[] {
   const listeners: Listener[] = [];
   for (const line of table.split("\n").slice(1)) {
     const fields = line.trim().split(/\s+/);
     const [address = "", hexPort = ""] = (fields[1] ?? "").split(":");
-    if (fields[3] !== WAITING[protocol] || isLoopback(address)) continue;
-    listeners.push({ port: `${Number.parseInt(hexPort, 16)}/${protocol}`, inode: fields[9] ?? "" });
+    if (fields[3] !== WAITING[protocol]) continue;
+    const port = `${Number.parseInt(hexPort, 16)}/${protocol}`;
+    listeners.push({ port, address: readAddress(address), inode: fields[9] ?? "" });
   }
   return listeners;
 }
 
-/** 127.0.0.0/8 and ::1, as the kernel writes them: words in host order. */
+/** The kernel writes addresses as 32-bit words in host order: "0100007F" is 127.0.0.1. */
+function readAddress(hex: string): string {
+  if (/^0+$/.test(hex)) return "any";
+  if (hex.length !== 8) return hex;
+  return (hex.match(/../g) ?? [])
+    .toReversed()
+    .map((byte) => Number.parseInt(byte, 16))
+    .join(".");
+}
+
 function isLoopback(address: string): boolean {
-  return (address.length === 8 && address.endsWith("7F")) || address === "00000000000000000000000001000000";
+  return address.startsWith("127.") || address === "00000000000000000000000001000000";
 }
 
 function readListeners(): readonly Listener[] {
@@ -41,21 +52,31 @@ function readListeners(): readonly Listener[] {
   });
 }
 
-/** Every listening port as the coordinator's planner names it, "tcp/22", sorted; without those in `own` ("8080/tcp"). */
+/** Every port that is listened on beyond loopback, as the coordinator's planner names it, "tcp/22", sorted; without those in `own` ("8080/tcp"). */
 export function listeningPorts(own: ReadonlySet<string>): readonly string[] {
-  const ports = new Set(readListeners().map((listener) => listener.port));
+  const ports = new Set(
+    readListeners()
+      .filter((listener) => !isLoopback(listener.address))
+      .map((listener) => listener.port),
+  );
   return [...ports]
     .filter((port) => !own.has(port))
     .map((port) => port.split("/").toReversed().join("/"))
     .toSorted();
 }
 
+/** Whether publishing on `hostIp` (absent: on all addresses) collides with a listener on `address`. Any listener bars "all addresses". */
+export function isInTheWay(address: string, hostIp: string | undefined): boolean {
+  const isWide = hostIp === undefined || hostIp === "" || hostIp === "0.0.0.0" || hostIp === "::";
+  return isWide || address === "any" || address === hostIp;
+}
+
 /** Takes one look at the listening sockets; the function it gives says who holds a port, or undefined when nobody does. */
-export function lookAtPorts(): (port: string) => string | undefined {
-  const listeners = new Map(readListeners().map((listener) => [listener.port, listener.inode]));
-  return (port) => {
-    const inode = listeners.get(port);
-    return inode === undefined ? undefined : (processOf(inode) ?? "another process");
+export function lookAtPorts(): (port: string, hostIp?: string) => string | undefined {
+  const listeners = readListeners();
+  return (port, hostIp) => {
+    const found = listeners.find((listener) => listener.port === port && isInTheWay(listener.address, hostIp));
+    return found === undefined ? undefined : (processOf(found.inode) ?? "another process");
   };
 }
 

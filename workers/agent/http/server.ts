@@ -131,7 +131,8 @@ async function authorize(context: BulkContext, request: IncomingMessage, route: 
   const token = /^Bearer (\S+)$/.exec(request.headers.authorization ?? "")?.[1];
   if (token === undefined) throw new DavitError("unauthenticated", "check token: there is none");
   const { core } = context;
-  await checkRequest(core.verifier, token, core.nodeId, route.scope, core.epochs.newest, core.issuerTime);
+  const { verifier, nodeId, issuerTime, epochs } = core;
+  await checkRequest({ verifier, nodeId, issuerTime, newest: epochs.newest }, token, route.scope);
 }
 
 function problemOf(error: unknown): {

@@ -29,16 +29,35 @@ export async function execute(context: ExecuteContext, operation: Operation): Pr
   }
 }
 
-async function run(context: ExecuteContext, operation: Operation): Promise<Outcome> {
-  const { engine, view, clock, flush } = context;
+function run(context: ExecuteContext, operation: Operation): Promise<Outcome> {
+  switch (operation.kind) {
+    case "inspectBridge":
+    case "createBridge":
+    case "removeBridge":
+      return runOnBridge(context, operation);
+    case "inspectImage":
+    case "pull":
+      return runOnImage(context, operation);
+    case "inspectVolume":
+    case "createVolume":
+      return runOnVolume(context, operation);
+    default:
+      return runOnContainer(context, operation);
+  }
+}
+
+type Of<Kind extends Operation["kind"]> = Extract<Operation, { readonly kind: Kind }>;
+
+async function runOnBridge(
+  { engine, clock }: ExecuteContext,
+  operation: Of<"inspectBridge" | "createBridge" | "removeBridge">,
+): Promise<Outcome> {
   switch (operation.kind) {
     case "inspectBridge": {
       const network = await engine.inspectNetwork(BRIDGE);
       if (network === undefined) return { ok: true, bridge: { kind: "missing" } };
-      return {
-        ok: true,
-        bridge: { kind: "present", subnet: network.subnet, containers: network.containers, atMs: clock.nowMs() },
-      };
+      const { subnet, containers } = network;
+      return { ok: true, bridge: { kind: "present", subnet, containers, atMs: clock.nowMs() } };
     }
     case "createBridge":
       await engine.createNetwork(BRIDGE, operation.subnet, { "davit.bridge": "1" });
@@ -46,30 +65,40 @@ async function run(context: ExecuteContext, operation: Operation): Promise<Outco
     case "removeBridge":
       await engine.removeNetwork(BRIDGE);
       return { ok: true, bridge: { kind: "missing" } };
-    case "inspectImage":
-      return { ok: true, image: await imageFact(context, operation.image) };
-    case "pull": {
-      const login = context.logins()[registryOf(operation.image)];
-      await engine.pullImage(operation.image, login, (text) => context.onProgress(operation, text));
-      return { ok: true, image: await imageFact(context, operation.image, clock.nowMs()) };
-    }
-    case "inspectVolume": {
-      const kind = (await engine.volumeExists(operation.volume)) ? "present" : "missing";
-      return { ok: true, volume: { kind, atMs: clock.nowMs() } };
-    }
-    case "createVolume":
-      await engine.createVolume(operation.volume);
-      return { ok: true, volume: { kind: "present", atMs: clock.nowMs() } };
+  }
+}
+
+async function runOnImage(context: ExecuteContext, operation: Of<"inspectImage" | "pull">): Promise<Outcome> {
+  const { engine, clock, logins, onProgress } = context;
+  if (operation.kind === "inspectImage") return { ok: true, image: await imageFact(context, operation.image) };
+  const login = logins()[registryOf(operation.image)];
+  await engine.pullImage(operation.image, login, (text) => onProgress(operation, text));
+  return { ok: true, image: await imageFact(context, operation.image, clock.nowMs()) };
+}
+
+async function runOnVolume(
+  { engine, clock }: ExecuteContext,
+  operation: Of<"inspectVolume" | "createVolume">,
+): Promise<Outcome> {
+  if (operation.kind === "inspectVolume") {
+    const kind = (await engine.volumeExists(operation.volume)) ? "present" : "missing";
+    return { ok: true, volume: { kind, atMs: clock.nowMs() } };
+  }
+  await engine.createVolume(operation.volume);
+  return { ok: true, volume: { kind: "present", atMs: clock.nowMs() } };
+}
+
+async function runOnContainer(
+  context: ExecuteContext,
+  operation: Of<"create" | "start" | "examine" | "stop" | "remove">,
+): Promise<Outcome> {
+  const { engine, view, flush } = context;
+  switch (operation.kind) {
     case "create": {
       await flush();
+      const { name, labels } = operation.request;
       const containerId = await engine.createContainer(operation.request);
-      view.put({
-        id: containerId,
-        name: operation.request.name,
-        labels: operation.request.labels,
-        state: "created",
-        imageId: "",
-      });
+      view.put({ id: containerId, name, labels, state: "created", imageId: "" });
       return { ok: true, containerId };
     }
     case "start":
@@ -104,7 +133,7 @@ async function imageFact(context: ExecuteContext, reference: string, pulledAtMs?
 }
 
 /** An engine that does not get a container down within grace and margin is told to kill it. */
-async function stop(context: ExecuteContext, operation: Extract<Operation, { kind: "stop" }>): Promise<void> {
+async function stop(context: ExecuteContext, operation: Of<"stop">): Promise<void> {
   try {
     await context.engine.stopContainer(operation.containerId, operation.graceMs);
   } catch (error) {

@@ -16,6 +16,7 @@ import {
   type Outcome,
   type PlanInput,
   type Pool,
+  type PortOwner,
   type TaskRun,
 } from "../plan/types.ts";
 import type { HeldWork } from "../state/held-work.ts";
@@ -26,7 +27,7 @@ import { execute } from "./execute.ts";
 export type PoolLimits = Readonly<Record<Pool, number>>;
 
 /** Who holds host ports now; a snapshot is taken at most once a pass, and only when a plan asks. */
-export type PortOwners = () => (port: string) => string | undefined;
+export type PortOwners = () => PortOwner;
 
 export type ReconcilerContext = {
   readonly clusterId: string;
@@ -98,7 +99,7 @@ export class Reconciler {
 
   #input(): PlanInput {
     const { clusterId, nodeId, bootId, held, runs, view, prober, clock, portOwners } = this.#context;
-    let owners: ((port: string) => string | undefined) | undefined;
+    let owners: PortOwner | undefined;
     return {
       clusterId,
       nodeId,
@@ -112,7 +113,7 @@ export class Reconciler {
       bridge: view.bridge,
       verdicts: prober.verdicts,
       busy: new Set(this.#busy.keys()),
-      portOwner: (port) => (owners ??= portOwners())(port),
+      portOwner: (port, hostIp) => (owners ??= portOwners())(port, hostIp),
       nowMs: clock.nowMs(),
     };
   }
@@ -182,7 +183,11 @@ export class Reconciler {
     if (run === undefined || work === undefined) return;
     if (operation.kind === "create" && !outcome.ok && outcome.fault === "image_not_found")
       view.images.set(work.container.image, { kind: "missing" });
-    const after = runAfter(run, work, operation, outcome, { nodeName, nowMs, portOwner: (port) => portOwners()(port) });
+    const after = runAfter(run, work, operation, outcome, {
+      nodeName,
+      nowMs,
+      portOwner: (port, hostIp) => portOwners()(port, hostIp),
+    });
     if (after !== run) this.#record([after], []);
   }
 

@@ -3,12 +3,12 @@
 import type { TaskWork } from "../../../src/core/model/work.ts";
 import { refusalReason } from "./reasons.ts";
 import { advance, endAttempt, isEnded } from "./transitions.ts";
-import type { ImageFact, Operation, Outcome, TaskRun } from "./types.ts";
+import type { ImageFact, Operation, Outcome, PortOwner, TaskRun } from "./types.ts";
 
 export type OutcomeContext = {
   readonly nodeName: string;
   readonly nowMs: number;
-  readonly portOwner: (port: string) => string | undefined;
+  readonly portOwner: PortOwner;
 };
 
 /** The run after an operation on its own container, or the same run. */

@@ -1,6 +1,8 @@
 // What an attempt needs before its container can be made: the bridge, the image, the volumes, its host ports. Gives the operations
 // that find out or provide what is missing, or says why the attempt cannot begin. Pure.
 
+import { asId } from "../../../src/core/model/ids.ts";
+import type { HostPort } from "../../../src/core/model/records.ts";
 import type { VolumeWork, TaskWork } from "../../../src/core/model/work.ts";
 import { BRIDGE, type Operation, type PlanInput, type TaskRun } from "./types.ts";
 
@@ -118,14 +120,14 @@ function prepareVolume(input: PlanInput, volume: VolumeWork, run: TaskRun): Prep
 function preparePorts(input: PlanInput, work: TaskWork): Preparation {
   for (const port of work.hostPorts) {
     const text = `${port.published}/${port.protocol}`;
-    const holder = ownHolder(input, work, text);
+    const holder = ownHolder(input, work, port);
     if (holder !== undefined)
       return {
         kind: "waiting",
         reason: `waits for port ${text}, still held by ${holder}`,
         wakeAtMs: input.nowMs + PORT_RETRY_MS,
       };
-    const owner = input.portOwner(text);
+    const owner = input.portOwner(text, port.hostIp);
     if (owner !== undefined) {
       return {
         kind: "refused",
@@ -136,11 +138,17 @@ function preparePorts(input: PlanInput, work: TaskWork): Preparation {
   return { kind: "ready" };
 }
 
-/** Name of another of our running containers that publishes the port. */
-function ownHolder(input: PlanInput, work: TaskWork, port: string): string | undefined {
+/** Name of another of our running containers that publishes the port on an address in common. */
+function ownHolder(input: PlanInput, work: TaskWork, wanted: HostPort): string | undefined {
+  const text = `${wanted.published}/${wanted.protocol}`;
   for (const container of input.containers) {
-    if (container.state !== "running" || container.labels["davit.task"] === work.taskId) continue;
-    if ((container.labels["davit.ports"] ?? "").split(",").includes(port)) return container.name;
+    const taskId = container.labels["davit.task"];
+    if (container.state !== "running" || taskId === work.taskId) continue;
+    if (!(container.labels["davit.ports"] ?? "").split(",").includes(text)) continue;
+    const ports = input.tasks.get(asId<"task">(taskId ?? ""))?.hostPorts ?? [];
+    const held = ports.find((port) => port.published === wanted.published && port.protocol === wanted.protocol);
+    if (held?.hostIp === undefined || wanted.hostIp === undefined || held.hostIp === wanted.hostIp)
+      return container.name;
   }
   return undefined;
 }

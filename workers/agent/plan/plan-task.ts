@@ -7,7 +7,6 @@ import type { TaskWork } from "../../../src/core/model/work.ts";
 import { containerRequest } from "./container-request.ts";
 import { planPrepare } from "./plan-prepare.ts";
 import { exitReason } from "./reasons.ts";
-import { RETRY_DELAY_MAX_MS } from "./restart.ts";
 import { adoptedRun, advance, condemn, endAttempt, firstRun, isEnded, nextAttempt } from "./transitions.ts";
 import {
   type Operation,
@@ -111,15 +110,13 @@ function planRunning(
   const { taskId } = work;
   let run = before;
   if (isEnded(run.status.state)) {
-    const dueMs = Math.min(run.retryAtMs ?? Infinity, input.nowMs + RETRY_DELAY_MAX_MS);
-    const tidy = oldContainers(run, containers, 1)[0];
-    if (run.status.exhausted || dueMs > input.nowMs) {
-      const wake = run.status.exhausted || run.retryAtMs === undefined ? {} : { wakeAtMs: dueMs };
+    if (!isRetryDue(run, input.nowMs)) {
+      const tidy = oldContainers(run, containers, 1)[0];
       return {
         run,
         operations: tidy === undefined ? [] : [remove(taskId, tidy, "only the last ended attempt is kept")],
         settled: true,
-        ...wake,
+        ...(run.retryAtMs === undefined ? {} : { wakeAtMs: run.retryAtMs }),
       };
     }
     run = nextAttempt(run, input.bootId, input.nowMs);
@@ -137,6 +134,12 @@ function planRunning(
   return old === undefined
     ? plan
     : { ...plan, operations: [remove(taskId, old, "only the last ended attempt is kept")] };
+}
+
+/** A wall clock that was set back to before the attempt's end must not hold the next one up. */
+function isRetryDue(run: TaskRun, nowMs: number): boolean {
+  if (run.status.exhausted || run.retryAtMs === undefined) return false;
+  return nowMs >= run.retryAtMs || nowMs < run.status.stateAtMs;
 }
 
 function planAttempt(input: PlanInput, work: TaskWork, run: TaskRun, container: SeenContainer | undefined): TaskPlan {

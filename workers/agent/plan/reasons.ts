@@ -1,7 +1,7 @@
 // Sentences for people: why an attempt ended or could not begin. Pure.
 
 import type { TaskWork } from "../../../src/core/model/work.ts";
-import type { SeenContainer } from "./types.ts";
+import type { PortOwner, SeenContainer } from "./types.ts";
 
 const SIGNALS: Readonly<Record<number, string>> = {
   1: "SIGHUP",
@@ -35,7 +35,7 @@ export function refusalReason(
   message: string,
   work: TaskWork,
   nodeName: string,
-  portOwner: (port: string) => string | undefined,
+  portOwner: PortOwner,
 ): string {
   switch (fault) {
     case "port_taken": {

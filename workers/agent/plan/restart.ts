@@ -2,10 +2,9 @@
 // afresh after an attempt that lasted. Crash loops never spin: even a policy with delay 0 waits from the second time on. Pure.
 
 import type { RestartPolicy } from "../../../src/core/model/service-spec.ts";
+import { backoffMs } from "../../../src/core/restart/backoff.ts";
 import type { TaskRun } from "./types.ts";
 
-/** The longest wait between attempts: a service whose dependency came back is up within it. */
-export const RETRY_DELAY_MAX_MS = 60_000;
 /** The shortest wait from the second failure in a row on, whatever the policy says. */
 export const RETRY_DELAY_MIN_MS = 500;
 /** An attempt that ran so long was no crash loop. */
@@ -43,7 +42,5 @@ export function decideRetry(run: TaskRun, ended: Ended): RetryDecision {
 
 /** Wait before the next attempt after `streak` ends in a row (1 or more). */
 export function retryDelayMs(firstDelayMs: number, streak: number): number {
-  const least = streak > 1 ? RETRY_DELAY_MIN_MS : 0;
-  const doubled = Math.max(firstDelayMs, least) * 2 ** Math.min(streak - 1, 20);
-  return Math.min(doubled, RETRY_DELAY_MAX_MS);
+  return backoffMs(Math.max(firstDelayMs, streak > 1 ? RETRY_DELAY_MIN_MS : 0), streak);
 }

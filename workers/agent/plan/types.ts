@@ -60,6 +60,9 @@ export type Verdict = { readonly healthy: boolean; readonly answer: string };
 
 export type HeldTasks = ReadonlyMap<TaskId, TaskWork>;
 
+/** Who listens on a host port now ("8080/tcp"; on one address or, without one, on any), in words; undefined when it is free. */
+export type PortOwner = (port: string, hostIp?: string) => string | undefined;
+
 export type PlanInput = {
   readonly clusterId: string;
   readonly nodeId: string;
@@ -75,8 +78,7 @@ export type PlanInput = {
   readonly verdicts: ReadonlyMap<string, Verdict>;
   /** Subjects that an operation is under way for. */
   readonly busy: ReadonlySet<string>;
-  /** Who listens on a host port now ("8080/tcp"), in words; undefined when it is free. */
-  readonly portOwner: (port: string) => string | undefined;
+  readonly portOwner: PortOwner;
   readonly bootId: string;
   readonly nowMs: number;
 };
