@@ -35,6 +35,18 @@ describe("starting", () => {
     expect(world.status(1)).toMatchObject({ state: "running", healthy: true });
   });
 
+  test("looking again at tasks that run writes nothing and tells nothing", async () => {
+    const world = await new AgentWorld().start();
+    await world.give(workOf(1), workOf(2));
+    await world.clock.advance(2_000);
+    const writes = world.disk.writes;
+    const before = world.core.runs.all.get(taskId(1));
+    await world.clock.advance(300_000);
+    await world.give(workOf(1), workOf(2), workOf(3, withImage("nope:v1", "never")));
+    expect(world.core.runs.all.get(taskId(1))).toBe(before);
+    expect(world.disk.writes - writes, "the work, and the new task's refusal").toBeLessThanOrEqual(4);
+  });
+
   test("nothing is touched before the agent was given work once", async () => {
     const world = new AgentWorld();
     world.engine.adopt({

@@ -5,6 +5,8 @@ import type { AgentDisk } from "../../workers/agent/state/disk.ts";
 export class MemoryDisk implements AgentDisk {
   readonly durable = new Map<string, string>();
   readonly volatile = new Map<string, string>();
+  /** How many durable writes were done. */
+  writes = 0;
   #gate: Promise<void> = Promise.resolve();
 
   async read(name: string): Promise<string | undefined> {
@@ -13,6 +15,7 @@ export class MemoryDisk implements AgentDisk {
 
   async write(name: string, text: string): Promise<void> {
     await this.#gate;
+    this.writes++;
     this.durable.set(name, text);
   }
 

@@ -54,11 +54,16 @@ export function nextAttempt(run: TaskRun, bootId: string, nowMs: number): TaskRu
   return { status, bootId, attemptAtMs: nowMs, streak: run.streak, retriedAtMs };
 }
 
-/** Moves a run on to a later state. A state that is not later leaves it alone. */
+/** Moves a run on to a later state. A state that is not later, and a change that says nothing new, give the very same run: nobody is told. */
 export function advance(run: TaskRun, state: TaskState, nowMs: number, changes: Partial<TaskStatus> = {}): TaskRun {
-  if (stateRank(state) < stateRank(run.status.state)) return run;
-  const stateAtMs = state === run.status.state ? run.status.stateAtMs : nowMs;
-  return { ...run, status: { ...run.status, ...changes, state, stateAtMs } };
+  const { status } = run;
+  if (stateRank(state) < stateRank(status.state)) return run;
+  if (state !== status.state) return { ...run, status: { ...status, ...changes, state, stateAtMs: nowMs } };
+  return isNothingNew(status, changes) ? run : { ...run, status: { ...status, ...changes } };
+}
+
+function isNothingNew(status: TaskStatus, changes: Partial<TaskStatus>): boolean {
+  return Object.entries(changes).every(([key, value]) => status[key as keyof TaskStatus] === value);
 }
 
 export type End = {
