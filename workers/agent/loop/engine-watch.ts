@@ -54,15 +54,18 @@ export class EngineWatch {
         await this.#engine.ping();
         await this.#follow(connection, () => (retryMs = FIRST_RETRY_MS));
       } catch (error) {
-        this.#pause(connection.signal.aborted ? reasonOf(connection.signal.reason) : reasonOf(error));
+        if (!signal.aborted)
+          this.#pause(connection.signal.aborted ? reasonOf(connection.signal.reason) : reasonOf(error));
       } finally {
         signal.removeEventListener("abort", stop);
         connection.abort();
       }
-      if (signal.aborted) return;
+      if (signal.aborted) return this.#reconciler.pause();
       await this.#clock.sleep(retryMs);
       retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
     }
+    // nothing is begun that nobody would see the end of
+    this.#reconciler.pause();
   }
 
   async #follow(connection: AbortController, onUp: () => void): Promise<void> {
