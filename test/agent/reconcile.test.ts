@@ -341,6 +341,15 @@ describe("restarts of agent, engine and host", () => {
     }
   });
 
+  test("an agent that was told to stop begins nothing more", async () => {
+    const world = await new AgentWorld().start();
+    await world.give(workOf(1));
+    await world.stop();
+    world.engine.exit("c1", 1);
+    await world.clock.advance(120_000);
+    expect(world.made).toBe(1);
+  });
+
   test("no operation begins while the engine is away, and work goes on when it is back", async () => {
     const world = await new AgentWorld().start();
     await world.give(workOf(1));

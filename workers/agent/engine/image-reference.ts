@@ -6,10 +6,10 @@ export function registryOf(reference: string): string {
   return rest.length > 0 && (first.includes(".") || first.includes(":") || first === "localhost") ? first : "docker.io";
 }
 
-/** Repository, and tag or digest; "latest" when neither is given. */
+/** Repository, and tag or digest; "latest" when neither is given. Beside a digest a tag says nothing and is dropped. */
 export function splitReference(reference: string): { readonly repository: string; readonly tag: string } {
   const at = reference.indexOf("@");
-  if (at !== -1) return { repository: reference.slice(0, at), tag: reference.slice(at + 1) };
+  if (at !== -1) return { ...splitReference(reference.slice(0, at)), tag: reference.slice(at + 1) };
   const colon = reference.lastIndexOf(":");
   return colon > reference.lastIndexOf("/")
     ? { repository: reference.slice(0, colon), tag: reference.slice(colon + 1) }
