@@ -92,7 +92,10 @@ function readHealth(json: InspectJson): EngineContainer["engineHealth"] {
   const health = json.State.Health;
   if (health === undefined || !["starting", "healthy", "unhealthy"].includes(health.Status)) return undefined;
   const last = health.Log?.at(-1);
-  const answer = last === undefined ? "" : `exit code ${last.ExitCode}: ${last.Output.trim()}`;
+  const answer =
+    last === undefined
+      ? ""
+      : [`HEALTHCHECK: exit code ${last.ExitCode}`, last.Output.trim()].filter((part) => part !== "").join(": ");
   return { status: health.Status as "starting" | "healthy" | "unhealthy", answer };
 }
 

@@ -8,6 +8,7 @@ import type { Log } from "../../../src/ports/log.ts";
 import type { AgentCore } from "../agent-core.ts";
 import { diskBytes } from "../host/proc.ts";
 import type { AgentDisk } from "../state/disk.ts";
+import { readState } from "../state/read-state.ts";
 
 const FILE = "images.json";
 const ROUND_MS = 3_600_000;
@@ -74,7 +75,7 @@ export class ImageCollector {
     const needed = new Set(
       [...core.held.tasks.values()].filter((work) => work.desired === "running").map((work) => work.container.image),
     );
-    const used: Record<string, number> = { ...(JSON.parse((await disk.read(FILE)) ?? "{}") as ImageUse) };
+    const used: Record<string, number> = { ...((await readState(disk, FILE)) as ImageUse | undefined) };
     for (const reference of core.view.images.keys()) used[reference] ??= nowMs;
     for (const reference of needed) used[reference] = nowMs;
     const space = diskBytes(diskOf());

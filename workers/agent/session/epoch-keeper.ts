@@ -3,6 +3,7 @@
 
 import type { Epoch, EpochChain } from "../../../src/core/model/lease.ts";
 import type { AgentDisk } from "../state/disk.ts";
+import { readState } from "../state/read-state.ts";
 
 const FILE = "epoch.json";
 
@@ -18,8 +19,7 @@ export class EpochKeeper {
   }
 
   static async load(disk: AgentDisk): Promise<EpochKeeper> {
-    const text = await disk.read(FILE);
-    return new EpochKeeper(disk, text === undefined ? undefined : (JSON.parse(text) as Epoch));
+    return new EpochKeeper(disk, (await readState(disk, FILE)) as Epoch | undefined);
   }
 
   get newest(): Epoch | undefined {

@@ -4,6 +4,7 @@
 import { asId, type TaskId } from "../../../src/core/model/ids.ts";
 import type { LoginsWork, NodeWork, TaskWork, Work, WorkDelta, WorkPosition } from "../../../src/core/model/work.ts";
 import type { AgentDisk } from "./disk.ts";
+import { readState } from "./read-state.ts";
 
 const FILE = "work.json";
 const LOGINS_FILE = "logins.json";
@@ -30,9 +31,8 @@ export class HeldWork {
   /** What was held before this agent started. Logins are missing after a reboot: their section then counts as not held. */
   static async load(disk: AgentDisk): Promise<HeldWork> {
     const held = new HeldWork(disk);
-    const text = await disk.read(FILE);
-    if (text === undefined) return held;
-    const stored = JSON.parse(text) as Stored;
+    const stored = (await readState(disk, FILE)) as Stored | undefined;
+    if (stored === undefined) return held;
     const logins = await disk.readVolatile(LOGINS_FILE);
     held.#adopt(
       stored.position,

@@ -4,6 +4,7 @@
 import type { TaskId } from "../../../src/core/model/ids.ts";
 import type { TaskRun } from "../plan/types.ts";
 import type { AgentDisk } from "./disk.ts";
+import { readState } from "./read-state.ts";
 
 const FILE = "attempts.json";
 
@@ -19,10 +20,9 @@ export class RunStore {
     this.#runs = runs;
   }
 
-  /** Throws when the file is there but cannot be read as one of ours. */
+  /** Throws `storage_failed` when the file is damaged. */
   static async load(disk: AgentDisk): Promise<RunStore> {
-    const text = await disk.read(FILE);
-    const runs = text === undefined ? [] : (JSON.parse(text) as readonly TaskRun[]);
+    const runs = ((await readState(disk, FILE)) ?? []) as readonly TaskRun[];
     return new RunStore(disk, new Map(runs.map((run) => [run.status.id, run])));
   }
 

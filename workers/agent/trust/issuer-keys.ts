@@ -2,6 +2,7 @@
 // authenticated opening brought. Durable, so that a rotated key is known after a restart.
 
 import type { AgentDisk } from "../state/disk.ts";
+import { readState } from "../state/read-state.ts";
 
 const FILE = "issuers.json";
 
@@ -20,8 +21,7 @@ export class IssuerKeys {
 
   /** `joined`: what the last join installed; it counts until an opening since then brought others. */
   static async load(disk: AgentDisk, joined: readonly string[]): Promise<IssuerKeys> {
-    const text = await disk.read(FILE);
-    const stored = text === undefined ? undefined : (JSON.parse(text) as Stored);
+    const stored = (await readState(disk, FILE)) as Stored | undefined;
     return new IssuerKeys(disk, joined, stored !== undefined && isSame(stored.joined, joined) ? stored.keys : joined);
   }
 
