@@ -104,7 +104,6 @@ export type Operation = { readonly subject: string; readonly taskId?: TaskId } &
     }
   | { readonly kind: "remove"; readonly pool: "make"; readonly containerId: string; readonly reason: string }
 );
-export type OperationKind = Operation["kind"];
 export type Pool = Operation["pool"];
 
 /** What became of an operation, as data. */
