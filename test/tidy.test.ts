@@ -185,7 +185,7 @@ describe("style", () => {
     ["a timer in a control loop", "src/coordinator/planted.ts", `${HEADER}setTimeout(() => 1, 1);\n`],
     ["chance in the agent's plan", "workers/agent/plan/planted.ts", `${HEADER}const a = Math.random();\n`],
     ["a skipped test", "test/api/planted.test.ts", `${HEADER}test.skip("a b c", () => 1);\n`],
-    ["a path of a workplace", "docs/planted.md", "see /work/main/readme\n"],
+    ["a path of a workplace", "docs/planted.md", "see /workspace/davit/readme\n"],
   ])("%s is caught", (_, path, text) => {
     expect(styleFaults({ path, text })).not.toEqual([]);
   });
