@@ -7,7 +7,7 @@ import type { EpochChain } from "../../src/core/model/lease.ts";
 import type { Claims } from "../../src/ports/signer.ts";
 import { FakeClock } from "../fakes/fake-clock.ts";
 import type { AgentWorld } from "./agent-world.ts";
-import { NODE, sectionsOf, taskId, workOf } from "./agent-world.ts";
+import { IMAGE, NODE, sectionsOf, taskId, workOf } from "./agent-world.ts";
 import { agentWith, CoordinatorSide, createKeys, type Keys } from "./coordinator-side.ts";
 import { until } from "./link.ts";
 
@@ -221,6 +221,24 @@ describe("work", () => {
     expect(side.applied.at(-1)).toBe(7);
   });
 
+  test("it is not told of as applied while a task of it still waits", async () => {
+    const { world, side, session } = await connected();
+    const hostPorts = [{ published: 8080, target: 80, protocol: "tcp" }] as const;
+    world.engine.stubborn.add(IMAGE);
+    side.sections = sectionsOf([NODE, workOf(1, { hostPorts })]);
+    side.revision = 7;
+    session.sendWork();
+    await world.clock.advance(100);
+    side.sections = sectionsOf([NODE, workOf(1, { hostPorts, desired: "shutdown" }), workOf(2, { hostPorts })]);
+    side.revision = 8;
+    session.sendWork();
+    await world.clock.advance(5_000);
+    expect(side.applied.at(-1)).toBe(7);
+    await world.clock.advance(10_000);
+    expect(world.status(2)?.state).toBe("running");
+    expect(side.applied.at(-1)).toBe(8);
+  });
+
   test("a change travels as the sections that changed, and the rest is not touched", async () => {
     const { world, side, session, link } = await connected();
     side.sections = sectionsOf([NODE, workOf(1), workOf(2)]);
@@ -333,6 +351,15 @@ describe("clocks and cuts", () => {
     await world.clock.advance(1_500);
     expect(world.core.lease.isHeld).toBe(false);
     expect(world.engine.running.length, "tasks go on without a lease").toBeGreaterThan(0);
+  });
+
+  test.each([{ epoch: 3 }, { nonce: "x" }])("a grant of another start (%j) renews nothing", async (other) => {
+    const { world, link } = await connected();
+    await world.clock.advance(10);
+    const { endsBootMs } = world.core.lease;
+    link.coordinator.alter = (frame) => (frame.type === "grant" ? { ...frame, ...other } : frame);
+    await world.clock.advance(4_000);
+    expect(world.core.lease.endsBootMs).toBe(endsBootMs);
   });
 
   test("when the agent's own frames are swallowed its lease ends, too", async () => {
