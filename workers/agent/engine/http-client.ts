@@ -59,17 +59,14 @@ export class EngineHttp {
 
   async #fetch(path: string, call: EngineCall): Promise<Response> {
     const timeoutMs = call.timeoutMs ?? CALL_TIMEOUT_MS;
-    const signals = [
-      ...(call.signal === undefined ? [] : [call.signal]),
-      ...(timeoutMs === 0 ? [] : [AbortSignal.timeout(timeoutMs)]),
-    ];
+    const signal = signalOf(call.signal, timeoutMs);
     try {
       return await fetch(`http://engine${path}`, {
         unix: this.socketPath,
         method: call.method ?? "GET",
         headers: { ...(call.body === undefined ? {} : { "content-type": "application/json" }), ...call.headers },
         ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
-        ...(signals.length === 0 ? {} : { signal: AbortSignal.any(signals) }),
+        ...(signal === undefined ? {} : { signal }),
         // Bun's own limit of five minutes would end a long stop or an event stream
         timeout: false,
       } as RequestInit);
@@ -86,6 +83,12 @@ export class EngineHttp {
       });
     }
   }
+}
+
+function signalOf(given: AbortSignal | undefined, timeoutMs: number): AbortSignal | undefined {
+  if (timeoutMs === 0) return given;
+  const late = AbortSignal.timeout(timeoutMs);
+  return given === undefined ? late : AbortSignal.any([given, late]);
 }
 
 /** The newest version that engine and client share. Throws when the engine is too old. */
