@@ -42,6 +42,9 @@ const UNKNOWN_STOP_TIMEOUT_MS = 660_000;
 /** Without a line of progress for so long a pull is given up. */
 const PULL_SILENCE_MS = 120_000;
 
+/** What changes a container's state. Not exec's events: a node with many command probes would hear little else. */
+const EVENTS = ["create", "start", "die", "pause", "unpause", "destroy", "health_status"];
+
 export class DockerEngine implements ContainerEngine {
   readonly #http: EngineHttp;
 
@@ -247,7 +250,7 @@ export class DockerEngine implements ContainerEngine {
     onOpen: () => void,
     onEvent: (event: EngineEvent) => void,
   ): Promise<void> {
-    const query = { filters: JSON.stringify({ label: [label], type: ["container"] }) };
+    const query = { filters: JSON.stringify({ label: [label], type: ["container"], event: EVENTS }) };
     const response = await this.#http.open("/events", {
       query,
       timeoutMs: 0,
