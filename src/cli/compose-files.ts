@@ -1,10 +1,16 @@
 // The Compose files that a command means: those of -f, or the usual names here, with the override beside them; their problems all at once.
 
-import { existsSync, readFileSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
-import { parseEnvFile } from "../compose/env-file.ts";
-import { DavitError, reasonOf } from "../core/model/errors.ts";
+import { existsSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import type { Loaded } from "../compose/load.ts";
+import { textOfFile } from "../compose/tree/disk.ts";
+import { parseEnvFile } from "../compose/tree/env-file.ts";
+import type { SourceFile } from "../compose/tree/assemble.ts";
+import type { Variables } from "../compose/tree/interpolate.ts";
+import type { MapNode, Problem } from "../compose/tree/node.ts";
+import { DavitError } from "../core/model/errors.ts";
 import type { StackSpec } from "../core/model/service-spec.ts";
+import { hashBytes, readDiskFile } from "./compose-disk.ts";
 import { type CliContext, note } from "./context.ts";
 
 export const COMPOSE_FLAGS = {
@@ -26,8 +32,9 @@ export const COMPOSE_FLAGS = {
   envFile: {
     kind: "parsed",
     parse: String,
+    variadic: true,
     optional: true,
-    brief: "variables for the files (.env beside the first)",
+    brief: "variables for the files; later ones win (.env beside the first)",
     placeholder: "FILE",
   },
   profile: {
@@ -35,15 +42,23 @@ export const COMPOSE_FLAGS = {
     parse: String,
     variadic: true,
     optional: true,
-    brief: "take services of this profile too",
+    brief: "take services of this profile too; * takes all",
     placeholder: "NAME",
+  },
+  projectDirectory: {
+    kind: "parsed",
+    parse: String,
+    optional: true,
+    brief: "where relative paths begin (the directory of the first file)",
+    placeholder: "DIR",
   },
 } as const;
 export type ComposeFlags = {
   readonly file?: readonly string[];
   readonly name?: string;
-  readonly envFile?: string;
+  readonly envFile?: readonly string[];
   readonly profile?: readonly string[];
+  readonly projectDirectory?: string;
 };
 
 const USUAL = ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
@@ -54,51 +69,60 @@ const OVERRIDES = [
   "docker-compose.override.yml",
 ];
 
-export type ComposeResult = { readonly stack: StackSpec; readonly printed: string };
+/** A stack, the merged file that it was read from, and what was read. */
+export type ComposeResult = { readonly stack: StackSpec; readonly merged: MapNode };
 
 /** Throws `invalid_input` with every problem; warnings go to standard error. */
 export async function readCompose(context: CliContext, flags: ComposeFlags): Promise<ComposeResult> {
-  const [{ loadStack }, { renderProblem }, { renderCompose }] = await Promise.all([
-    import("../compose/load.ts"),
-    import("../compose/node.ts"),
-    import("../compose/render.ts"),
+  const [loaded, { renderProblem }] = await Promise.all([
+    loadCompose(context, flags),
+    import("../compose/tree/node.ts"),
   ]);
-  const paths = findFiles(context.cwd, flags.file);
-  const directory = dirname(resolve(context.cwd, paths[0] ?? "."));
-  const environment = readEnvironment(context, flags.envFile, directory);
-  const loaded = loadStack({
-    files: await Promise.all(
-      paths.map(async (path) => ({
-        path,
-        text: path === "-" ? await context.readStdin() : readText(resolve(context.cwd, path)),
-      })),
-    ),
-    environment,
-    fallbackName: basename(directory),
-    profiles: flags.profile ?? (context.env["COMPOSE_PROFILES"] ?? "").split(",").filter((name) => name !== ""),
-    readFile: (path) => {
-      const full = resolve(directory, path);
-      return existsSync(full) ? readText(full) : undefined;
-    },
-    ...(flags.name === undefined ? {} : { name: flags.name }),
-  });
   for (const warning of loaded.warnings) note(context, `warning: ${renderProblem(warning)}`);
-  if (loaded.stack === undefined || loaded.merged === undefined) {
-    const count = loaded.problems.length;
-    throw new DavitError(
-      "invalid_input",
-      `read ${paths.join(", ")}: ${count} ${count === 1 ? "problem" : "problems"}`,
-      {
-        details: loaded.problems.map((problem) => ({ message: renderProblem(problem) })),
-        wayOut: "docs/compose.md says what each key does; nothing was changed",
-      },
-    );
-  }
-  return { stack: loaded.stack, printed: renderCompose(loaded.merged) };
+  const { stack, merged, problems } = loaded;
+  if (stack !== undefined && merged !== undefined) return { stack, merged };
+  const files = flags.file ?? [];
+  throw new DavitError(
+    "invalid_input",
+    `read ${files.length === 0 ? "the Compose files here" : files.join(", ")}: ${problems.length} ${problems.length === 1 ? "problem" : "problems"}`,
+    { details: problems.map(detailOf), wayOut: "docs/compose.md says what each key does; nothing was changed" },
+  );
 }
 
-function findFiles(cwd: string, given: readonly string[] | undefined): readonly string[] {
+/** What the files come to, problems and all. Throws only when there is nothing to read, or not where it was said to be. */
+export async function loadCompose(context: CliContext, flags: ComposeFlags): Promise<Loaded> {
+  const { loadStack } = await import("../compose/load.ts");
+  const outer = shellOf(context);
+  const here = withEnvFiles(context, outer, flags.envFile, flags.projectDirectory ?? ".");
+  const names = findFiles(context.cwd, flags.file, here.values["COMPOSE_FILE"]);
+  const directory = resolve(context.cwd, flags.projectDirectory ?? dirname(names[0] === "-" ? "." : (names[0] ?? ".")));
+  const files: SourceFile[] = [];
+  for (const name of names) files.push(await readSource(context, name));
+  const variables = withEnvFiles(context, outer, flags.envFile, directory);
+  const profiles =
+    flags.profile ?? (variables.values["COMPOSE_PROFILES"] ?? "").split(",").filter((name) => name !== "");
+  return loadStack({
+    files,
+    directory,
+    variables,
+    profiles,
+    read: readDiskFile,
+    hash: hashBytes,
+    ...(flags.name === undefined ? {} : { name: flags.name }),
+  });
+}
+
+function detailOf({ at, path, message }: Problem): DavitError["details"][number] {
+  return { at, ...(path === "" ? {} : { where: path }), message };
+}
+
+function findFiles(
+  cwd: string,
+  given: readonly string[] | undefined,
+  fromVariable: string | undefined,
+): readonly string[] {
   if (given !== undefined && given.length > 0) return given;
+  if (fromVariable !== undefined && fromVariable !== "") return fromVariable.split(":").filter((name) => name !== "");
   const base = USUAL.find((name) => existsSync(join(cwd, name)));
   if (base === undefined)
     throw new DavitError("invalid_input", `there is no Compose file here (${USUAL.join(", ")})`, {
@@ -108,29 +132,45 @@ function findFiles(cwd: string, given: readonly string[] | undefined): readonly 
   return override === undefined ? [base] : [base, override];
 }
 
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    const reason = existsSync(path) ? reasonOf(error) : "there is no such file";
-    throw new DavitError("invalid_input", `read ${path}: ${reason}`, { cause: error });
-  }
+async function readSource(context: CliContext, name: string): Promise<SourceFile> {
+  if (name === "-") return { name, text: await context.readStdin() };
+  const path = resolve(context.cwd, name);
+  return { name, path, text: readText(path, name) };
 }
 
-/** Variables of the shell go before those of the file. */
-function readEnvironment(
+function readText(path: string, name: string): string {
+  const found = textOfFile(readDiskFile(path));
+  if ("text" in found) return found.text;
+  throw new DavitError("invalid_input", `read ${name}: it ${found.fault}`, {
+    wayOut: "check the path and its permissions",
+  });
+}
+
+function shellOf({ env }: CliContext): Variables {
+  const values: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) if (value !== undefined) values[name] = value;
+  return { values, origins: Object.fromEntries(Object.keys(values).map((name) => [name, "the shell"])) };
+}
+
+/** Variables of the shell go before those of files, later files before earlier ones. */
+function withEnvFiles(
   context: CliContext,
-  envFile: string | undefined,
+  shell: Variables,
+  given: readonly string[] | undefined,
   directory: string,
-): Readonly<Record<string, string>> {
-  const own: Record<string, string> = {};
-  for (const [name, value] of Object.entries(context.env)) if (value !== undefined) own[name] = value;
-  const path = envFile === undefined ? join(directory, ".env") : resolve(context.cwd, envFile);
-  if (envFile === undefined && !existsSync(path)) return own;
-  const { values, problems } = parseEnvFile(readText(path), own);
-  if (problems.length > 0)
-    throw new DavitError("invalid_input", `read ${path}: ${problems.length} problems`, {
-      details: problems.map(({ line, message }) => ({ where: `line ${line}`, message })),
-    });
-  return { ...values, ...own };
+): Variables {
+  const usual = join(directory, ".env");
+  const names = given ?? (existsSync(resolve(context.cwd, usual)) ? [usual] : []);
+  const values: Record<string, string> = {};
+  const origins: Record<string, string> = {};
+  for (const name of names) {
+    const parsed = parseEnvFile(readText(resolve(context.cwd, name), name), { ...values, ...shell.values });
+    if (parsed.problems.length > 0)
+      throw new DavitError("invalid_input", `read ${name}: ${parsed.problems.length} problems`, {
+        details: parsed.problems.map(({ line, message }) => ({ at: { file: name, line, column: 1 }, message })),
+      });
+    Object.assign(values, parsed.values);
+    for (const variable of Object.keys(parsed.values)) origins[variable] = name;
+  }
+  return { values: { ...values, ...shell.values }, origins: { ...origins, ...shell.origins } };
 }

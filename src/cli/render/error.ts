@@ -16,8 +16,9 @@ export function renderError(error: unknown, withStack: boolean): string {
   return lines.join("\n");
 }
 
-function renderDetail({ where, message, wayOut }: ErrorDetail): string {
-  const place = where === undefined ? "" : `${where}: `;
+function renderDetail({ at, where, message, wayOut }: ErrorDetail): string {
+  const position = at === undefined ? "" : `${at.file}:${at.line}:${at.column} `;
+  const place = `${position}${where === undefined ? "" : `${where}: `}`;
   const text = `${place}${clean(message)}${wayOut === undefined ? "" : `; ${wayOut}`}`;
   return `  - ${text.replaceAll("\n", "\n    ")}`;
 }

@@ -1,7 +1,7 @@
 // x-davit.on_lease_lost: what a node does with a task when it has lost its lease. `stop` needs a fence that does not depend on the agent.
 
-import type { ComposeNode } from "../node.ts";
-import type { Reader } from "../reader.ts";
+import type { ComposeNode } from "../tree/node.ts";
+import type { Reader } from "../spec/reader.ts";
 
 export function readOnLeaseLost(reader: Reader, node: ComposeNode | undefined, path: string): "keep" {
   const policy = reader.word(node, path, ["keep", "stop"]);

@@ -1,7 +1,7 @@
 // x-davit.settle: how long a task without a health check must run to count as healthy.
 
-import type { ComposeNode } from "../node.ts";
-import type { Reader } from "../reader.ts";
+import type { ComposeNode } from "../tree/node.ts";
+import type { Reader } from "../spec/reader.ts";
 
 export const DEFAULT_SETTLE_MS = 1_000;
 

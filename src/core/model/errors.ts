@@ -27,8 +27,13 @@ export type ErrorCode =
   | "storage_failed"
   | "internal";
 
-/** One fault among several, with where it is: a file position, a preflight check, a service. */
-export type ErrorDetail = { readonly where?: string; readonly message: string; readonly wayOut?: string };
+/** One fault among several, with where it is: in a file, and which key, preflight check or service it is about. */
+export type ErrorDetail = {
+  readonly at?: { readonly file: string; readonly line: number; readonly column: number };
+  readonly where?: string;
+  readonly message: string;
+  readonly wayOut?: string;
+};
 
 /** An error that a person can act on. `message` reads "verb object: reason"; `wayOut` says what to do. */
 export class DavitError extends Error {

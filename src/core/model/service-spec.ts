@@ -60,7 +60,22 @@ export type ContainerSpec = {
   readonly openStdin?: boolean;
   readonly readOnly?: boolean;
   readonly logging?: { readonly driver: string; readonly options: Readonly<Record<string, string>> };
+  /** `host`: the node's own network; `none`: only loopback. Absent: an address of its own on the node's bridge. */
+  readonly networkMode?: "host" | "none";
+  /** Run in the container one after the other once it has started; a failure fails the attempt. */
+  readonly postStart?: readonly Hook[];
+  /** Run in the container before it is stopped, within `stopGraceMs`; not when it ends by itself. */
+  readonly preStop?: readonly Hook[];
   readonly runtime: RuntimeOptions;
+};
+
+/** A command run inside a task's container, beside its main process. At least once: an agent that dies in the middle runs it again. */
+export type Hook = {
+  readonly argv: readonly string[];
+  readonly user?: string;
+  readonly workingDir?: string;
+  readonly privileged?: boolean;
+  readonly env: Readonly<Record<string, string>>;
 };
 
 /** Options handed to the engine as they are. */
@@ -79,13 +94,107 @@ export type RuntimeOptions = {
   readonly dnsOptions?: readonly string[];
   readonly pidMode?: string;
   readonly ipcMode?: string;
+  readonly utsMode?: string;
+  readonly usernsMode?: string;
+  readonly cgroupNamespace?: "host" | "private";
+  readonly cgroupParent?: string;
   readonly oomScoreAdj?: number;
+  readonly oomKillDisable?: boolean;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly deviceCgroupRules?: readonly string[];
+  readonly deviceRequests?: readonly DeviceRequest[];
+  /** The low-level runtime, such as runc or nvidia. */
+  readonly runtimeName?: string;
+  readonly storageOptions?: Readonly<Record<string, string>>;
+  readonly blkio?: BlockIoLimits;
+  readonly cpuShares?: number;
+  /** Microseconds. */
+  readonly cpuPeriodUs?: number;
+  readonly cpuQuotaUs?: number;
+  readonly cpuRealtimePeriodUs?: number;
+  readonly cpuRealtimeRuntimeUs?: number;
+  /** CPUs to run on, such as 0-3 or 0,2. */
+  readonly cpuset?: string;
+  /** Memory and swap together; -1 means swap without limit. */
+  readonly memorySwapBytes?: number;
+  /** 0–100. */
+  readonly memorySwappiness?: number;
 };
 
-export type Mount =
-  | { readonly kind: "volume"; readonly volume: string; readonly target: string; readonly readOnly: boolean }
-  | { readonly kind: "bind"; readonly source: string; readonly target: string; readonly readOnly: boolean }
-  | { readonly kind: "tmpfs"; readonly target: string; readonly sizeBytes?: number; readonly mode?: number };
+/** Devices that a driver of the engine provides, GPUs above all. `count` -1 means all; `ids` instead of a count names them. */
+export type DeviceRequest = {
+  readonly driver?: string;
+  readonly count?: number;
+  readonly ids?: readonly string[];
+  /** All of one inner list must be there. */
+  readonly capabilities: readonly (readonly string[])[];
+  readonly options: Readonly<Record<string, string>>;
+};
+
+export type DeviceRate = { readonly path: string; readonly rate: number };
+
+/** Rates are bytes or operations a second for each device; weights 10–1000. */
+export type BlockIoLimits = {
+  readonly weight?: number;
+  readonly weightDevices?: readonly { readonly path: string; readonly weight: number }[];
+  readonly readBytes?: readonly DeviceRate[];
+  readonly writeBytes?: readonly DeviceRate[];
+  readonly readOperations?: readonly DeviceRate[];
+  readonly writeOperations?: readonly DeviceRate[];
+};
+
+export type Mount = VolumeMount | BindMount | ConfigMount | TmpfsMount;
+
+export type VolumeMount = {
+  readonly kind: "volume";
+  readonly volume: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+  /** A new volume is not filled with what the image has at the target. */
+  readonly noCopy?: boolean;
+  /** A directory inside the volume. */
+  readonly subpath?: string;
+};
+export type BindMount = {
+  readonly kind: "bind";
+  /** Absolute path on the node. */
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+  /** A missing source is made, as an empty directory. */
+  readonly createSource?: boolean;
+  readonly propagation?: string;
+};
+/** A file whose contents travel with the stack, read-only in the container. */
+export type ConfigMount = {
+  readonly kind: "config";
+  /** Id of the `ConfigFile`. */
+  readonly config: string;
+  /** What the file is called where it came from: for messages. */
+  readonly name: string;
+  readonly target: string;
+  /** Permission bits; owner and group as numbers, 0 unless given. */
+  readonly mode: number;
+  readonly uid?: number;
+  readonly gid?: number;
+};
+export type TmpfsMount = {
+  readonly kind: "tmpfs";
+  readonly target: string;
+  readonly sizeBytes?: number;
+  readonly mode?: number;
+};
+
+/** Contents of a config, kept once however often they are mounted. */
+export type ConfigFile = {
+  /** SHA-256 of the contents in hex. */
+  readonly id: string;
+  /** Base64 of the contents, of at most MAX_CONFIG_BYTES. */
+  readonly data: string;
+};
+
+/** The largest config: what is larger belongs into an image or a volume. */
+export const MAX_CONFIG_BYTES = 500 * 1024;
 
 export type ResourceAmounts = {
   readonly cpus: number;
@@ -177,6 +286,8 @@ export type StackSpec = {
   readonly services: readonly ServiceSpec[];
   readonly volumes: readonly VolumeSpec[];
   readonly networks: readonly NetworkSpec[];
+  /** Contents of every config that the services mount; absent when there are none. */
+  readonly configs?: readonly ConfigFile[];
 };
 
 export type VolumeSpec = {
@@ -194,6 +305,7 @@ export type NetworkSpec = {
   readonly name: string;
   readonly stack?: string;
   readonly driver: string;
+  readonly driverOpts?: Readonly<Record<string, string>>;
   readonly internal: boolean;
   readonly labels: Labels;
   readonly external: boolean;

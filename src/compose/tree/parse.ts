@@ -10,15 +10,23 @@ export const MAX_FILE_BYTES = 2 * 1024 * 1024;
 export const MAX_NODES = 200_000;
 const MAX_DEPTH = 64;
 
-export type ParsedFile = { readonly root: ComposeNode | undefined; readonly problems: readonly Problem[] };
+export type ParsedFile = {
+  readonly root: ComposeNode | undefined;
+  readonly problems: readonly Problem[];
+  /** Values in the tree, those behind aliases each time they are used. */
+  readonly nodes: number;
+};
 
 /** Parses one Compose file. `file` is the name used in problems. */
 export function parseFile(file: string, text: string): ParsedFile {
   const start: Place = { file, line: 1, column: 1 };
-  const refuse = (message: string): ParsedFile => ({ root: undefined, problems: [{ at: start, path: "", message }] });
+  const refuse = (message: string): ParsedFile => ({
+    root: undefined,
+    problems: [{ at: start, path: "", message }],
+    nodes: 0,
+  });
   if (text.length > MAX_FILE_BYTES) return refuse(`the file is larger than ${MAX_FILE_BYTES / 1_048_576} MiB`);
   if (text.includes("\0")) return refuse("the file holds a NUL byte: it is not a text");
-  if (text.includes("\uFFFD")) return refuse("the file is not valid UTF-8");
   const lines = new LineCounter();
   const documents = parseAllDocuments(text, {
     lineCounter: lines,
@@ -28,7 +36,7 @@ export function parseFile(file: string, text: string): ParsedFile {
     logLevel: "silent",
     keepSourceTokens: false,
   });
-  if (!Array.isArray(documents) || documents.length === 0) return { root: undefined, problems: [] };
+  if (!Array.isArray(documents) || documents.length === 0) return { root: undefined, problems: [], nodes: 0 };
   if (documents.length > 1)
     return refuse("the file holds several documents (---): put each in a file of its own and give them all with -f");
   const [document] = documents;
@@ -41,10 +49,10 @@ export function parseFile(file: string, text: string): ParsedFile {
     path: "",
     message: explain(error.code, error.message),
   }));
-  if (problems.length > 0 || document === undefined) return { root: undefined, problems };
+  if (problems.length > 0 || document === undefined) return { root: undefined, problems, nodes: 0 };
   const reader = new TreeReader(placeOf, problems);
   const root = reader.read(document.contents, 0);
-  return { root: reader.isOver ? undefined : root, problems };
+  return { root: reader.isOver ? undefined : root, problems, nodes: reader.count };
 }
 
 function explain(code: string, message: string): string {
@@ -58,7 +66,7 @@ class TreeReader {
   readonly #problems: Problem[];
   readonly #anchors = new Map<string, Node>();
   readonly #open = new Set<Node>();
-  #count = 0;
+  count = 0;
   isOver = false;
 
   constructor(placeOf: (offset: number | undefined) => Place, problems: Problem[]) {
@@ -69,8 +77,8 @@ class TreeReader {
   read(node: Node | null, depth: number): ComposeNode {
     const at = this.#placeOf(node?.range?.[0]);
     if (node === null) return { kind: "scalar", at, value: null, text: "" };
-    this.#count += 1;
-    if (this.#count > MAX_NODES || depth > MAX_DEPTH) return this.#stop(at);
+    this.count += 1;
+    if (this.count > MAX_NODES || depth > MAX_DEPTH) return this.#stop(at);
     if (isAlias(node)) return this.#readAlias(node.source, at, depth);
     const { anchor } = node as { anchor?: string };
     if (anchor !== undefined) this.#anchors.set(anchor, node);

@@ -1,9 +1,10 @@
 // Ports of a service, short and long syntax, to port specs. A range of host ports for one container port means that each task takes a
 // free one of it; equal ranges on both sides mean pairs. Pure.
 
-import type { PortSpec } from "../core/model/service-spec.ts";
-import type { ComposeNode, MapNode } from "./node.ts";
-import { get, type Reader } from "./reader.ts";
+import type { PortSpec } from "../../core/model/service-spec.ts";
+import { type ComposeNode, get, type MapNode } from "../tree/node.ts";
+import type { Reader } from "./reader.ts";
+import { parsePortText } from "../tree/port-text.ts";
 import { parsePortRange, type PortRange } from "./values.ts";
 
 /** Where a port without a host port is published, as Swarm does. */
@@ -27,27 +28,24 @@ export function readPorts(reader: Reader, node: ComposeNode | undefined, path: s
 
 function readShort(reader: Reader, node: ComposeNode, path: string): Parsed | undefined {
   const text = reader.text(node, path) ?? "";
-  const match =
-    /^(?:(?<ip>\[[0-9a-fA-F:.]+\]|\d+\.\d+\.\d+\.\d+):)?(?:(?<published>[0-9-]*):)?(?<target>[0-9-]+)(?:\/(?<protocol>\w+))?$/.exec(
-      text,
-    );
-  if (match?.groups === undefined)
+  const parts = parsePortText(text);
+  if (parts === undefined)
     return reader.problem(
       node.at,
       path,
       `'${text}' is not a port: write 8080:80, 127.0.0.1:8080:80/udp or a range like 8080-8089:80`,
     );
-  const { ip, published, target = "", protocol = "tcp" } = match.groups;
+  const { hostIp, published, target, protocol } = parts;
   if (protocol !== "tcp" && protocol !== "udp") return reader.problem(node.at, path, `'${protocol}' is not tcp or udp`);
   const targets = parsePortRange(target);
-  const hosts = published === undefined || published === "" ? CHOSEN_PORTS : parsePortRange(published);
+  const hosts = published === "" ? CHOSEN_PORTS : parsePortRange(published);
   if (targets === undefined || hosts === undefined)
     return reader.problem(node.at, path, `'${text}' is not a port range (1–65535)`);
-  return { target: targets, published: hosts, protocol, hostIp: ip?.replace(/^\[|\]$/g, ""), mode: "ingress" };
+  return { target: targets, published: hosts, protocol, hostIp, mode: "ingress" };
 }
 
 function readLong(reader: Reader, map: MapNode, path: string): Parsed | undefined {
-  reader.only(map, path, ["name", "target", "published", "host_ip", "protocol", "app_protocol", "mode"]);
+  reader.keys(map, path, "services.*.ports");
   const target = reader.number(get(map, "target"), `${path}.target`, { min: 1, max: 65_535, whole: true });
   const text = reader.text(get(map, "published"), `${path}.published`);
   const published = text === undefined ? CHOSEN_PORTS : parsePortRange(text);

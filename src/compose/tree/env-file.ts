@@ -40,6 +40,22 @@ export function parseEnvFile(text: string, known: Environment): EnvFile {
   return { values, problems };
 }
 
+/** Reads lines of NAME=value as they stand: no quotes, no variables, no comments behind values. */
+export function parseRawEnvFile(text: string): EnvFile {
+  const values: Record<string, string> = {};
+  const problems: { line: number; message: string }[] = [];
+  for (const [at, line] of text
+    .replace(/^\uFEFF/, "")
+    .split(/\r?\n/)
+    .entries()) {
+    if (/^\s*(#|$)/.test(line)) continue;
+    const cut = line.indexOf("=");
+    if (cut > 0) values[line.slice(0, cut).trim()] = line.slice(cut + 1);
+    else problems.push({ line: at + 1, message: `'${line.slice(0, 60)}' is not NAME=value` });
+  }
+  return { values, problems };
+}
+
 /** A quoted value may go over several lines. Undefined if it is not quoted, or the quote never ends. */
 function takeQuoted(
   written: string,
@@ -56,7 +72,7 @@ function takeQuoted(
       const inner = body.slice(0, end);
       const text =
         quote === "'"
-          ? inner
+          ? inner.replaceAll("\\'", "'")
           : inner.replace(
               /\\([nrt"\\$])/g,
               (_, escaped: string) => ({ n: "\n", r: "\r", t: "\t", $: "$$" })[escaped] ?? escaped,
@@ -69,7 +85,7 @@ function takeQuoted(
 
 function endOf(body: string, quote: string): number {
   for (let at = 0; at < body.length; at++) {
-    if (quote === '"' && body[at] === "\\") at += 1;
+    if (body[at] === "\\" && (quote === '"' || body[at + 1] === quote)) at += 1;
     else if (body[at] === quote) return at;
   }
   return -1;

@@ -5,6 +5,9 @@ export type Place = { readonly file: string; readonly line: number; readonly col
 /** `!reset` takes a value away when files are merged, `!override` replaces it instead of merging. */
 export type MergeTag = "reset" | "override";
 
+/** How a text with variables became what it is: as it was written, and where each variable's value came from. */
+export type Origin = { readonly written: string; readonly variables: Readonly<Record<string, string>> };
+
 export type ScalarNode = {
   readonly kind: "scalar";
   readonly at: Place;
@@ -12,6 +15,7 @@ export type ScalarNode = {
   readonly value: string | number | boolean | null;
   /** As it is written, so that 012 or 1.10 stay what they are where a text is wanted. */
   readonly text: string;
+  readonly origin?: Origin;
 };
 export type ListNode = {
   readonly kind: "list";
@@ -50,4 +54,31 @@ export function sortProblems(problems: readonly Problem[]): readonly Problem[] {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** A text as a node, at the place of another one. */
+export function textNode(text: string, at: Place): ScalarNode {
+  return { kind: "scalar", at, value: text, text };
+}
+
+/** The value of a key. */
+export function get(map: MapNode | undefined, key: string): ComposeNode | undefined {
+  return map?.entries.get(key)?.node;
+}
+
+/** The node, unless nothing is written there: `key:` alone is as good as no key. */
+export function written(node: ComposeNode | undefined): ComposeNode | undefined {
+  return node?.kind === "scalar" && node.value === null ? undefined : node;
+}
+
+/** The mapping with one key set. */
+export function withEntry(map: MapNode, key: string, node: ComposeNode): MapNode {
+  const keyAt = map.entries.get(key)?.keyAt ?? node.at;
+  return { ...map, entries: new Map([...map.entries, [key, { keyAt, node }]]) };
+}
+
+/** The mapping without one key. */
+export function withoutEntry(map: MapNode, key: string): MapNode {
+  if (!map.entries.has(key)) return map;
+  return { ...map, entries: new Map([...map.entries].filter(([name]) => name !== key)) };
 }

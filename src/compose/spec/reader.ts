@@ -1,9 +1,9 @@
 // Reads values out of a tree and notes what is wrong with them. A reader never throws: it notes the problem with its place and gives
 // what lets the reading go on, so that all problems of a file come at once.
 
-import type { ComposeNode, MapNode, Place, Problem } from "./node.ts";
+import { keysAt } from "../keys/table.ts";
+import { type ComposeNode, type MapEntry, type MapNode, type Place, type Problem, written } from "../tree/node.ts";
 import { nearest, parseBytes, parseDuration } from "./values.ts";
-import type { KeyVerdict } from "./verdicts.ts";
 
 export class Reader {
   readonly problems: Problem[] = [];
@@ -20,12 +20,12 @@ export class Reader {
 
   /** A mapping; nothing for an empty value. */
   map(node: ComposeNode | undefined, path: string): MapNode | undefined {
-    if (node === undefined || (node.kind === "scalar" && node.value === null)) return undefined;
+    if (node === undefined || written(node) === undefined) return undefined;
     return node.kind === "map" ? node : this.problem(node.at, path, `wants a mapping (key: value), got ${show(node)}`);
   }
 
   list(node: ComposeNode | undefined, path: string): readonly ComposeNode[] {
-    if (node === undefined || (node.kind === "scalar" && node.value === null)) return [];
+    if (node === undefined || written(node) === undefined) return [];
     if (node.kind === "list") return node.items;
     this.problem(node.at, path, `wants a list (- item), got ${show(node)}`);
     return [];
@@ -33,7 +33,7 @@ export class Reader {
 
   /** A text; numbers and booleans as they are written. */
   text(node: ComposeNode | undefined, path: string): string | undefined {
-    if (node === undefined || (node.kind === "scalar" && node.value === null)) return undefined;
+    if (node === undefined || written(node) === undefined) return undefined;
     return node.kind === "scalar" ? node.text : this.problem(node.at, path, `wants a text, got ${show(node)}`);
   }
 
@@ -52,6 +52,12 @@ export class Reader {
   ): number | undefined {
     const text = this.text(node, path);
     if (text === undefined || node === undefined) return undefined;
+    if (/^-?0\d/.test(text))
+      return this.problem(
+        node.at,
+        path,
+        `'${text}' is octal for some readers and decimal for others: write it without the leading 0`,
+      );
     const value = /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
     if (Number.isNaN(value) || (range.whole && !Number.isInteger(value)) || value < range.min || value > range.max) {
       return this.problem(
@@ -61,6 +67,16 @@ export class Reader {
       );
     }
     return value;
+  }
+
+  /** Permission bits, written in octal: 0444, 0o444. */
+  mode(node: ComposeNode | undefined, path: string): number | undefined {
+    const text = this.text(node, path);
+    if (text === undefined || node === undefined) return undefined;
+    const digits = /^0o?([0-7]{1,4})$/.exec(text)?.[1];
+    if (digits !== undefined) return Number.parseInt(digits, 8);
+    const hint = /^[0-7]{3,4}$/.test(text) ? `: write 0${text}` : "";
+    return this.problem(node.at, path, `'${text}' is not a mode in octal, such as 0444${hint}`);
   }
 
   /** Milliseconds. */
@@ -95,7 +111,7 @@ export class Reader {
   /** A mapping of texts, or a list of NAME=value; names without a value come as null. */
   pairs(node: ComposeNode | undefined, path: string, separator = "="): ReadonlyMap<string, string | null> {
     const pairs = new Map<string, string | null>();
-    if (node === undefined || (node.kind === "scalar" && node.value === null)) return pairs;
+    if (node === undefined || written(node) === undefined) return pairs;
     if (node.kind === "map") {
       for (const [key, entry] of node.entries) pairs.set(key, this.text(entry.node, `${path}.${key}`) ?? null);
       return pairs;
@@ -108,24 +124,31 @@ export class Reader {
     return pairs;
   }
 
-  /** Complains about keys that are not in the table, not yet done or refused. Keys that begin with x- are the file's own. */
-  keys(map: MapNode, path: string, table: Readonly<Record<string, KeyVerdict>>): void {
+  /** A mapping of texts, or a list of NAME=value, as a plain object; a name without a value has an empty one. */
+  textMap(node: ComposeNode | undefined, path: string): Readonly<Record<string, string>> {
+    return Object.fromEntries([...this.pairs(node, path)].map(([name, value]) => [name, value ?? ""]));
+  }
+
+  /** A mapping whose keys are those that the tables have under `pattern`; complains about all others. */
+  section(node: ComposeNode | undefined, path: string, pattern: string): MapNode | undefined {
+    const map = this.map(node, path);
+    if (map !== undefined) this.keys(map, path, pattern);
+    return map;
+  }
+
+  /** Complains about keys that are not in the tables, not yet done or refused. Keys that begin with x- are the file's own. */
+  keys(map: MapNode, path: string, pattern: string): void {
+    const known = keysAt(pattern);
     for (const [key, { keyAt }] of map.entries) {
       if (key.startsWith("x-")) continue;
       const where = path === "" ? key : `${path}.${key}`;
-      const known = table[key];
-      const note = known?.note === undefined || known.note === "" ? "" : `: ${known.note}`;
-      if (known === undefined) this.unknown(keyAt, where, key, Object.keys(table));
-      else if (known.verdict === "not yet") this.problem(keyAt, where, `is not supported yet${note}`);
-      else if (known.verdict === "refused") this.problem(keyAt, where, `is not supported${note}`);
-      else if (known.verdict === "ignored") this.warning(keyAt, where, `has no effect${note}`);
+      const verdict = known.get(key);
+      const note = verdict === undefined || verdict.note === "" ? "" : `: ${verdict.note}`;
+      if (verdict === undefined) this.unknown(keyAt, where, key, [...known.keys()]);
+      else if (verdict.verdict === "not yet") this.problem(keyAt, where, `is not supported yet${note}`);
+      else if (verdict.verdict === "refused") this.problem(keyAt, where, `is not supported${note}`);
+      else if (verdict.verdict === "ignored") this.warning(keyAt, where, `has no effect${note}`);
     }
-  }
-
-  /** Complains about every key outside a short list. */
-  only(map: MapNode, path: string, known: readonly string[]): void {
-    for (const [key, { keyAt }] of map.entries)
-      if (!key.startsWith("x-") && !known.includes(key)) this.unknown(keyAt, `${path}.${key}`, key, known);
   }
 
   unknown(at: Place, path: string, key: string, known: readonly string[]): void {
@@ -138,9 +161,9 @@ export class Reader {
   }
 }
 
-/** The value of a key. */
-export function get(map: MapNode | undefined, key: string): ComposeNode | undefined {
-  return map?.entries.get(key)?.node;
+/** The entries of a mapping of names, but not the file's own that begin with x-. */
+export function named(map: MapNode | undefined): readonly (readonly [string, MapEntry])[] {
+  return [...(map?.entries ?? [])].filter(([key]) => !key.startsWith("x-"));
 }
 
 function show(node: ComposeNode): string {

@@ -1,9 +1,9 @@
 // healthcheck: and x-davit.health to a health spec. A check by HTTP or TCP goes before a command, because it was written for davit. Pure.
 
-import type { HealthSpec, Probe } from "../core/model/service-spec.ts";
-import type { ComposeNode } from "./node.ts";
-import { get, type Reader } from "./reader.ts";
-import { readProbe } from "./x-davit/health.ts";
+import type { HealthSpec, Probe } from "../../core/model/service-spec.ts";
+import { type ComposeNode, get } from "../tree/node.ts";
+import type { Reader } from "./reader.ts";
+import { readProbe } from "../x-davit/health.ts";
 
 /** As Docker's, but quicker to notice a start: a probe a second costs little while nothing is served yet. */
 const DEFAULTS = {
@@ -22,15 +22,13 @@ const PROBE_DEFAULTS = {
   startIntervalMs: 500,
 } as const;
 
-const KEYS = ["test", "interval", "timeout", "retries", "start_period", "start_interval", "disable"];
-
 export function readHealth(
   reader: Reader,
   node: ComposeNode | undefined,
   extension: ComposeNode | undefined,
   path: string,
 ): HealthSpec {
-  const map = reader.map(node, `${path}.healthcheck`);
+  const map = reader.section(node, `${path}.healthcheck`, "services.*.healthcheck");
   const probe = readProbe(reader, extension, `${path}.x-davit.health`);
   const defaults = probe === undefined ? DEFAULTS : PROBE_DEFAULTS;
   if (map === undefined)
@@ -39,7 +37,6 @@ export function readHealth(
       ...readTimes(reader, extension, `${path}.x-davit.health`),
       probe: probe ?? { kind: "image" },
     };
-  reader.only(map, `${path}.healthcheck`, KEYS);
   const disabled = reader.bool(get(map, "disable"), `${path}.healthcheck.disable`) === true;
   const test = readTest(reader, get(map, "test"), `${path}.healthcheck.test`);
   return {

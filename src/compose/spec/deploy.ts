@@ -8,9 +8,9 @@ import type {
   RestartPolicy,
   ServiceMode,
   UpdatePolicy,
-} from "../core/model/service-spec.ts";
-import type { ComposeNode, MapNode } from "./node.ts";
-import { get, type Reader } from "./reader.ts";
+} from "../../core/model/service-spec.ts";
+import { type ComposeNode, get, type MapNode } from "../tree/node.ts";
+import type { Reader } from "./reader.ts";
 
 /** What services get that say nothing: restart always, a second apart at first; one task at a time, the old one stopped first. */
 export const DEFAULT_RESTART: RestartPolicy = { condition: "any", delayMs: 1_000, maxAttempts: 0, windowMs: 0 };
@@ -23,6 +23,7 @@ export const DEFAULT_UPDATE: UpdatePolicy = {
   monitorMs: 5_000,
 };
 
+const PATTERN = "services.*.deploy";
 const COUNT = { min: 0, max: 10_000, whole: true } as const;
 
 export function readMode(reader: Reader, service: MapNode, deploy: MapNode | undefined, path: string): ServiceMode {
@@ -32,6 +33,9 @@ export function readMode(reader: Reader, service: MapNode, deploy: MapNode | und
   const replicas = reader.number(get(deploy, "replicas"), `${path}.deploy.replicas`, COUNT);
   const scale = reader.number(get(service, "scale"), `${path}.scale`, COUNT);
   const modeNode = get(deploy, "mode");
+  const endpoint = get(deploy, "endpoint_mode");
+  if (reader.word(endpoint, `${path}.deploy.endpoint_mode`, ["vip", "dnsrr"]) === "dnsrr" && endpoint !== undefined)
+    reader.problem(endpoint.at, `${path}.deploy.endpoint_mode`, "dnsrr is not supported yet: leave it out");
   if (mode.endsWith("-job") && modeNode !== undefined)
     reader.problem(modeNode.at, `${path}.deploy.mode`, `${mode} is not supported yet`);
   if (mode === "global") {
@@ -54,19 +58,17 @@ export function readPlacement(
   path: string,
 ): PlacementSpec {
   const where = `${path}.deploy.placement`;
-  const map = reader.map(get(deploy, "placement"), where);
-  if (map !== undefined) reader.only(map, where, ["constraints", "preferences", "max_replicas_per_node"]);
+  const map = reader.section(get(deploy, "placement"), where, `${PATTERN}.placement`);
   const constraints = reader
     .list(get(map, "constraints"), `${where}.constraints`)
     .flatMap((item, at) => readConstraint(reader, item, `${where}.constraints[${at}]`) ?? []);
   const spreadOver = reader.list(get(map, "preferences"), `${where}.preferences`).flatMap((item, at) => {
-    const entry = reader.map(item, `${where}.preferences[${at}]`);
-    if (entry !== undefined) reader.only(entry, `${where}.preferences[${at}]`, ["spread"]);
+    const entry = reader.section(item, `${where}.preferences[${at}]`, `${PATTERN}.placement.preferences`);
     return reader.text(get(entry, "spread"), `${where}.preferences[${at}].spread`) ?? [];
   });
   const platform = reader.text(get(service, "platform"), `${path}.platform`);
   return {
-    constraints,
+    constraints: constraints.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
     spreadOver,
     maxPerNode: reader.number(get(map, "max_replicas_per_node"), `${where}.max_replicas_per_node`, COUNT) ?? 0,
     platforms: platform === undefined ? [] : [platform],
@@ -103,12 +105,10 @@ export function readResources(
   path: string,
 ): ResourceSpec {
   const where = `${path}.deploy.resources`;
-  const map = reader.map(get(deploy, "resources"), where);
-  if (map !== undefined) reader.only(map, where, ["limits", "reservations"]);
-  const limits = reader.map(get(map, "limits"), `${where}.limits`);
-  if (limits !== undefined) reader.only(limits, `${where}.limits`, ["cpus", "memory", "pids"]);
-  const reserved = reader.map(get(map, "reservations"), `${where}.reservations`);
-  if (reserved !== undefined) reader.only(reserved, `${where}.reservations`, ["cpus", "memory", "generic_resources"]);
+  const pattern = `${PATTERN}.resources`;
+  const map = reader.section(get(deploy, "resources"), where, pattern);
+  const limits = reader.section(get(map, "limits"), `${where}.limits`, `${pattern}.limits`);
+  const reserved = reader.section(get(map, "reservations"), `${where}.reservations`, `${pattern}.reservations`);
   const cpus = { min: 0, max: 4_096, whole: false } as const;
   const pids = { min: -1, max: 4_194_304, whole: true } as const;
   return {
@@ -143,7 +143,9 @@ function readGeneric(reader: Reader, node: ComposeNode | undefined, path: string
   const amounts: Record<string, number> = {};
   for (const [at, item] of reader.list(node, path).entries()) {
     const where = `${path}[${at}].discrete_resource_spec`;
-    const spec = reader.map(get(reader.map(item, `${path}[${at}]`), "discrete_resource_spec"), where);
+    const pattern = `${PATTERN}.resources.reservations.generic_resources`;
+    const entry = reader.section(item, `${path}[${at}]`, pattern);
+    const spec = reader.section(get(entry, "discrete_resource_spec"), where, `${pattern}.discrete_resource_spec`);
     const kind = reader.text(get(spec, "kind"), `${where}.kind`);
     const value = reader.number(get(spec, "value"), `${where}.value`, COUNT);
     if (kind === undefined || value === undefined)
@@ -160,9 +162,8 @@ export function readRestart(
   path: string,
 ): RestartPolicy {
   const where = `${path}.deploy.restart_policy`;
-  const map = reader.map(get(deploy, "restart_policy"), where);
+  const map = reader.section(get(deploy, "restart_policy"), where, `${PATTERN}.restart_policy`);
   if (map === undefined) return readShortRestart(reader, get(service, "restart"), `${path}.restart`);
-  reader.only(map, where, ["condition", "delay", "max_attempts", "window"]);
   return {
     condition: reader.word(get(map, "condition"), `${where}.condition`, ["any", "on-failure", "none"]) ?? "any",
     delayMs: reader.duration(get(map, "delay"), `${where}.delay`) ?? DEFAULT_RESTART.delayMs,
@@ -189,9 +190,8 @@ export function readUpdate(
   path: string,
 ): UpdatePolicy {
   const where = `${path}.deploy.${key}`;
-  const map = reader.map(get(deploy, key), where);
+  const map = reader.section(get(deploy, key), where, `${PATTERN}.${key}`);
   if (map === undefined) return DEFAULT_UPDATE;
-  reader.only(map, where, ["parallelism", "delay", "order", "failure_action", "monitor", "max_failure_ratio"]);
   const actions =
     key === "update_config" ? (["pause", "continue", "rollback"] as const) : (["pause", "continue"] as const);
   return {

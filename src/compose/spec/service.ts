@@ -1,0 +1,185 @@
+// One service of the merged file to its spec: what has no order in its meaning is sorted, so that a spec's identity does not depend on
+// how it was written. Pure but for the files that it names.
+
+import type { ContainerSpec, Mount, PullPolicy, ServiceSpec, TaskTemplate } from "../../core/model/service-spec.ts";
+import { readOnLeaseLost } from "../x-davit/on-lease-lost.ts";
+import { readSettle } from "../x-davit/settle.ts";
+import type { ReadFile } from "../tree/disk.ts";
+import type { Environment } from "../tree/interpolate.ts";
+import { type ComposeNode, get, type MapNode, written } from "../tree/node.ts";
+import type { Configs } from "./configs.ts";
+import { readMode, readPlacement, readResources, readRestart, readUpdate } from "./deploy.ts";
+import { readEnvFiles, readLabelFiles } from "./env-files.ts";
+import { readHealth } from "./health.ts";
+import { readHooks } from "./hooks.ts";
+import { readMounts, readTmpfs } from "./mounts.ts";
+import { readAttachments, readNetworkMode } from "./networks.ts";
+import { readPorts } from "./ports.ts";
+import type { Reader } from "./reader.ts";
+import { readRuntime } from "./runtime.ts";
+import { parsePortRange } from "./values.ts";
+import { readWords } from "./words.ts";
+
+const DEFAULT_STOP_GRACE_MS = 10_000;
+const PATTERN = "services.*";
+
+export type ServiceContext = {
+  readonly reader: Reader;
+  readonly stack: string;
+  /** For environment entries without a value. */
+  readonly environment: Environment;
+  readonly read: ReadFile;
+  /** The project's directory, absolute. */
+  readonly directory: string;
+  readonly configs: Configs;
+  /** Full name of a declared volume or network; undefined if it is not declared. */
+  readonly volumeName: (key: string) => string | undefined;
+  readonly networkName: (key: string) => string | undefined;
+};
+
+export function readService(context: ServiceContext, name: string, map: MapNode): ServiceSpec {
+  const { reader, stack } = context;
+  const path = `services.${name}`;
+  reader.keys(map, path, PATTERN);
+  const deploy = reader.section(get(map, "deploy"), `${path}.deploy`, `${PATTERN}.deploy`);
+  return {
+    name: `${stack}_${name}`,
+    stack,
+    labels: reader.textMap(get(deploy, "labels"), `${path}.deploy.labels`),
+    mode: readMode(reader, map, deploy, path),
+    template: readTemplate(context, map, deploy, path),
+    update: readUpdate(reader, deploy, "update_config", path),
+    rollback: readUpdate(reader, deploy, "rollback_config", path),
+  };
+}
+
+function readTemplate(context: ServiceContext, map: MapNode, deploy: MapNode | undefined, path: string): TaskTemplate {
+  const { reader } = context;
+  const extension = reader.section(get(map, "x-davit"), `${path}.x-davit`, `${PATTERN}.x-davit`);
+  const container = readContainer(context, map, path);
+  const health = readHealth(reader, get(map, "healthcheck"), get(extension, "health"), path);
+  if (container.networkMode === "none" && (health.probe.kind === "http" || health.probe.kind === "tcp"))
+    reader.problem(
+      map.at,
+      `${path}.x-davit.health`,
+      "does not go with network_mode: none: nothing reaches the container",
+    );
+  return {
+    container,
+    resources: readResources(reader, map, deploy, path),
+    placement: readPlacement(reader, map, deploy, path),
+    restart: readRestart(reader, map, deploy, path),
+    health,
+    ports: readPorts(reader, get(map, "ports"), `${path}.ports`).toSorted(
+      (a, b) =>
+        a.target - b.target || a.published.from - b.published.from || (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1),
+    ),
+    networks:
+      container.networkMode === undefined
+        ? readAttachments(reader, get(map, "networks"), `${path}.networks`, context.networkName)
+        : [],
+    settleMs: readSettle(reader, get(extension, "settle"), `${path}.x-davit.settle`),
+    onLeaseLost: readOnLeaseLost(reader, get(extension, "on_lease_lost"), `${path}.x-davit.on_lease_lost`),
+  };
+}
+
+function readContainer(context: ServiceContext, map: MapNode, path: string): ContainerSpec {
+  const { reader, environment } = context;
+  const at = (key: string): readonly [ComposeNode | undefined, string] => [get(map, key), `${path}.${key}`];
+  checkExpose(reader, ...at("expose"));
+  const optional: { readonly [Key in keyof ContainerSpec]?: ContainerSpec[Key] | undefined } = {
+    entrypoint: readWords(reader, ...at("entrypoint")),
+    command: readWords(reader, ...at("command")),
+    stopSignal: reader.text(...at("stop_signal")),
+    workingDir: reader.text(...at("working_dir")),
+    user: reader.text(...at("user")),
+    groups: written(get(map, "group_add")) === undefined ? undefined : reader.texts(...at("group_add")).toSorted(),
+    hostname: reader.text(...at("hostname")),
+    domainname: reader.text(...at("domainname")),
+    init: reader.bool(...at("init")),
+    tty: reader.bool(...at("tty")),
+    openStdin: reader.bool(...at("stdin_open")),
+    readOnly: reader.bool(...at("read_only")),
+    logging: readLogging(reader, ...at("logging")),
+    networkMode: readNetworkMode(reader, map, path),
+    postStart: readHooks(reader, ...at("post_start"), "post_start", environment),
+    preStop: readHooks(reader, ...at("pre_stop"), "pre_stop", environment),
+  };
+  return {
+    image: readImage(reader, map, path),
+    pullPolicy: readPullPolicy(reader, ...at("pull_policy")),
+    env: readEnvironment(context, map, path),
+    labels: { ...readLabelFiles(context, ...at("label_file")), ...reader.textMap(...at("labels")) },
+    mounts: readAllMounts(context, map, path),
+    stopGraceMs: reader.duration(...at("stop_grace_period")) ?? DEFAULT_STOP_GRACE_MS,
+    runtime: readRuntime(reader, map, path),
+    ...(Object.fromEntries(
+      Object.entries(optional).filter(([, value]) => value !== undefined),
+    ) as Partial<ContainerSpec>),
+  };
+}
+
+function readImage(reader: Reader, map: MapNode, path: string): string {
+  const node = get(map, "image");
+  const image = reader.text(node, `${path}.image`);
+  if (image === undefined && get(map, "build") === undefined) reader.problem(map.at, path, "lacks image");
+  if (image !== undefined && (/\s/.test(image) || image === ""))
+    reader.problem(node?.at ?? map.at, `${path}.image`, `'${image}' is not the name of an image`);
+  return image ?? "";
+}
+
+/** By target: two mounts there cannot both be. */
+function readAllMounts(context: ServiceContext, map: MapNode, path: string): readonly Mount[] {
+  const { reader, configs } = context;
+  const mounts = [
+    ...readMounts(context, get(map, "volumes"), `${path}.volumes`),
+    ...readTmpfs(reader, get(map, "tmpfs"), `${path}.tmpfs`),
+    ...configs.readMounts(get(map, "configs"), `${path}.configs`),
+  ];
+  const targets = new Set<string>();
+  for (const { target } of mounts) {
+    if (targets.has(target)) reader.problem(map.at, path, `mounts two things at ${target}`);
+    targets.add(target);
+  }
+  return mounts.sort((a, b) => (a.target < b.target ? -1 : 1));
+}
+
+function readPullPolicy(reader: Reader, node: ComposeNode | undefined, path: string): PullPolicy {
+  const text = reader.text(node, path);
+  if (node !== undefined && text !== undefined && /^(daily|weekly|every_.+)$/.test(text)) {
+    reader.problem(node.at, path, `'${text}' is not supported yet: use always or missing`);
+    return "missing";
+  }
+  const word = reader.word(node, path, ["missing", "if_not_present", "always", "never", "build"]);
+  if (word === "build" && node !== undefined)
+    reader.problem(node.at, path, "build is not supported: build and push the image first");
+  return word === "always" || word === "never" ? word : "missing";
+}
+
+/** Environment files first, then `environment`; a name without a value takes it from where the command runs, if it has one there. */
+function readEnvironment(context: ServiceContext, map: MapNode, path: string): Readonly<Record<string, string>> {
+  const env: Record<string, string> = { ...readEnvFiles(context, get(map, "env_file"), `${path}.env_file`) };
+  for (const [name, value] of context.reader.pairs(get(map, "environment"), `${path}.environment`)) {
+    const given = value ?? context.environment[name];
+    if (given === undefined) delete env[name];
+    else env[name] = given;
+  }
+  return env;
+}
+
+function readLogging(
+  reader: Reader,
+  node: ComposeNode | undefined,
+  path: string,
+): ContainerSpec["logging"] | undefined {
+  const map = reader.section(node, path, `${PATTERN}.logging`);
+  if (map === undefined) return undefined;
+  const options = reader.textMap(get(map, "options"), `${path}.options`);
+  return { driver: reader.text(get(map, "driver"), `${path}.driver`) ?? "json-file", options };
+}
+
+function checkExpose(reader: Reader, node: ComposeNode | undefined, path: string): void {
+  for (const text of reader.texts(node, path))
+    if (parsePortRange(text.replace(/\/(tcp|udp)$/, "")) === undefined && node !== undefined)
+      reader.problem(node.at, path, `'${text}' is not a port or a range of them`);
+}
