@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { Loaded } from "../compose/load.ts";
+import type { BuildSpec } from "../compose/spec/build.ts";
 import { textOfFile } from "../compose/tree/disk.ts";
 import { parseEnvFile } from "../compose/tree/env-file.ts";
 import type { SourceFile } from "../compose/tree/assemble.ts";
@@ -69,8 +70,12 @@ const OVERRIDES = [
   "docker-compose.override.yml",
 ];
 
-/** A stack, the merged file that it was read from, and what was read. */
-export type ComposeResult = { readonly stack: StackSpec; readonly merged: MapNode };
+/** A stack, the merged file that it was read from, and the images that its services build. */
+export type ComposeResult = {
+  readonly stack: StackSpec;
+  readonly merged: MapNode;
+  readonly builds: readonly BuildSpec[];
+};
 
 /** Throws `invalid_input` with every problem; warnings go to standard error. */
 export async function readCompose(context: CliContext, flags: ComposeFlags): Promise<ComposeResult> {
@@ -79,8 +84,8 @@ export async function readCompose(context: CliContext, flags: ComposeFlags): Pro
     import("../compose/tree/node.ts"),
   ]);
   for (const warning of loaded.warnings) note(context, `warning: ${renderProblem(warning)}`);
-  const { stack, merged, problems } = loaded;
-  if (stack !== undefined && merged !== undefined) return { stack, merged };
+  const { stack, merged, builds, problems } = loaded;
+  if (stack !== undefined && merged !== undefined && builds !== undefined) return { stack, merged, builds };
   const files = flags.file ?? [];
   throw new DavitError(
     "invalid_input",

@@ -3,6 +3,7 @@
 import { posix } from "node:path";
 import { MAX_SERVICES } from "../core/commands/check-spec.ts";
 import type { StackSpec } from "../core/model/service-spec.ts";
+import { type BuildSpec, readBuild } from "./spec/build.ts";
 import { Configs } from "./spec/configs.ts";
 import { checkDependencies } from "./spec/dependencies.ts";
 import { readNetworks } from "./spec/networks.ts";
@@ -32,6 +33,8 @@ export type LoadInput = {
 export type Loaded = {
   /** Absent when there are problems. */
   readonly stack?: StackSpec;
+  /** What the services build, if anything; absent when there are problems. */
+  readonly builds?: readonly BuildSpec[];
   /** The merged file, all variables filled in; absent when it could not be read at all. */
   readonly merged?: MapNode;
   readonly problems: readonly Problem[];
@@ -48,10 +51,21 @@ export function loadStack(input: LoadInput): Loaded {
   if (merged === undefined && reader.problems.length === 0)
     reader.problem(startOf(input), "", "the file is empty: it needs services:");
   if (merged === undefined || reader.problems.length > 0) return finish(reader, merged, undefined);
-  return finish(reader, merged, readStack(reader, input, project, merged, name));
+  const chosen = chosenServices(reader, input, merged);
+  const stack = readStack(reader, input, project, merged, name, chosen);
+  const context = { reader, directory: input.directory, environment: project.variables.values };
+  const builds = chosen.flatMap(([key, map]) => readBuild(context, key, map) ?? []);
+  return { ...finish(reader, merged, stack), ...(reader.problems.length > 0 ? {} : { builds }) };
 }
 
-function readStack(reader: Reader, input: LoadInput, project: Project, merged: MapNode, name: string): StackSpec {
+function readStack(
+  reader: Reader,
+  input: LoadInput,
+  project: Project,
+  merged: MapNode,
+  name: string,
+  chosen: readonly (readonly [string, MapNode])[],
+): StackSpec {
   reader.keys(merged, "", "");
   reader.section(get(merged, "x-davit"), "x-davit", "x-davit");
   const environment = project.variables.values;
@@ -61,7 +75,6 @@ function readStack(reader: Reader, input: LoadInput, project: Project, merged: M
   const configs = new Configs({ reader, read, hash, directory, environment }, merged);
   for (const [key, { node }] of named(reader.map(get(merged, "secrets"), "secrets")))
     reader.section(node, `secrets.${key}`, "secrets.*");
-  const chosen = chosenServices(reader, input, merged);
   const services = chosen.map(([key, map]) =>
     readService(
       {

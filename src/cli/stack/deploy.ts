@@ -4,10 +4,11 @@ import { buildCommand } from "@stricli/core";
 import type { StackSpec } from "../../core/model/service-spec.ts";
 import type { DeployView } from "../../core/model/views.ts";
 import { type CliContext, JSON_FLAG, note, say, sayJson } from "../context.ts";
+import { buildImages } from "./build.ts";
 import { COMPOSE_FLAGS, type ComposeFlags, readCompose } from "../compose-files.ts";
 import { WAIT_FLAGS, type WaitFlags, waitUnlessDetached } from "../wait.ts";
 
-type Flags = ComposeFlags & WaitFlags & { readonly dryRun: boolean; readonly json: boolean };
+type Flags = ComposeFlags & WaitFlags & { readonly build: boolean; readonly dryRun: boolean; readonly json: boolean };
 
 export const deploy = buildCommand<Flags, [], CliContext>({
   docs: {
@@ -19,12 +20,18 @@ export const deploy = buildCommand<Flags, [], CliContext>({
     flags: {
       ...COMPOSE_FLAGS,
       ...WAIT_FLAGS,
+      build: {
+        kind: "boolean",
+        brief: "build the images that the files say how to, with this machine's docker, and push them first",
+        default: false,
+      },
       dryRun: { kind: "boolean", brief: "show the plan, change nothing", default: false },
       json: JSON_FLAG,
     },
   },
   async func(flags) {
-    const { stack } = await readCompose(this, flags);
+    const { stack, builds } = await readCompose(this, flags);
+    await buildImages(this, builds, flags);
     await deployStack(this, stack, flags);
   },
 });

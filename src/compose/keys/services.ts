@@ -5,6 +5,7 @@ import { type KeyTable, under, v } from "./verdict.ts";
 const engine = v("engine");
 const davit = v("davit");
 const windows = "it is for Windows containers";
+const buildElsewhere = v("refused", "build and push the image with docker buildx, and leave build out");
 const oneInterface = "a task has one interface, on its node's bridge";
 const S = "services.*";
 
@@ -12,7 +13,10 @@ const PLAIN = {
   annotations: v("engine", "Docker 24 or newer on the nodes"),
   attach: v("ignored", "there is no attached mode: see davit service logs -f"),
   blkio_config: engine,
-  build: v("refused", "build and push the image first, then name it with image:"),
+  build: v(
+    "davit",
+    "with image: the image is taken from its registry, where davit deploy --build puts it; without image it is refused",
+  ),
   cap_add: engine,
   cap_drop: engine,
   cgroup: v("engine", "host, private"),
@@ -42,7 +46,7 @@ const PLAIN = {
   entrypoint: engine,
   env_file: v("davit", "read where the command runs, and sent as environment"),
   environment: engine,
-  expose: v("ignored", "containers reach each other's ports without it"),
+  expose: v("davit", "checked; containers reach each other's ports with and without it"),
   extends: v("davit", "from the same file or another one"),
   external_links: v("refused", "services find each other over networks"),
   extra_hosts: engine,
@@ -56,7 +60,7 @@ const PLAIN = {
   isolation: v("refused", windows),
   label_file: v("davit", "read where the command runs"),
   labels: v("engine", "labels of the containers; deploy.labels are the service's"),
-  links: v("ignored", "services find each other over networks"),
+  links: v("davit", "checked; services find each other over networks; another name is an alias there"),
   logging: v("engine", "without it: json-file, 10 MB, 3 files"),
   mac_address: v("refused", "every task gets an address of its own"),
   mem_limit: v("engine", "a limit; deploy.resources.limits.memory goes before it"),
@@ -119,6 +123,14 @@ export const SERVICE_KEYS: KeyTable = {
   ...under(`${S}.blkio_config.device_read_iops`, engine, "path rate"),
   ...under(`${S}.blkio_config.device_write_bps`, engine, "path rate"),
   ...under(`${S}.blkio_config.device_write_iops`, engine, "path rate"),
+  ...under(`${S}.build`, davit, "context dockerfile dockerfile_inline args labels extra_hosts cache_from tags target"),
+  ...under(`${S}.build`, davit, "network platforms shm_size no_cache pull"),
+  ...under(
+    `${S}.build`,
+    buildElsewhere,
+    "additional_contexts cache_to entitlements isolation privileged provenance sbom",
+  ),
+  ...under(`${S}.build`, buildElsewhere, "secrets ssh ulimits"),
   ...under(`${S}.configs`, davit, "source target uid gid mode"),
   ...under(`${S}.depends_on.*`, davit, "condition restart required"),
   ...under(`${S}.devices`, engine, "source target permissions"),

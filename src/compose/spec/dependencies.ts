@@ -38,7 +38,10 @@ function readDependsOn(
   const wanted =
     node.kind === "map"
       ? [...node.entries].map(([name, entry]) => readEntry(reader, name, entry.keyAt, entry.node, `${path}.${name}`))
-      : reader.list(node, path).map((item) => ({ name: reader.text(item, path) ?? "", at: item.at, isRequired: true }));
+      : reader.list(node, path).flatMap((item) => {
+          const name = reader.text(item, path);
+          return name === undefined ? [] : [{ name, at: item.at, isRequired: true }];
+        });
   for (const { name, at, isRequired } of wanted) {
     if (active.has(name)) continue;
     const why = all.has(name) ? `'${name}' belongs to no chosen profile` : `there is no service '${name}'`;

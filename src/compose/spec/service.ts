@@ -122,7 +122,7 @@ function readContainer(context: ServiceContext, map: MapNode, path: string): Con
 function readImage(reader: Reader, map: MapNode, path: string): string {
   const node = get(map, "image");
   const image = reader.text(node, `${path}.image`);
-  if (image === undefined && get(map, "build") === undefined) reader.problem(map.at, path, "lacks image");
+  if (image === undefined && written(get(map, "build")) === undefined) reader.problem(map.at, path, "lacks image");
   if (image !== undefined && (/\s/.test(image) || image === ""))
     reader.problem(node?.at ?? map.at, `${path}.image`, `'${image}' is not the name of an image`);
   return image ?? "";
@@ -152,7 +152,11 @@ function readPullPolicy(reader: Reader, node: ComposeNode | undefined, path: str
   }
   const word = reader.word(node, path, ["missing", "if_not_present", "always", "never", "build"]);
   if (word === "build" && node !== undefined)
-    reader.problem(node.at, path, "build is not supported: build and push the image first");
+    reader.problem(
+      node.at,
+      path,
+      "build is not supported: nodes do not build; davit deploy --build builds here and pushes",
+    );
   return word === "always" || word === "never" ? word : "missing";
 }
 

@@ -108,8 +108,8 @@ export class Assembler {
       directory,
       home: project.variables.values["HOME"],
       complain: (problem) => this.#to.problems.push(problem),
-      open: (path, at) => {
-        const other = this.#opened(path, at, project);
+      open: (path, at, where) => {
+        const other = this.#opened(path, at, where, project);
         return other === undefined ? undefined : this.#scope(path, other, undefined, posix.dirname(path), project);
       },
       done: new Map(),
@@ -117,11 +117,11 @@ export class Assembler {
   }
 
   /** A file that services are extended from; read once, however many of them there are. */
-  #opened(path: string, at: ComposeNode, project: Project): MapNode | undefined {
+  #opened(path: string, at: Place, where: string, project: Project): MapNode | undefined {
     const trees = this.#trees.get(project) ?? new Map<string, MapNode | undefined>();
     this.#trees.set(project, trees);
     if (trees.has(path)) return trees.get(path);
-    const file = this.#file(path, at.at, "extends");
+    const file = this.#file(path, at, where);
     const tree = file === undefined ? undefined : this.#tree(file, project);
     trees.set(path, tree);
     return tree;

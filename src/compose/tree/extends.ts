@@ -2,7 +2,7 @@
 // through the scope.
 
 import { mergeNodes } from "./merge.ts";
-import { type ComposeNode, get, type MapNode, type Problem, withoutEntry, written } from "./node.ts";
+import { type ComposeNode, get, type MapNode, type Place, type Problem, withoutEntry, written } from "./node.ts";
 import { absolutePath, isRemote, rebaseService } from "./paths.ts";
 
 /** Longer chains are a slip. */
@@ -18,8 +18,8 @@ export type ExtendScope = {
   /** What its relative paths begin at. */
   readonly directory: string;
   readonly home: string | undefined;
-  /** Another file as a scope; undefined if it cannot be read, with the complaint made at `at`. */
-  readonly open: (path: string, at: ComposeNode) => ExtendScope | undefined;
+  /** Another file as a scope; undefined if it cannot be read, which is then said with place and path. */
+  readonly open: (path: string, at: Place, where: string) => ExtendScope | undefined;
   readonly complain: (problem: Problem) => void;
   /** Services whose bases were merged already. */
   readonly done: Map<string, MapNode>;
@@ -62,7 +62,9 @@ function baseOf(
   if (target.file !== undefined && isRemote(target.file))
     return complain(`'${target.file}' is remote: download it and name the file`);
   const from =
-    target.file === undefined ? scope : scope.open(absolutePath(target.file, scope.directory, scope.home), node);
+    target.file === undefined
+      ? scope
+      : scope.open(absolutePath(target.file, scope.directory, scope.home), node.at, `services.${name}.extends`);
   if (from === undefined) return undefined;
   const where = target.file === undefined ? "" : ` in ${target.file}`;
   const found = get(from.services, target.service) ?? get(from.earlier, target.service);
