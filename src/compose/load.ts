@@ -15,6 +15,9 @@ import type { ReadFile } from "./tree/disk.ts";
 import { Growth, interpolateText, type Variables } from "./tree/interpolate.ts";
 import { type ComposeNode, get, type MapNode, type Place, type Problem, sortProblems, written } from "./tree/node.ts";
 
+/** Problems, and warnings, that are told one by one. */
+const MAX_PROBLEMS = 500;
+
 export type LoadInput = {
   /** In the order of -f: later ones win. */
   readonly files: readonly SourceFile[];
@@ -104,11 +107,19 @@ function readStack(
 
 function finish(reader: Reader, merged: MapNode | undefined, stack: StackSpec | undefined): Loaded {
   return {
-    problems: sortProblems(reader.problems),
-    warnings: sortProblems(reader.warnings),
+    problems: bounded(sortProblems(reader.problems)),
+    warnings: bounded(sortProblems(reader.warnings)),
     ...(merged === undefined ? {} : { merged }),
     ...(stack === undefined || reader.problems.length > 0 ? {} : { stack }),
   };
+}
+
+/** A broken file of thousands of lines is not told line by line. */
+function bounded(problems: readonly Problem[]): readonly Problem[] {
+  const next = problems[MAX_PROBLEMS];
+  if (next === undefined) return problems;
+  const message = `and ${problems.length - MAX_PROBLEMS} more, from here on`;
+  return [...problems.slice(0, MAX_PROBLEMS), { at: next.at, path: "", message }];
 }
 
 /** The project's name is a variable too. */

@@ -30,10 +30,12 @@ export function parseFile(file: string, text: string): ParsedFile {
   const lines = new LineCounter();
   const documents = parseAllDocuments(text, {
     lineCounter: lines,
-    uniqueKeys: true,
-    merge: true,
+    // both are done by the reader below: the library compares each key with all keys before it
+    uniqueKeys: false,
+    merge: false,
     version: "1.2",
     logLevel: "silent",
+    prettyErrors: false,
     keepSourceTokens: false,
   });
   if (!Array.isArray(documents) || documents.length === 0) return { root: undefined, problems: [], nodes: 0 };
@@ -56,7 +58,6 @@ export function parseFile(file: string, text: string): ParsedFile {
 }
 
 function explain(code: string, message: string): string {
-  if (code === "DUPLICATE_KEY") return "this key stands twice in the same mapping";
   if (code === "TAB_AS_INDENT") return "a tab is used for indentation: YAML wants spaces";
   return `not valid YAML: ${message.split("\n")[0]?.replace(/ at line.*$/, "") ?? message}`;
 }
@@ -89,7 +90,7 @@ class TreeReader {
   }
 
   #readPlain(node: Node, at: Place, depth: number): ComposeNode {
-    const tag = tagOf(node);
+    const tag = this.#tagOf(node, at);
     const tagged = tag === undefined ? {} : { tag };
     if (isMap(node))
       return { kind: "map", at, entries: this.#readEntries(node.items as Pair<Node, Node | null>[], depth), ...tagged };
@@ -102,6 +103,15 @@ class TreeReader {
       };
     if (isScalar(node)) return { ...scalar(node.value, node.source, at), ...tagged };
     return { kind: "scalar", at, value: null, text: "" };
+  }
+
+  #tagOf(node: Node, at: Place): MergeTag | undefined {
+    const { tag } = node as { tag?: string };
+    if (tag === "!reset") return "reset";
+    if (tag === "!override") return "override";
+    if (tag !== undefined && !/^tag:yaml\.org,2002:(str|int|float|bool|null|map|seq)$/.test(tag))
+      this.#complain(at, `tag ${tag.replace("tag:yaml.org,2002:", "!!")} is not known: !reset and !override are`);
+    return undefined;
   }
 
   #readAlias(name: string, at: Place, depth: number): ComposeNode {
@@ -126,6 +136,8 @@ class TreeReader {
         this.#complain(keyAt, "a key must be a plain text");
       } else if (key === "<<") {
         for (const [name, entry] of this.#readMerge(pair.value, depth)) if (!merged.has(name)) merged.set(name, entry);
+      } else if (own.has(key)) {
+        this.#complain(keyAt, `key '${key}' stands twice in the same mapping`);
       } else {
         own.set(key, { keyAt, node: this.read(pair.value, depth + 1) });
       }
@@ -163,11 +175,6 @@ class TreeReader {
     this.isOver = true;
     return { kind: "scalar", at, value: null, text: "" };
   }
-}
-
-function tagOf(node: Node): MergeTag | undefined {
-  const { tag } = node as { tag?: string };
-  return tag === "!reset" ? "reset" : tag === "!override" ? "override" : undefined;
 }
 
 function scalar(value: unknown, source: string | undefined, at: Place): ScalarNode {
