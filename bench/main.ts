@@ -1,6 +1,6 @@
 // `npm run bench`: davit's numbers on three lab hosts, each beside what it is compared with in the same run. Prints a table, writes it as
 // JSON, and ends with 1 if a target is missed.
-// Usage: npm run bench [-- [--runs N] [replicas] [healing] [idle] [api] [joins]]
+// Usage: npm run bench [-- [--runs N] [replicas] [healing] [idle] [api] [joins] [compose]]
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
@@ -10,6 +10,7 @@ import { cleanLab, type Cluster, startCluster } from "../test/lab/cluster.ts";
 import { BENCH_PLACE, Lab, placeFrom } from "../test/lab/lab.ts";
 import { mustRun } from "../test/lab/run-command.ts";
 import { measureApi } from "./api.ts";
+import { measureCompose } from "./compose.ts";
 import { measureJoins } from "./joins.ts";
 import { measureIdle } from "./processes.ts";
 import { measureHealing, measureReplicas } from "./services.ts";
@@ -27,6 +28,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   api: inCluster(measureApi),
   joins: inCluster((cluster, runs) => measureJoins(cluster.lab, cluster.coordinator, runs), 0),
   healing: measureHealing,
+  compose: (_lab, runs) => measureCompose(runs),
 };
 
 /** Each part has a cluster of its own: what one leaves behind is not the next one's load. */

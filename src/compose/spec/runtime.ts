@@ -11,108 +11,117 @@ import { parseDuration } from "./values.ts";
 /** Largest number of microseconds that the engine's fields take without loss. */
 const MAX_MICROS = 2 ** 52;
 
+type Read<Value> = (reader: Reader, node: ComposeNode, path: string) => Value | undefined;
+type Field = {
+  readonly [Name in keyof RuntimeOptions]-?: readonly [Name, Read<RuntimeOptions[Name]>];
+}[keyof RuntimeOptions];
+
+/** Which option a key becomes, and how it is read. */
+const FIELDS: Readonly<Record<string, Field>> = {
+  annotations: ["annotations", mapOf],
+  blkio_config: ["blkio", readBlockIo],
+  cap_add: ["capAdd", sortedTexts],
+  cap_drop: ["capDrop", sortedTexts],
+  cgroup: ["cgroupNamespace", (reader, node, path) => reader.word<"host" | "private">(node, path, ["host", "private"])],
+  cgroup_parent: ["cgroupParent", textOf],
+  cpu_period: ["cpuPeriodUs", readMicros],
+  cpu_quota: ["cpuQuotaUs", readMicros],
+  cpu_rt_period: ["cpuRealtimePeriodUs", readMicros],
+  cpu_rt_runtime: ["cpuRealtimeRuntimeUs", readMicros],
+  cpu_shares: ["cpuShares", wholeNumber(0, 262_144)],
+  cpuset: ["cpuset", readCpuset],
+  device_cgroup_rules: ["deviceCgroupRules", readRules],
+  devices: ["devices", readDevices],
+  dns: ["dns", textsOf],
+  dns_opt: ["dnsOptions", textsOf],
+  dns_search: ["dnsSearch", textsOf],
+  extra_hosts: ["extraHosts", readExtraHosts],
+  ipc: ["ipcMode", namespaceOf(["none", "private", "shareable", "host"])],
+  mem_swappiness: ["memorySwappiness", wholeNumber(0, 100)],
+  memswap_limit: ["memorySwapBytes", readSwap],
+  oom_kill_disable: ["oomKillDisable", (reader, node, path) => reader.bool(node, path)],
+  oom_score_adj: ["oomScoreAdj", wholeNumber(-1_000, 1_000)],
+  pid: ["pidMode", namespaceOf(["host"])],
+  privileged: ["privileged", (reader, node, path) => reader.bool(node, path)],
+  runtime: ["runtimeName", textOf],
+  security_opt: ["securityOpt", sortedTexts],
+  shm_size: ["shmSizeBytes", (reader, node, path) => reader.bytes(node, path)],
+  storage_opt: ["storageOptions", mapOf],
+  sysctls: ["sysctls", mapOf],
+  ulimits: ["ulimits", readUlimits],
+  userns_mode: ["usernsMode", namespaceOf(["host"])],
+  uts: ["utsMode", namespaceOf(["host"])],
+};
+
+/** Only keys that stand there are looked at: most services have few of them. */
 export function readRuntime(reader: Reader, service: MapNode, path: string): RuntimeOptions {
-  const at = (key: string): readonly [ComposeNode | undefined, string] => [get(service, key), `${path}.${key}`];
-  const micros = (key: string): number | undefined => readMicros(reader, ...at(key));
-  const options: { readonly [Key in keyof RuntimeOptions]: RuntimeOptions[Key] | undefined } = {
-    ...readIsolation(reader, service, path),
-    ulimits: readUlimits(reader, ...at("ulimits")),
-    shmSizeBytes: reader.bytes(...at("shm_size")),
-    devices: readDevices(reader, ...at("devices")),
-    deviceCgroupRules: sorted(readRules(reader, ...at("device_cgroup_rules"))),
-    deviceRequests: readDeviceRequests(reader, service, path),
-    extraHosts: sorted(readExtraHosts(reader, ...at("extra_hosts"))),
-    dns: textsOf(reader, ...at("dns")),
-    dnsSearch: textsOf(reader, ...at("dns_search")),
-    dnsOptions: textsOf(reader, ...at("dns_opt")),
-    oomScoreAdj: reader.number(...at("oom_score_adj"), { min: -1_000, max: 1_000, whole: true }),
-    oomKillDisable: reader.bool(...at("oom_kill_disable")),
-    annotations: mapOf(reader, ...at("annotations")),
-    runtimeName: reader.text(...at("runtime")),
-    storageOptions: mapOf(reader, ...at("storage_opt")),
-    blkio: readBlockIo(reader, ...at("blkio_config")),
-    cpuShares: reader.number(...at("cpu_shares"), { min: 0, max: 262_144, whole: true }),
-    cpuPeriodUs: micros("cpu_period"),
-    cpuQuotaUs: micros("cpu_quota"),
-    cpuRealtimePeriodUs: micros("cpu_rt_period"),
-    cpuRealtimeRuntimeUs: micros("cpu_rt_runtime"),
-    cpuset: readCpuset(reader, ...at("cpuset")),
-    memorySwapBytes: readSwap(reader, ...at("memswap_limit")),
-    memorySwappiness: reader.number(...at("mem_swappiness"), { min: 0, max: 100, whole: true }),
-  };
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const options: Record<string, unknown> = {};
+  for (const [key, { node }] of service.entries) {
+    const field = Object.hasOwn(FIELDS, key) ? FIELDS[key] : undefined;
+    if (field === undefined || written(node) === undefined) continue;
+    const value = field[1](reader, node, `${path}.${key}`);
+    if (value !== undefined) options[field[0]] = value;
+  }
+  const deviceRequests = readDeviceRequests(reader, service, path);
+  return { ...options, ...(deviceRequests === undefined ? {} : { deviceRequests }) };
 }
 
-/** What a container may do, and which name spaces it has of its own. */
-function readIsolation(reader: Reader, service: MapNode, path: string): Partial<RuntimeOptions> {
-  const at = (key: string): readonly [ComposeNode | undefined, string] => [get(service, key), `${path}.${key}`];
-  const found: { readonly [Key in keyof RuntimeOptions]: RuntimeOptions[Key] | undefined } = {
-    capAdd: sorted(textsOf(reader, ...at("cap_add"))),
-    capDrop: sorted(textsOf(reader, ...at("cap_drop"))),
-    privileged: reader.bool(...at("privileged")),
-    securityOpt: sorted(textsOf(reader, ...at("security_opt"))),
-    sysctls: mapOf(reader, ...at("sysctls")),
-    pidMode: namespace(reader, ...at("pid"), ["host"]),
-    ipcMode: namespace(reader, ...at("ipc"), ["none", "private", "shareable", "host"]),
-    utsMode: namespace(reader, ...at("uts"), ["host"]),
-    usernsMode: namespace(reader, ...at("userns_mode"), ["host"]),
-    cgroupNamespace: reader.word(...at("cgroup"), ["host", "private"]),
-    cgroupParent: reader.text(...at("cgroup_parent")),
-  };
-  return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined));
+function textOf(reader: Reader, node: ComposeNode, path: string): string | undefined {
+  return reader.text(node, path);
+}
+
+function textsOf(reader: Reader, node: ComposeNode, path: string): readonly string[] {
+  return reader.texts(node, path);
+}
+
+function sortedTexts(reader: Reader, node: ComposeNode, path: string): readonly string[] {
+  return [...new Set(reader.texts(node, path))].sort();
+}
+
+function mapOf(reader: Reader, node: ComposeNode, path: string): Readonly<Record<string, string>> {
+  return reader.textMap(node, path);
+}
+
+function wholeNumber(min: number, max: number): Read<number> {
+  return (reader, node, path) => reader.number(node, path, { min, max, whole: true });
 }
 
 /** Tasks run where there is room, so one cannot count on another's container being on the same node. */
-function namespace(
-  reader: Reader,
-  node: ComposeNode | undefined,
-  path: string,
-  words: readonly string[],
-): string | undefined {
-  const text = reader.text(node, path);
-  if (text === undefined || text === "" || node === undefined) return undefined;
-  if (/^(service|container):/.test(text))
-    return reader.problem(node.at, path, `'${text}' is not supported: tasks of two services need not run on one node`);
-  return reader.word(node, path, words);
-}
-
-function textsOf(reader: Reader, node: ComposeNode | undefined, path: string): readonly string[] | undefined {
-  return written(node) === undefined ? undefined : reader.texts(node, path);
-}
-
-function mapOf(
-  reader: Reader,
-  node: ComposeNode | undefined,
-  path: string,
-): Readonly<Record<string, string>> | undefined {
-  return written(node) === undefined ? undefined : reader.textMap(node, path);
-}
-
-function sorted(texts: readonly string[] | undefined): readonly string[] | undefined {
-  return texts === undefined ? undefined : [...new Set(texts)].sort();
+function namespaceOf(words: readonly string[]): Read<string> {
+  return (reader, node, path) => {
+    const text = reader.text(node, path);
+    if (text === undefined || text === "") return undefined;
+    if (/^(service|container):/.test(text))
+      return reader.problem(
+        node.at,
+        path,
+        `'${text}' is not supported: tasks of two services need not run on one node`,
+      );
+    return reader.word(node, path, words);
+  };
 }
 
 /** Microseconds as a number, or a duration with a unit; -1 means no limit. */
-function readMicros(reader: Reader, node: ComposeNode | undefined, path: string): number | undefined {
+function readMicros(reader: Reader, node: ComposeNode, path: string): number | undefined {
   const text = reader.text(node, path);
-  if (text === undefined || node === undefined) return undefined;
+  if (text === undefined) return undefined;
   const durationMs = /[a-z]$/.test(text) ? parseDuration(text) : undefined;
   return durationMs === undefined
     ? reader.number(node, path, { min: -1, max: MAX_MICROS, whole: true })
     : Math.round(durationMs * 1_000);
 }
 
-function readSwap(reader: Reader, node: ComposeNode | undefined, path: string): number | undefined {
+function readSwap(reader: Reader, node: ComposeNode, path: string): number | undefined {
   return reader.text(node, path) === "-1" ? -1 : reader.bytes(node, path);
 }
 
-function readCpuset(reader: Reader, node: ComposeNode | undefined, path: string): string | undefined {
+function readCpuset(reader: Reader, node: ComposeNode, path: string): string | undefined {
   const text = reader.text(node, path);
-  if (text === undefined || node === undefined || /^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(text)) return text;
+  if (text === undefined || /^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(text)) return text;
   return reader.problem(node.at, path, `'${text}' is not a list of CPUs: write 0-3 or 0,2`);
 }
 
-function readUlimits(reader: Reader, node: ComposeNode | undefined, path: string): RuntimeOptions["ulimits"] {
+function readUlimits(reader: Reader, node: ComposeNode, path: string): RuntimeOptions["ulimits"] {
   const map = reader.map(node, path);
   if (map === undefined) return undefined;
   const range = { min: -1, max: Number.MAX_SAFE_INTEGER, whole: true } as const;
@@ -132,8 +141,7 @@ function readUlimits(reader: Reader, node: ComposeNode | undefined, path: string
   return limits.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-function readDevices(reader: Reader, node: ComposeNode | undefined, path: string): RuntimeOptions["devices"] {
-  if (written(node) === undefined) return undefined;
+function readDevices(reader: Reader, node: ComposeNode, path: string): RuntimeOptions["devices"] {
   const devices = reader.list(node, path).flatMap((item, at) => {
     const where = `${path}[${at}]`;
     const map = item.kind === "map" ? item : undefined;
@@ -155,17 +163,16 @@ function readDevices(reader: Reader, node: ComposeNode | undefined, path: string
   return devices.sort((a, b) => (a.target < b.target ? -1 : 1));
 }
 
-function readRules(reader: Reader, node: ComposeNode | undefined, path: string): readonly string[] | undefined {
-  const texts = textsOf(reader, node, path);
-  for (const text of texts ?? [])
-    if (!/^[acb] ([0-9]+|\*):([0-9]+|\*) [rwm]{1,3}$/.test(text) && node !== undefined)
+function readRules(reader: Reader, node: ComposeNode, path: string): readonly string[] | undefined {
+  const texts = sortedTexts(reader, node, path);
+  for (const text of texts)
+    if (!/^[acb] ([0-9]+|\*):([0-9]+|\*) [rwm]{1,3}$/.test(text))
       reader.problem(node.at, path, `'${text}' is not a rule: write c 1:3 rwm`);
   return texts;
 }
 
 /** "name:address", whichever form it was written in. */
-function readExtraHosts(reader: Reader, node: ComposeNode | undefined, path: string): readonly string[] | undefined {
-  if (node === undefined || written(node) === undefined) return undefined;
+function readExtraHosts(reader: Reader, node: ComposeNode, path: string): readonly string[] | undefined {
   const pairs =
     node.kind === "map"
       ? [...node.entries].flatMap(([name, entry]) =>
@@ -175,11 +182,12 @@ function readExtraHosts(reader: Reader, node: ComposeNode | undefined, path: str
           const cut = text.search(/[=:]/);
           return [cut === -1 ? text : text.slice(0, cut), cut === -1 ? "" : text.slice(cut + 1)] as const;
         });
-  return pairs.flatMap(([name, address]) => {
+  const hosts = pairs.flatMap(([name, address]) => {
     const plain = address.replace(/^\[(.*)\]$/, "$1");
     if (name !== "" && (plain === "host-gateway" || /^[0-9a-fA-F.:]+$/.test(plain))) return [`${name}:${plain}`];
     return (
       reader.problem(node.at, path, `'${name}:${address}' is not a host with its address: write name=10.0.0.1`) ?? []
     );
   });
+  return [...new Set(hosts)].sort();
 }

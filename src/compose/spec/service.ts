@@ -83,28 +83,38 @@ function readTemplate(context: ServiceContext, map: MapNode, deploy: MapNode | u
   };
 }
 
+type Read<Value> = (reader: Reader, node: ComposeNode, path: string) => Value | undefined;
+type Field = {
+  readonly [Name in keyof ContainerSpec]-?: readonly [Name, Read<ContainerSpec[Name]>];
+}[keyof ContainerSpec];
+
+const readText: Read<string> = (reader, node, path) => reader.text(node, path);
+const readBool: Read<boolean> = (reader, node, path) => reader.bool(node, path);
+
+/** Keys that are one field of the container each. */
+const FIELDS: Readonly<Record<string, Field>> = {
+  command: ["command", readWords],
+  domainname: ["domainname", readText],
+  entrypoint: ["entrypoint", readWords],
+  group_add: ["groups", (reader, node, path) => reader.texts(node, path).toSorted()],
+  hostname: ["hostname", readText],
+  init: ["init", readBool],
+  logging: ["logging", readLogging],
+  read_only: ["readOnly", readBool],
+  stdin_open: ["openStdin", readBool],
+  stop_signal: ["stopSignal", readText],
+  tty: ["tty", readBool],
+  user: ["user", readText],
+  working_dir: ["workingDir", readText],
+};
+
 function readContainer(context: ServiceContext, map: MapNode, path: string): ContainerSpec {
   const { reader, environment } = context;
   const at = (key: string): readonly [ComposeNode | undefined, string] => [get(map, key), `${path}.${key}`];
   checkExpose(reader, ...at("expose"));
-  const optional: { readonly [Key in keyof ContainerSpec]?: ContainerSpec[Key] | undefined } = {
-    entrypoint: readWords(reader, ...at("entrypoint")),
-    command: readWords(reader, ...at("command")),
-    stopSignal: reader.text(...at("stop_signal")),
-    workingDir: reader.text(...at("working_dir")),
-    user: reader.text(...at("user")),
-    groups: written(get(map, "group_add")) === undefined ? undefined : reader.texts(...at("group_add")).toSorted(),
-    hostname: reader.text(...at("hostname")),
-    domainname: reader.text(...at("domainname")),
-    init: reader.bool(...at("init")),
-    tty: reader.bool(...at("tty")),
-    openStdin: reader.bool(...at("stdin_open")),
-    readOnly: reader.bool(...at("read_only")),
-    logging: readLogging(reader, ...at("logging")),
-    networkMode: readNetworkMode(reader, map, path),
-    postStart: readHooks(reader, ...at("post_start"), "post_start", environment),
-    preStop: readHooks(reader, ...at("pre_stop"), "pre_stop", environment),
-  };
+  const networkMode = readNetworkMode(reader, map, path);
+  const postStart = readHooks(reader, ...at("post_start"), "post_start", environment);
+  const preStop = readHooks(reader, ...at("pre_stop"), "pre_stop", environment);
   return {
     image: readImage(reader, map, path),
     pullPolicy: readPullPolicy(reader, ...at("pull_policy")),
@@ -113,10 +123,22 @@ function readContainer(context: ServiceContext, map: MapNode, path: string): Con
     mounts: readAllMounts(context, map, path),
     stopGraceMs: reader.duration(...at("stop_grace_period")) ?? DEFAULT_STOP_GRACE_MS,
     runtime: readRuntime(reader, map, path),
-    ...(Object.fromEntries(
-      Object.entries(optional).filter(([, value]) => value !== undefined),
-    ) as Partial<ContainerSpec>),
+    ...readFields(reader, map, path),
+    ...(networkMode === undefined ? {} : { networkMode }),
+    ...(postStart === undefined ? {} : { postStart }),
+    ...(preStop === undefined ? {} : { preStop }),
   };
+}
+
+function readFields(reader: Reader, map: MapNode, path: string): Partial<ContainerSpec> {
+  const fields: Record<string, unknown> = {};
+  for (const [key, { node }] of map.entries) {
+    const field = Object.hasOwn(FIELDS, key) ? FIELDS[key] : undefined;
+    if (field === undefined || written(node) === undefined) continue;
+    const value = field[1](reader, node, `${path}.${key}`);
+    if (value !== undefined) fields[field[0]] = value;
+  }
+  return fields;
 }
 
 function readImage(reader: Reader, map: MapNode, path: string): string {
