@@ -42,6 +42,7 @@ export function createBackend(input: BackendInput): Backend {
     nowMs: clock.nowMs(),
     newId: idSourceFrom(idFromBytes(random.bytes(ID_BYTES))),
     hash: (text) => hasher.hash(text),
+    hashBytes: (bytes) => hasher.hashBytes(bytes),
   });
   return {
     world: () => coordinator.worldOf(door.state),

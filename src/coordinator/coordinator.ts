@@ -18,7 +18,7 @@ import { Observations } from "./observations.ts";
 import { PresenceLoop } from "./presence.ts";
 import { type ReconnectPolicy, Sessions, WorkIndex } from "./sessions.ts";
 import type { Trust } from "./trust.ts";
-import { WorkDocuments } from "./work-documents.ts";
+import { configOf, WorkDocuments } from "./work-documents.ts";
 
 export type CoordinatorInput = {
   readonly door: CommitDoor;
@@ -150,6 +150,7 @@ export class Coordinator {
         trust,
         log: log.with({ part: "session" }),
         events: this.#sessionEvents(),
+        configOf: (id, config) => configOf(door.state, this.#index.tasksOf(id), config),
         newNonce: () => idFromBytes(random.bytes(ID_BYTES)),
         sections: (id) => ({
           revision: door.revision,

@@ -10,9 +10,11 @@ import type { NodeProgress } from "../core/model/world.ts";
 import {
   type AgentFrame,
   type Challenge,
+  CONFIG_PART_CHARS,
   type MeasuredFrame,
   type Observe,
   PROTOCOL_VERSION,
+  type WantConfig,
   type Welcome,
 } from "../core/protocol/frames.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -52,6 +54,8 @@ export type SessionContext = {
   readonly events: SessionEvents;
   /** Fresh random text for the agent to sign. */
   readonly newNonce: () => string;
+  /** Base64 of a config, if the node's work mounts it: contents go only to nodes that need them. */
+  readonly configOf: (id: NodeId, config: string) => string | undefined;
   /** The node's work now, and the revision it is of. */
   readonly sections: (id: NodeId) => { readonly revision: number; readonly sections: Work["sections"] };
 };
@@ -158,6 +162,8 @@ export class NodeSession {
         this.#sent.clear();
         this.#position = undefined;
         return this.sendWork();
+      case "wantConfig":
+        return this.#sendConfigPart(frame);
       case "refuse":
         return this.close(`refused by the agent: ${frame.message}`);
       case "challenge":
@@ -201,6 +207,13 @@ export class NodeSession {
     for (const [key, section] of Object.entries(put)) this.#sent.set(key, section.hash);
     for (const key of drop) this.#sent.delete(key);
     this.#position = position;
+  }
+
+  #sendConfigPart({ config, offset }: WantConfig): void {
+    const text = this.#context.configOf(this.node.id, config);
+    if (text === undefined) return this.#stream.send({ type: "noConfig", config });
+    const data = text.slice(offset, offset + CONFIG_PART_CHARS);
+    this.#stream.send({ type: "config", config, offset, length: text.length, data });
   }
 
   /** Says goodbye if `farewell` is set, and closes. */

@@ -5,7 +5,7 @@ import type { NodeId } from "../core/model/ids.ts";
 import type { ServiceVersion, Task, VolumePin } from "../core/model/records.ts";
 import type { LoginsWork, Work, WorkSection } from "../core/model/work.ts";
 import { type State, versionKey } from "../core/model/world.ts";
-import { nodeWork, taskSection, taskWork } from "../core/work/work-of.ts";
+import { mountedConfigs, nodeWork, taskSection, taskWork } from "../core/work/work-of.ts";
 import type { Hasher } from "../ports/hasher.ts";
 
 type Section = Work["sections"][string];
@@ -71,5 +71,17 @@ export class WorkDocuments {
 
 function pinOf(state: State, volumeName: string): VolumePin | undefined {
   for (const volume of state.volume.values()) if (volume.name === volumeName) return state.volumePin.get(volume.id);
+  return undefined;
+}
+
+/** Base64 of a config, if one of these tasks mounts it. */
+export function configOf(state: State, taskIds: Iterable<string>, config: string): string | undefined {
+  for (const taskId of taskIds) {
+    const task = state.task.get(taskId);
+    const version =
+      task === undefined ? undefined : state.serviceVersion.get(versionKey(task.serviceId, task.specVersion));
+    if (version !== undefined && mountedConfigs([version.spec.template]).has(config))
+      return state.configFile.get(config)?.data;
+  }
   return undefined;
 }

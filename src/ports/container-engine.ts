@@ -52,9 +52,12 @@ export type ContainerRequest = {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly task: TaskWork;
-  /** Engine network to join with the task's own address. */
+  /** Engine network to join with the task's own address, unless the task is to have the host's network or none. */
   readonly network: string;
 };
+
+/** Path on the host of the file that each config mount shows, by the mount's target. */
+export type ConfigPaths = Readonly<Record<string, string>>;
 
 export type EngineInfo = {
   readonly version: string;
@@ -101,6 +104,8 @@ export type ExecRequest = {
   readonly stdin: boolean;
   readonly user?: string;
   readonly workingDir?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly privileged?: boolean;
   readonly cols?: number;
   readonly rows?: number;
 };
@@ -125,8 +130,8 @@ export interface ContainerEngine {
   listContainers(label: string): Promise<readonly EngineContainer[]>;
   /** Undefined when there is no such container. */
   inspectContainer(id: string): Promise<EngineContainer | undefined>;
-  /** Id of the new container. */
-  createContainer(request: ContainerRequest): Promise<string>;
+  /** Id of the new container. Rejects with `invalid` when the task needs what this engine cannot do. */
+  createContainer(request: ContainerRequest, configs: ConfigPaths): Promise<string>;
   startContainer(id: string): Promise<void>;
   /** Signals, waits up to `graceMs` (absent: what the container was made with), kills. No error if it does not run. */
   stopContainer(id: string, graceMs?: number): Promise<void>;

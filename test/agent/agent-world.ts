@@ -7,6 +7,7 @@ import type { TaskStatus } from "../../src/core/model/records.ts";
 import type { NodeWork, TaskWork, Work, WorkSection } from "../../src/core/model/work.ts";
 import type { Log } from "../../src/ports/log.ts";
 import type { Signer, Verifier } from "../../src/ports/signer.ts";
+import { createHasher } from "../../src/system/hasher.ts";
 import { AgentCore } from "../../workers/agent/agent-core.ts";
 import type { ProbeResult } from "../../workers/agent/health/prober.ts";
 import { IssuerKeys } from "../../workers/agent/trust/issuer-keys.ts";
@@ -131,6 +132,7 @@ export class AgentWorld {
         random: { bytes: (length) => new Uint8Array(length).fill(nonces++ + this.clock.bootMs()), fraction: () => 0.5 },
         log: silentLog,
         disk: this.disk,
+        hasher: createHasher(),
         verifier: this.#trust.verifier(() => issuerKeys.all),
         signer: this.#trust.signer,
         issuerKeys,
@@ -143,7 +145,7 @@ export class AgentWorld {
         clusterId: CLUSTER_ID,
         bootId: this.bootId,
         version: "0.0.0",
-        limits: { look: 8, make: 8, pull: 3, start: 4, stop: 64 },
+        limits: { look: 8, make: 8, pull: 3, start: 4, hook: 4, stop: 64 },
       },
     );
     void this.#core.run(this.#stop.signal);

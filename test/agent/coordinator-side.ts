@@ -38,6 +38,8 @@ export class CoordinatorSide {
   beats = 0;
   revision = 1;
   sections: Work["sections"] = sectionsOf([NODE]);
+  /** Base64 of the configs that the node may have. */
+  readonly configs = new Map<string, string>();
   issuer: IssuerKeyPair;
   readonly #keys: Keys;
   readonly #chain: EpochChain;
@@ -76,6 +78,7 @@ export class CoordinatorSide {
       }),
       chain: this.#chain,
       newNonce: () => "coordinator-nonce",
+      configOf: (_, config) => this.configs.get(config),
       sections: () => ({ revision: this.revision, sections: this.sections }),
       events: {
         beat: () => void this.beats++,

@@ -5,14 +5,15 @@ import { renderCreateBody } from "../../workers/agent/engine/create-body.ts";
 import { faultOf, negotiatedVersion } from "../../workers/agent/engine/http-client.ts";
 import { registryOf, splitReference } from "../../workers/agent/engine/image-reference.ts";
 import { readContainer } from "../../workers/agent/engine/wire.ts";
+import type { ConfigPaths } from "../../src/ports/container-engine.ts";
 import type { TaskWork } from "../../src/core/model/work.ts";
 import { workOf } from "./agent-world.ts";
 
 type Body = { readonly HostConfig: Readonly<Record<string, unknown>> } & Readonly<Record<string, unknown>>;
 
-function bodyOf(changes: Partial<TaskWork> = {}): Body {
+function bodyOf(changes: Partial<TaskWork> = {}, configs: ConfigPaths = {}): Body {
   const request = { name: "web.1", labels: { "davit.task": "t" }, task: workOf(1, changes), network: "davit0" };
-  return renderCreateBody(request) as Body;
+  return renderCreateBody(request, configs) as Body;
 }
 
 describe("a container's request", () => {

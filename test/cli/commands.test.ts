@@ -243,7 +243,7 @@ describe("changing", () => {
     expect(cli.stdout).toContain("image: web:v1");
     cli.stdout = "";
     expect(await cli.run("stack", "config", "--json", "--name", "other")).toBe(0);
-    expect(JSON.parse(cli.stdout)).toMatchObject({ name: "other" });
+    expect(JSON.parse(cli.stdout)).toMatchObject({ stack: { name: "other" }, problems: [], warnings: [] });
   });
 });
 
@@ -284,7 +284,7 @@ describe("wrong input", () => {
     const cli = new Harness({ cwd: mkdtempSync(join(tmpdir(), "davit-cli-")) });
     expect(await cli.run("deploy", "-f", "nope.yaml")).toBe(2);
     expect(await cli.run("deploy")).toBe(2);
-    expect(cli.stderr).toContain("nope.yaml: there is no such file");
+    expect(cli.stderr).toContain("read nope.yaml: it is not there");
     expect(cli.stderr).toContain("there is no Compose file here");
   });
 

@@ -3,9 +3,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { assert as check, property, string as anyString, constantFrom, array, tuple } from "fast-check";
+import { assert as check, property, string as anyString } from "fast-check";
 import { KEYS, verdictOn } from "../../src/compose/keys/table.ts";
-import { renderCompose } from "../../src/compose/render.ts";
 import { parseBytes, parseDuration, splitWords } from "../../src/compose/spec/values.ts";
 import { interpolateText } from "../../src/compose/tree/interpolate.ts";
 import { renderProblem } from "../../src/compose/tree/node.ts";

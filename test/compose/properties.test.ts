@@ -6,6 +6,7 @@ import { array, assert as check, constantFrom, property, record, string as anySt
 import { describe, expect, test } from "vitest";
 import { renderCompose, renderExplained } from "../../src/compose/render.ts";
 import { interpolateText } from "../../src/compose/tree/interpolate.ts";
+import { isSame } from "../../src/core/commands/same.ts";
 import { specHashes } from "../../src/core/model/spec-hash.ts";
 import { load, problems, services, sha256 } from "./harness.ts";
 
@@ -49,8 +50,8 @@ const service = record(
   { requiredKeys: ["image"] },
 );
 
-function composeOf(services: Readonly<Record<string, unknown>>): string {
-  return JSON.stringify({ services });
+function composeOf(declared: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify({ services: declared });
 }
 
 describe("merging", () => {
@@ -185,5 +186,5 @@ describe("printing", () => {
 });
 
 function isEqual(a: unknown, b: unknown): boolean {
-  return a !== undefined && JSON.stringify(a) === JSON.stringify(b);
+  return a !== undefined && isSame(a, b);
 }

@@ -3,6 +3,7 @@
 
 import type { VolumeWork } from "../../src/core/model/work.ts";
 import {
+  type ConfigPaths,
   type ContainerEngine,
   type ContainerRequest,
   type EngineContainer,
@@ -12,13 +13,18 @@ import {
   type EngineImage,
   type EngineInfo,
   type EngineNetwork,
+  type ExecRequest,
   type ExecSession,
   type LogChunk,
   type RegistryLogin,
 } from "../../src/ports/container-engine.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 
-export type FakeContainer = EngineContainer & { readonly request?: ContainerRequest; readonly output?: string };
+export type FakeContainer = EngineContainer & {
+  readonly request?: ContainerRequest;
+  readonly configs?: ConfigPaths;
+  readonly output?: string;
+};
 export type EngineCall = keyof ContainerEngine;
 
 type Listener = { readonly onEvent: (event: EngineEvent) => void; readonly end: (error: Error) => void };
@@ -42,6 +48,8 @@ export class FakeEngine implements ContainerEngine {
   /** Each call in order: "startContainer c1". */
   readonly calls: string[] = [];
   readonly logins: (RegistryLogin | undefined)[] = [];
+  /** What a command in a container does: an exit code, at once or later. Without it this engine runs no commands. */
+  onExec: ((containerId: string, request: ExecRequest) => Promise<number>) | undefined;
 
   constructor(clock: Clock, images: readonly string[] = []) {
     this.#clock = clock;
@@ -132,7 +140,7 @@ export class FakeEngine implements ContainerEngine {
     return this.containersById.get(id);
   }
 
-  async createContainer(request: ContainerRequest): Promise<string> {
+  async createContainer(request: ContainerRequest, configs: ConfigPaths): Promise<string> {
     this.#enter("createContainer", request.name);
     const { image } = request.task.container;
     if ([...this.containersById.values()].some((container) => container.name === request.name))
@@ -149,6 +157,7 @@ export class FakeEngine implements ContainerEngine {
       state: "created",
       imageId: `sha256:${image}`,
       request,
+      configs,
     });
     this.#tell({ kind: "container", action: "create", containerId: id });
     return id;
@@ -260,8 +269,13 @@ export class FakeEngine implements ContainerEngine {
     if (text !== "") yield { stream: "stdout", bytes: new TextEncoder().encode(text) };
   }
 
-  exec(): Promise<ExecSession> {
-    return Promise.reject(new EngineError("invalid", "this engine runs no commands"));
+  async exec(containerId: string, request: ExecRequest): Promise<ExecSession> {
+    this.#enter("exec", `${containerId} ${request.argv.join(" ")}`);
+    if (this.onExec === undefined) throw new EngineError("invalid", "this engine runs no commands");
+    if (this.#the(containerId).state !== "running")
+      throw new EngineError("conflict", `container ${containerId} is not running`);
+    const exited = this.onExec(containerId, request);
+    return { write: () => {}, end: () => {}, resize: async () => {}, exited, close: () => {} };
   }
 
   #enter(call: EngineCall, subject = ""): void {

@@ -1,7 +1,7 @@
 // The Backend of the API in memory: real commands on a real state with guards, events and audit as the store keeps them, and a world whose
 // agents do what they are told when a test says so. Calls to nodes are scripted by the test.
 
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { PassThrough, type Duplex } from "node:stream";
 import type {
   Backend,
@@ -27,11 +27,12 @@ import {
 import type { AuditDraft, AuditEntry, DavitEvent } from "../../src/core/model/records.ts";
 import type { JoinProgress, JoinRequest } from "../../src/core/model/views.ts";
 import { applyChanges, type World } from "../../src/core/model/world.ts";
+import { createHasher } from "../../src/system/hasher.ts";
 import { WorldModel } from "./world-model.ts";
 
 /** The context that commands get in tests: digests are real, ids random unless seeded. */
 export function commandContext(nowMs: number, seed: string = idFromBytes(randomBytes(ID_BYTES))): CommandContext {
-  return { nowMs, newId: idSourceFrom(seed), hash: (text) => createHash("sha256").update(text).digest("hex") };
+  return { nowMs, newId: idSourceFrom(seed), ...createHasher() };
 }
 
 export class MemoryBackend implements Backend {

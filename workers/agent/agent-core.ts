@@ -6,11 +6,14 @@ import type { TaskId } from "../../src/core/model/ids.ts";
 import type { TaskStatus } from "../../src/core/model/records.ts";
 import type { WorkPosition } from "../../src/core/model/work.ts";
 import type { Welcome } from "../../src/core/protocol/frames.ts";
+import { mountedConfigs } from "../../src/core/work/work-of.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { ContainerEngine } from "../../src/ports/container-engine.ts";
+import type { Hasher } from "../../src/ports/hasher.ts";
 import type { Log } from "../../src/ports/log.ts";
 import type { Random } from "../../src/ports/random.ts";
 import type { Signer, Verifier } from "../../src/ports/signer.ts";
+import { ConfigStore } from "./configs/config-store.ts";
 import { Prober, type ProbeRunner } from "./health/prober.ts";
 import { EngineView } from "./loop/engine-view.ts";
 import { EngineWatch } from "./loop/engine-watch.ts";
@@ -36,6 +39,7 @@ export type AgentPorts = {
   readonly random: Random;
   readonly log: Log;
   readonly disk: AgentDisk;
+  readonly hasher: Hasher;
   readonly verifier: Verifier;
   readonly signer: Signer;
   readonly issuerKeys: IssuerKeys;
@@ -66,6 +70,7 @@ export class AgentCore implements SessionShared {
   readonly runs: RunStore;
   readonly view: EngineView;
   readonly #ports: AgentPorts;
+  readonly #configs: ConfigStore;
   readonly #reconciler: Reconciler;
   readonly #watch: EngineWatch;
   #session: AgentSession | undefined;
@@ -81,6 +86,7 @@ export class AgentCore implements SessionShared {
       readonly lease: LeaseKeeper;
       readonly held: HeldWork;
       readonly runs: RunStore;
+      readonly configs: ConfigStore;
     },
   ) {
     this.#ports = ports;
@@ -95,6 +101,7 @@ export class AgentCore implements SessionShared {
     this.lease = loaded.lease;
     this.held = loaded.held;
     this.runs = loaded.runs;
+    this.#configs = loaded.configs;
     this.view = new EngineView(ports.engine, identity.clusterId);
     const prober = new Prober(ports.probes, ports.clock, () => this.#reconciler.wake());
     this.#reconciler = new Reconciler({
@@ -104,6 +111,8 @@ export class AgentCore implements SessionShared {
       held: this.held,
       runs: this.runs,
       prober,
+      configs: loaded.configs,
+      configSource: () => this.#configSource(),
       clock: ports.clock,
       log: ports.log,
       portOwners: ports.portOwners,
@@ -121,14 +130,15 @@ export class AgentCore implements SessionShared {
 
   /** Reads what the last agent left. Rejects when a file of ours cannot be read. */
   static async load(ports: AgentPorts, identity: AgentIdentity): Promise<AgentCore> {
-    const { disk, clock, log } = ports;
-    const [epochs, lease, held, runs] = [
+    const { disk, clock, log, hasher } = ports;
+    const [epochs, lease, held, runs, configs] = [
       await EpochKeeper.load(disk),
       await LeaseKeeper.load(disk, clock, log),
       await HeldWork.load(disk),
       await RunStore.load(disk),
+      await ConfigStore.load(disk, hasher),
     ];
-    return new AgentCore(ports, identity, { epochs, lease, held, runs });
+    return new AgentCore(ports, identity, { epochs, lease, held, runs, configs });
   }
 
   /** Runs until `signal` aborts: waits for the engine, looks, works, follows events; over and over. */
@@ -200,6 +210,8 @@ export class AgentCore implements SessionShared {
     this.lease.beginSession();
     older?.refuse("superseded", "a newer session of the coordinator took its place");
     this.log.info("session opened", { epoch: this.epochs.newest?.epoch });
+    // what waits for a coordinator can go on
+    this.#reconciler.wake();
   }
 
   ended(session: AgentSession, reason: string): void {
@@ -212,6 +224,14 @@ export class AgentCore implements SessionShared {
     for (const key of changed) this.#pending.add(key);
     this.sendProgress();
     this.#reconciler.wake();
+    this.#configs
+      .retain(() => mountedConfigs(this.held.tasks.values()))
+      .catch((error: unknown) => this.log.error("cannot drop configs", { reason: reasonOf(error) }));
+  }
+
+  #configSource(): ((config: string) => Promise<Uint8Array>) | undefined {
+    const session = this.#session;
+    return session === undefined ? undefined : (config) => session.fetchConfig(config);
   }
 
   sendProgress(): void {

@@ -6,6 +6,7 @@ import { cpus } from "node:os";
 import { createVerifier } from "../../src/auth/verifier.ts";
 import { DavitError, reasonOf } from "../../src/core/model/errors.ts";
 import { createSystemClock } from "../../src/system/clock.ts";
+import { createHasher } from "../../src/system/hasher.ts";
 import { configureLog, createLog, type LogLevel } from "../../src/system/log.ts";
 import { createSystemRandom } from "../../src/system/random.ts";
 import packageJson from "../../package.json" with { type: "json" };
@@ -99,10 +100,11 @@ async function assemble(
       random: createSystemRandom(),
       log,
       disk,
+      hasher: createHasher(),
       verifier: createVerifier(() => issuerKeys.all),
       signer: await loadAgentSigner(`${paths.configDir}/agent.key`),
       issuerKeys,
-      probes: createProbeRunner(engine),
+      probes: createProbeRunner(engine, clock),
       portOwners: lookAtPorts,
       nodeFacts: () => facts.read(),
     },
@@ -128,7 +130,7 @@ async function assemble(
 
 /** Starts are what a machine bears least: two a core. Stops mostly wait, so they may be many, and never hold up starts. */
 function poolLimits(cores: number): PoolLimits {
-  return { look: 8, make: 8, pull: 3, start: Math.min(16, Math.max(2, cores * 2)), stop: 64 };
+  return { look: 8, make: 8, pull: 3, start: Math.min(16, Math.max(2, cores * 2)), hook: 16, stop: 64 };
 }
 
 function ownPorts(core: AgentCore): ReadonlySet<string> {

@@ -63,6 +63,7 @@ export const TABLES: { readonly [Kind in RecordKind]: Table<Kind> } = {
     table: "network",
     columns: { name: ({ name }) => name, stack: ({ stack }) => stack ?? null, idx: ({ index }) => index },
   },
+  configFile: { table: "config_file", columns: {} },
   userToken: {
     table: "user_token",
     columns: { name: ({ name }) => name, idx: ({ index }) => index, expires_at_ms: ({ expiresAtMs }) => expiresAtMs },

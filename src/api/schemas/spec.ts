@@ -2,19 +2,25 @@
 // refused by name, never dropped. What values mean is checked in core/commands.
 
 import { z } from "@hono/zod-openapi";
-import type {
-  Labels,
-  Mount,
-  NetworkSpec,
-  PortSpec,
-  Probe,
-  ResourceAmounts,
-  ServiceMode,
-  ServiceSpec,
-  StackSpec,
-  TaskTemplate,
-  UpdatePolicy,
-  VolumeSpec,
+import {
+  type BlockIoLimits,
+  type ConfigFile,
+  type DeviceRequest,
+  type Hook,
+  type Labels,
+  MAX_CONFIG_BYTES,
+  type Mount,
+  type NetworkSpec,
+  type PortSpec,
+  type Probe,
+  type ResourceAmounts,
+  type RuntimeOptions,
+  type ServiceMode,
+  type ServiceSpec,
+  type StackSpec,
+  type TaskTemplate,
+  type UpdatePolicy,
+  type VolumeSpec,
 } from "../../core/model/service-spec.ts";
 
 /** Longest text of one field: an argument or a variable may hold a small file, not a large one. */
@@ -42,8 +48,31 @@ export const modeSchema: z.ZodType<ServiceMode> = z
   .openapi("ServiceMode");
 
 const mountSchema: z.ZodType<Mount> = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("volume"), volume: text, target: text, readOnly: z.boolean() }),
-  z.strictObject({ kind: z.literal("bind"), source: text, target: text, readOnly: z.boolean() }),
+  z.strictObject({
+    kind: z.literal("volume"),
+    volume: text,
+    target: text,
+    readOnly: z.boolean(),
+    noCopy: optional(z.boolean()),
+    subpath: optional(text),
+  }),
+  z.strictObject({
+    kind: z.literal("bind"),
+    source: text,
+    target: text,
+    readOnly: z.boolean(),
+    createSource: optional(z.boolean()),
+    propagation: optional(text),
+  }),
+  z.strictObject({
+    kind: z.literal("config"),
+    config: text,
+    name: text,
+    target: text,
+    mode: count,
+    uid: optional(count),
+    gid: optional(count),
+  }),
   z.strictObject({ kind: z.literal("tmpfs"), target: text, sizeBytes: optional(bytes), mode: optional(count) }),
 ]);
 
@@ -70,7 +99,35 @@ export const amountsSchema: z.ZodType<ResourceAmounts> = z.strictObject({
   generic: z.record(z.string(), z.number().min(0)),
 });
 
-const runtimeSchema = z.strictObject({
+const hookSchema: z.ZodType<Hook> = z.strictObject({
+  argv: texts.min(1),
+  user: optional(text),
+  workingDir: optional(text),
+  privileged: optional(z.boolean()),
+  env: textMap,
+});
+
+const deviceRequestSchema: z.ZodType<DeviceRequest> = z.strictObject({
+  driver: optional(text),
+  count: optional(z.int().min(-1)),
+  ids: optional(texts),
+  capabilities: z.array(texts).max(MAX_ITEMS),
+  options: textMap,
+});
+
+const weight = z.int().min(10).max(1_000);
+const rates = z.array(z.strictObject({ path: text, rate: count })).max(MAX_ITEMS);
+
+const blkioSchema: z.ZodType<BlockIoLimits> = z.strictObject({
+  weight: optional(weight),
+  weightDevices: optional(z.array(z.strictObject({ path: text, weight })).max(MAX_ITEMS)),
+  readBytes: optional(rates),
+  writeBytes: optional(rates),
+  readOperations: optional(rates),
+  writeOperations: optional(rates),
+});
+
+const runtimeSchema: z.ZodType<RuntimeOptions> = z.strictObject({
   capAdd: optional(texts),
   capDrop: optional(texts),
   privileged: optional(z.boolean()),
@@ -85,7 +142,26 @@ const runtimeSchema = z.strictObject({
   dnsOptions: optional(texts),
   pidMode: optional(text),
   ipcMode: optional(text),
-  oomScoreAdj: optional(z.int()),
+  utsMode: optional(text),
+  usernsMode: optional(text),
+  cgroupNamespace: optional(z.enum(["host", "private"])),
+  cgroupParent: optional(text),
+  oomScoreAdj: optional(z.int().min(-1_000).max(1_000)),
+  oomKillDisable: optional(z.boolean()),
+  annotations: optional(textMap),
+  deviceCgroupRules: optional(texts),
+  deviceRequests: optional(z.array(deviceRequestSchema).max(MAX_ITEMS)),
+  runtimeName: optional(text),
+  storageOptions: optional(textMap),
+  blkio: optional(blkioSchema),
+  cpuShares: optional(count),
+  cpuPeriodUs: optional(count),
+  cpuQuotaUs: optional(z.int()),
+  cpuRealtimePeriodUs: optional(count),
+  cpuRealtimeRuntimeUs: optional(count),
+  cpuset: optional(text),
+  memorySwapBytes: optional(z.int().min(-1)),
+  memorySwappiness: optional(count.max(100)),
 });
 
 const containerSchema = z.strictObject({
@@ -108,6 +184,9 @@ const containerSchema = z.strictObject({
   openStdin: optional(z.boolean()),
   readOnly: optional(z.boolean()),
   logging: optional(z.strictObject({ driver: text, options: textMap })),
+  networkMode: optional(z.enum(["host", "none"])),
+  postStart: optional(z.array(hookSchema).max(MAX_ITEMS)),
+  preStop: optional(z.array(hookSchema).max(MAX_ITEMS)),
   runtime: runtimeSchema,
 });
 
@@ -190,9 +269,15 @@ const networkSpecSchema: z.ZodType<NetworkSpec> = z.strictObject({
   name: text,
   stack: optional(text),
   driver: text,
+  driverOpts: optional(textMap),
   internal: z.boolean(),
   labels: labelsSchema,
   external: z.boolean(),
+});
+
+const configFileSchema: z.ZodType<ConfigFile> = z.strictObject({
+  id: z.string().length(64),
+  data: z.string().max(Math.ceil(MAX_CONFIG_BYTES / 3) * 4),
 });
 
 export const stackSpecSchema: z.ZodType<StackSpec> = z
@@ -201,5 +286,6 @@ export const stackSpecSchema: z.ZodType<StackSpec> = z
     services: z.array(serviceSpecSchema).max(MAX_ITEMS),
     volumes: z.array(volumeSpecSchema).max(MAX_ITEMS),
     networks: z.array(networkSpecSchema).max(MAX_ITEMS),
+    configs: optional(z.array(configFileSchema).max(MAX_ITEMS)),
   })
   .openapi("StackSpec");

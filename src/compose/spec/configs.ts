@@ -1,15 +1,18 @@
 // Configs: their contents at the top level (a file, a text, a variable), where services mount them, and files beside the Compose file that
 // a service binds read-only, which travel the same way, since the node has no such file. Pure but for the files that it reads.
 
-import { type ConfigFile, type ConfigMount, MAX_CONFIG_BYTES } from "../../core/model/service-spec.ts";
+import {
+  type ConfigFile,
+  type ConfigMount,
+  MAX_CONFIG_BYTES,
+  MAX_STACK_CONFIG_BYTES,
+} from "../../core/model/service-spec.ts";
 import type { ReadFile } from "../tree/disk.ts";
 import { type ComposeNode, get, type MapNode, type Place, written } from "../tree/node.ts";
 import { absolutePath, isRemote } from "../tree/paths.ts";
 import type { Environment } from "../tree/interpolate.ts";
 import { named, type Reader } from "./reader.ts";
 
-/** All configs of one stack together. */
-export const MAX_STACK_CONFIG_BYTES = 8 * 1024 * 1024;
 const READABLE = 0o444;
 const EXECUTABLE = 0o555;
 const OWNER = { min: 0, max: 4_294_967_294, whole: true } as const;

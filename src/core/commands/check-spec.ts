@@ -1,8 +1,16 @@
 // Whether a stack's specifications can be accepted at all: names, numbers, what is mounted and attached, ports that collide for certain,
 // and what davit does not do yet, by name. Every fault is reported at once, with the service it is in. Pure.
 
-import { DavitError, type ErrorCode, type ErrorDetail } from "../model/errors.ts";
-import type { PortSpec, ServiceMode, ServiceSpec, StackSpec, UpdatePolicy } from "../model/service-spec.ts";
+import type {
+  PortSpec,
+  ServiceMode,
+  ServiceSpec,
+  StackSpec,
+  TaskTemplate,
+  UpdatePolicy,
+} from "../model/service-spec.ts";
+import { configFaults } from "./check-configs.ts";
+import { type Fault, invalid, refuse } from "./fault.ts";
 
 /** More replicas than ten nodes of a /24 each can hold are a slip of the finger. */
 export const MAX_REPLICAS = 10_000;
@@ -13,10 +21,8 @@ const SERVICE_NAME = /^[a-z0-9][a-z0-9_.-]{0,62}$/;
 const STACK_NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 const VOLUME_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$/;
 
-type Fault = ErrorDetail & { readonly code: ErrorCode };
-
 /** Throws one DavitError that lists every fault; its code is that of the gravest. */
-export function checkStack(spec: StackSpec): void {
+export function checkStack(spec: StackSpec, hashBytes: (bytes: Uint8Array) => string): void {
   const faults: Fault[] = [];
   if (!STACK_NAME.test(spec.name))
     faults.push(
@@ -36,6 +42,7 @@ export function checkStack(spec: StackSpec): void {
   }
   for (const volume of spec.volumes)
     if (!VOLUME_NAME.test(volume.name)) faults.push(invalid(`volumes.${volume.name}`, "is not a volume name"));
+  faults.push(...configFaults(spec, hashBytes));
   refuse(`deploy ${spec.name}`, faults);
 }
 
@@ -47,25 +54,6 @@ export function checkService(what: string, spec: ServiceSpec): void {
 /** Throws `invalid_input` for a number of replicas out of range. */
 export function checkReplicas(what: string, replicas: number): void {
   refuse(what, replicaFaults("replicas", replicas));
-}
-
-function refuse(what: string, faults: readonly Fault[]): void {
-  const [first] = faults;
-  if (first === undefined) return;
-  const gravest = faults.find((fault) => fault.code === "invalid_input") ?? first;
-  const message =
-    faults.length === 1
-      ? `${what}: ${first.where === undefined ? "" : `${first.where}: `}${first.message}`
-      : `${what}: ${faults.length} things are wrong with it`;
-  const wayOut = faults.length === 1 ? first.wayOut : "correct each of them; nothing was changed";
-  throw new DavitError(gravest.code, message, {
-    ...(wayOut === undefined ? {} : { wayOut }),
-    details: faults.map(({ code: _code, ...detail }) => detail),
-  });
-}
-
-function invalid(where: string, message: string): Fault {
-  return { code: "invalid_input", where, message };
 }
 
 function checkUnique(spec: StackSpec): readonly Fault[] {
@@ -89,6 +77,7 @@ function serviceFaults(spec: ServiceSpec): readonly Fault[] {
   faults.push(
     ...modeFaults(where, spec.mode),
     ...portFaults(where, spec.template.ports),
+    ...networkFaults(where, spec.template),
     ...policyFaults(where, "update", spec.update),
     ...policyFaults(where, "rollback", spec.rollback),
   );
@@ -100,6 +89,19 @@ function serviceFaults(spec: ServiceSpec): readonly Fault[] {
       wayOut: "leave it out: the default 'keep' lets containers run on when the coordinator is away",
     });
   }
+  return faults;
+}
+
+/** In the host's network a container's ports are the host's own; without one nothing can be reached. */
+function networkFaults(where: string, { container, ports, networks, health }: TaskTemplate): readonly Fault[] {
+  const mode = container.networkMode;
+  if (mode === undefined) return [];
+  const faults: Fault[] = [];
+  if (ports.length > 0) faults.push(invalid(where, `has network mode ${mode} and publishes ports: it cannot do both`));
+  if (networks.length > 0)
+    faults.push(invalid(where, `has network mode ${mode} and is on networks: it cannot do both`));
+  if (mode === "none" && (health.probe.kind === "http" || health.probe.kind === "tcp"))
+    faults.push(invalid(where, `has network mode none: no ${health.probe.kind} probe can reach it`));
   return faults;
 }
 

@@ -12,6 +12,8 @@ export type CommandContext = {
   readonly newId: IdSource;
   /** Lower-case hex of SHA-256 over a text. */
   readonly hash: (text: string) => string;
+  /** Lower-case hex of SHA-256 over bytes. */
+  readonly hashBytes: (bytes: Uint8Array) => string;
 };
 
 /** The record must still be at this index when the commit happens (0: must not exist). */

@@ -33,8 +33,10 @@ type Deploy = {
 /** Makes the stack what `spec` says. Throws `invalid_input` with every fault, `conflict`, `already_exists`, `not_yet`, `not_supported`. */
 export function deployStack(spec: StackSpec): Command<DeployResult> {
   return (state, context) => {
-    checkStack(spec);
+    checkStack(spec, context.hashBytes);
     const deploy: Deploy = { state, context, draft: new Draft(), steps: [], stack: spec.name };
+    for (const config of spec.configs ?? [])
+      if (!state.configFile.has(config.id)) deploy.draft.change({ op: "put", kind: "configFile", record: config });
     for (const network of spec.networks) deployNetwork(deploy, network);
     for (const volume of spec.volumes) deployVolume(deploy, volume);
     for (const service of spec.services) deployService(deploy, service, spec.services);

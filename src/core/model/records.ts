@@ -6,6 +6,7 @@
 
 import type { ClusterId, NetworkId, NodeId, ServiceId, TaskId, TokenId, VolumeId } from "./ids.ts";
 import type {
+  ConfigFile,
   Labels,
   NetworkSpec,
   PortProtocol,
@@ -310,6 +311,8 @@ export type RecordKinds = {
   readonly volume: Volume;
   readonly volumePin: VolumePin;
   readonly network: Network;
+  /** Contents of a config. Key: their SHA-256, so they never change. Written by deploys, dropped by the control loop. */
+  readonly configFile: ConfigFile;
   readonly userToken: UserToken;
   readonly registryLogin: RegistryLogin;
   readonly issuerKey: IssuerKey;

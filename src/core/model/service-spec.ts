@@ -195,6 +195,8 @@ export type ConfigFile = {
 
 /** The largest config: what is larger belongs into an image or a volume. */
 export const MAX_CONFIG_BYTES = 500 * 1024;
+/** All configs of one stack together: they travel in one request and stand in one commit. */
+export const MAX_STACK_CONFIG_BYTES = 8 * 1024 * 1024;
 
 export type ResourceAmounts = {
   readonly cpus: number;

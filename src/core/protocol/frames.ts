@@ -10,6 +10,8 @@ import type { Measured } from "../model/world.ts";
 export const PROTOCOL_VERSION = 1;
 /** The largest line that either side accepts: a full work document of a few hundred tasks. */
 export const MAX_FRAME_BYTES = 8 * 1024 * 1024;
+/** Characters of one part of a config, a multiple of four: half of what may wait, so that beats and grants pass between the parts. */
+export const CONFIG_PART_CHARS = 32 * 1024;
 /** What may wait to be written on a control stream before the session is closed as stuck. */
 export const MAX_QUEUED_BYTES = 64 * 1024;
 
@@ -80,9 +82,32 @@ export type Observe = {
 export type NodeFacts = { readonly type: "node"; readonly node: Welcome["node"] };
 export type MeasuredFrame = { readonly type: "measured"; readonly measured: Measured };
 
+/** The agent lacks a config that its work mounts: the part from `offset` on, please. */
+export type WantConfig = { readonly type: "wantConfig"; readonly config: string; readonly offset: number };
+/** A part of a config's base64 text, from `offset` on; `length`: characters of the whole text. */
+export type ConfigPart = {
+  readonly type: "config";
+  readonly config: string;
+  readonly offset: number;
+  readonly length: number;
+  readonly data: string;
+};
+/** The node has no right to this config, or it is no more. */
+export type NoConfig = { readonly type: "noConfig"; readonly config: string };
+
 /** An orderly end: the coordinator stops; nothing is wrong. */
 export type Bye = { readonly type: "bye"; readonly message: string };
 
-export type AgentFrame = Challenge | Welcome | Refuse | Beat | Applied | Resync | Observe | NodeFacts | MeasuredFrame;
-export type CoordinatorFrame = Open | Refuse | Grant | WorkFrame | Bye;
+export type AgentFrame =
+  | Challenge
+  | Welcome
+  | Refuse
+  | Beat
+  | Applied
+  | Resync
+  | Observe
+  | NodeFacts
+  | MeasuredFrame
+  | WantConfig;
+export type CoordinatorFrame = Open | Refuse | Grant | WorkFrame | ConfigPart | NoConfig | Bye;
 export type Frame = AgentFrame | CoordinatorFrame;

@@ -1,7 +1,8 @@
-// What ended tasks leave behind: five a slot, none of slots and services that are no more. Pure.
+// What is no longer needed: ended tasks beyond five a slot, those of slots and services that are no more, configs that nobody mounts. Pure.
 
 import type { ServiceId } from "../model/ids.ts";
 import { KEPT_TASKS_PER_SLOT, type Task } from "../model/records.ts";
+import { mountedConfigs } from "../work/work-of.ts";
 import { isOnDeadNode } from "./health.ts";
 import type { Planning } from "./planning.ts";
 
@@ -47,4 +48,13 @@ export function planRemoved(planning: Planning, serviceId: ServiceId, tasks: rea
     .filter((version) => version.serviceId === serviceId)
     .map((version) => version.id);
   if (versions.length > 0 || state.rollout.has(serviceId)) planning.steps.push({ kind: "clear", serviceId, versions });
+}
+
+/** Contents of configs that no kept version of any service mounts. */
+export function planConfigs(planning: Planning): void {
+  const { state } = planning.world;
+  if (state.configFile.size === 0) return;
+  const mounted = mountedConfigs([...state.serviceVersion.values()].map((version) => version.spec.template));
+  const ids = [...state.configFile.keys()].filter((id) => !mounted.has(id)).sort();
+  if (ids.length > 0) planning.steps.push({ kind: "dropConfigs", ids });
 }

@@ -9,7 +9,7 @@ import { versionKey, type World } from "../model/world.ts";
 import { isLost } from "./health.ts";
 import { planRollout } from "../rollout/rollout.ts";
 import { meets, runsPlatform } from "../schedule/constraint.ts";
-import { planHistory, planLeftovers, planRemoved } from "./history.ts";
+import { planConfigs, planHistory, planLeftovers, planRemoved } from "./history.ts";
 import { Planning, type ServiceContext } from "./planning.ts";
 import { planSlot, type Slot, slotOf } from "./slots.ts";
 import type { Step } from "./step.ts";
@@ -31,6 +31,7 @@ export function plan(world: World, nowMs: number, newId: IdSource): Plan {
     else if (service.mode.kind === "replicated" || service.mode.kind === "global")
       planService(planning, service, tasks);
   }
+  planConfigs(planning);
   return { steps: planning.steps, wakeAtMs: planning.wakeAtMs };
 }
 

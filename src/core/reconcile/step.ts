@@ -44,7 +44,9 @@ export type Step =
     }
   | { readonly kind: "stable"; readonly service: Service; readonly version: number }
   /** A removed service's last records. */
-  | { readonly kind: "clear"; readonly serviceId: string; readonly versions: readonly string[] };
+  | { readonly kind: "clear"; readonly serviceId: string; readonly versions: readonly string[] }
+  /** Contents that no kept version mounts. */
+  | { readonly kind: "dropConfigs"; readonly ids: readonly string[] };
 
 /** The records that a step writes. */
 export function changesOf(step: Step, state: State): readonly Change[] {
@@ -86,6 +88,8 @@ export function changesOf(step: Step, state: State): readonly Change[] {
         { op: "delete", kind: "rollout", id: step.serviceId },
         ...step.versions.map((id): Change => ({ op: "delete", kind: "serviceVersion", id })),
       ];
+    case "dropConfigs":
+      return step.ids.map((id): Change => ({ op: "delete", kind: "configFile", id }));
     default:
       return assertNever(step);
   }
@@ -171,6 +175,8 @@ export function describeStep(step: Step, state: State): string {
       return `version ${step.version} of ${step.service.name} is stable`;
     case "clear":
       return `clear the records of removed service ${step.serviceId}`;
+    case "dropConfigs":
+      return `drop ${step.ids.length === 1 ? "a config" : `${step.ids.length} configs`} that no kept version mounts`;
     default:
       return assertNever(step);
   }
@@ -219,6 +225,7 @@ export function eventOf(step: Step, state: State): EventDraft | undefined {
     case "forget":
     case "stable":
     case "clear":
+    case "dropConfigs":
       return undefined;
     default:
       return assertNever(step);

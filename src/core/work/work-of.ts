@@ -59,6 +59,14 @@ export function taskWork(state: State, task: Task): TaskWork {
   };
 }
 
+/** Ids of the configs that tasks mount. */
+export function mountedConfigs(tasks: Iterable<Pick<TaskWork, "container">>): ReadonlySet<string> {
+  const ids = new Set<string>();
+  for (const { container } of tasks)
+    for (const mount of container.mounts) if (mount.kind === "config") ids.add(mount.config);
+  return ids;
+}
+
 function volumesOf(state: State, nodeId: NodeId, template: TaskTemplate): readonly VolumeWork[] {
   const names = new Set<string>();
   for (const mount of template.container.mounts) if (mount.kind === "volume") names.add(mount.volume);

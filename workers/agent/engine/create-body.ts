@@ -1,18 +1,21 @@
 // One task as the engine's create request. Pure: what the tests compare is what goes over the socket.
 // The engine never restarts anything by itself, and adds an init process only when asked.
 
-import type { Mount } from "../../../src/core/model/service-spec.ts";
+import type { BindMount, ConfigMount, Mount, VolumeMount } from "../../../src/core/model/service-spec.ts";
 import type { TaskWork } from "../../../src/core/model/work.ts";
-import type { ContainerRequest } from "../../../src/ports/container-engine.ts";
+import type { ConfigPaths, ContainerRequest } from "../../../src/ports/container-engine.ts";
+import { invariant } from "../../../src/core/model/invariant.ts";
+import { defined, runtimeConfig } from "./runtime-config.ts";
 
 /** Logs on disk per container, unless the spec says otherwise: three files of 10 MB. */
 const DEFAULT_LOGGING = { Type: "json-file", Config: { "max-size": "10m", "max-file": "3" } };
 const NANOS_PER_CPU = 1e9;
 
 /** The body of POST /containers/create. Absent options are left out: the engine's defaults hold. */
-export function renderCreateBody(request: ContainerRequest): Readonly<Record<string, unknown>> {
+export function renderCreateBody(request: ContainerRequest, configs: ConfigPaths): Readonly<Record<string, unknown>> {
   const { task } = request;
   const { container } = task;
+  const networking = { EndpointsConfig: { [request.network]: { IPAMConfig: { IPv4Address: task.address } } } };
   return defined({
     Image: container.image,
     Hostname: container.hostname,
@@ -30,20 +33,25 @@ export function renderCreateBody(request: ContainerRequest): Readonly<Record<str
     // probes of the agent's own replace the image's, else both would run
     Healthcheck: task.health.probe.kind === "image" ? undefined : { Test: ["NONE"] },
     ExposedPorts: Object.fromEntries(task.hostPorts.map((port) => [`${port.target}/${port.protocol}`, {}])),
-    HostConfig: hostConfig(request),
-    NetworkingConfig: { EndpointsConfig: { [request.network]: { IPAMConfig: { IPv4Address: task.address } } } },
+    HostConfig: hostConfig(request, configs),
+    NetworkingConfig: container.networkMode === undefined ? networking : undefined,
   });
 }
 
-function hostConfig(request: ContainerRequest): Readonly<Record<string, unknown>> {
+function hostConfig(request: ContainerRequest, configs: ConfigPaths): Readonly<Record<string, unknown>> {
   const { task, network } = request;
   const { container, resources } = task;
   const { runtime, logging } = container;
+  const made = container.mounts.filter((mount) => mount.kind === "bind" && mount.createSource === true) as BindMount[];
   return defined({
-    NetworkMode: network,
+    NetworkMode: container.networkMode ?? network,
     RestartPolicy: { Name: "no" },
     PortBindings: portBindings(task),
-    Mounts: container.mounts.map(renderMount),
+    // the engine makes a missing source only of a bind in the old form
+    Binds: made.length === 0 ? undefined : made.map(renderBind),
+    Mounts: container.mounts
+      .filter((mount) => !made.includes(mount as BindMount))
+      .map((mount) => renderMount(mount, configs)),
     Init: container.init === true ? true : undefined,
     ReadonlyRootfs: container.readOnly,
     GroupAdd: container.groups,
@@ -52,25 +60,7 @@ function hostConfig(request: ContainerRequest): Readonly<Record<string, unknown>
     Memory: orNothing(resources.limits.memoryBytes),
     MemoryReservation: orNothing(resources.reservations.memoryBytes),
     PidsLimit: orNothing(resources.limits.pids),
-    CapAdd: runtime.capAdd,
-    CapDrop: runtime.capDrop,
-    Privileged: runtime.privileged,
-    SecurityOpt: runtime.securityOpt,
-    Sysctls: runtime.sysctls,
-    Ulimits: runtime.ulimits?.map((limit) => ({ Name: limit.name, Soft: limit.soft, Hard: limit.hard })),
-    ShmSize: runtime.shmSizeBytes,
-    Devices: runtime.devices?.map((device) => ({
-      PathOnHost: device.source,
-      PathInContainer: device.target,
-      CgroupPermissions: device.permissions,
-    })),
-    ExtraHosts: runtime.extraHosts,
-    Dns: runtime.dns,
-    DnsSearch: runtime.dnsSearch,
-    DnsOptions: runtime.dnsOptions,
-    PidMode: runtime.pidMode,
-    IpcMode: runtime.ipcMode,
-    OomScoreAdj: runtime.oomScoreAdj,
+    ...runtimeConfig(runtime),
   });
 }
 
@@ -83,12 +73,26 @@ function portBindings(task: TaskWork): Readonly<Record<string, unknown>> {
   return bindings;
 }
 
-function renderMount(mount: Mount): Readonly<Record<string, unknown>> {
+function renderMount(mount: Mount, configs: ConfigPaths): Readonly<Record<string, unknown>> {
   switch (mount.kind) {
     case "volume":
-      return { Type: "volume", Source: mount.volume, Target: mount.target, ReadOnly: mount.readOnly };
+      return {
+        Type: "volume",
+        Source: mount.volume,
+        Target: mount.target,
+        ReadOnly: mount.readOnly,
+        ...volumeOptions(mount),
+      };
     case "bind":
-      return { Type: "bind", Source: mount.source, Target: mount.target, ReadOnly: mount.readOnly };
+      return {
+        Type: "bind",
+        Source: mount.source,
+        Target: mount.target,
+        ReadOnly: mount.readOnly,
+        ...(mount.propagation === undefined ? {} : { BindOptions: { Propagation: mount.propagation } }),
+      };
+    case "config":
+      return { Type: "bind", Source: configPath(mount, configs), Target: mount.target, ReadOnly: true };
     case "tmpfs":
       return {
         Type: "tmpfs",
@@ -98,10 +102,23 @@ function renderMount(mount: Mount): Readonly<Record<string, unknown>> {
   }
 }
 
-function orNothing(amount: number): number | undefined {
-  return amount > 0 ? amount : undefined;
+function volumeOptions(mount: VolumeMount): Readonly<Record<string, unknown>> {
+  const options = defined({ NoCopy: mount.noCopy, Subpath: mount.subpath });
+  return Object.keys(options).length === 0 ? {} : { VolumeOptions: options };
 }
 
-function defined(fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+/** "/srv/data:/data:ro,rslave" */
+function renderBind(mount: BindMount): string {
+  const options = [mount.readOnly ? "ro" : "rw", ...(mount.propagation === undefined ? [] : [mount.propagation])];
+  return `${mount.source}:${mount.target}:${options.join(",")}`;
+}
+
+function configPath(mount: ConfigMount, configs: ConfigPaths): string {
+  const path = configs[mount.target];
+  invariant(path !== undefined, `config ${mount.name} at ${mount.target} has no file on this host`);
+  return path;
+}
+
+function orNothing(amount: number): number | undefined {
+  return amount > 0 ? amount : undefined;
 }

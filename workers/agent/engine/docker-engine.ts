@@ -2,6 +2,7 @@
 
 import type { VolumeWork } from "../../../src/core/model/work.ts";
 import {
+  type ConfigPaths,
   type ContainerEngine,
   type ContainerRequest,
   type EngineContainer,
@@ -17,6 +18,7 @@ import {
   type RegistryLogin,
 } from "../../../src/ports/container-engine.ts";
 import { renderCreateBody } from "./create-body.ts";
+import { lackOf } from "./engine-limits.ts";
 import { startExec } from "./exec.ts";
 import { CALL_TIMEOUT_MS, EngineHttp, engineError } from "./http-client.ts";
 import { splitReference } from "./image-reference.ts";
@@ -85,11 +87,13 @@ export class DockerEngine implements ContainerEngine {
     return json === undefined ? undefined : readContainer(json as InspectJson);
   }
 
-  async createContainer(request: ContainerRequest): Promise<string> {
+  async createContainer(request: ContainerRequest, configs: ConfigPaths): Promise<string> {
+    const lack = lackOf(request.task.container, await this.#http.version());
+    if (lack !== undefined) throw new EngineError("invalid", lack);
     const created = (await this.#http.json("/containers/create", {
       method: "POST",
       query: { name: request.name },
-      body: renderCreateBody(request),
+      body: renderCreateBody(request, configs),
       timeoutMs: START_TIMEOUT_MS,
       what: `create container ${request.name}`,
     })) as { readonly Id: string };

@@ -27,6 +27,10 @@ export async function startExec(
     Cmd: request.argv,
     ...(request.user === undefined ? {} : { User: request.user }),
     ...(request.workingDir === undefined ? {} : { WorkingDir: request.workingDir }),
+    ...(request.privileged === undefined ? {} : { Privileged: request.privileged }),
+    ...(request.env === undefined
+      ? {}
+      : { Env: Object.entries(request.env).map(([name, value]) => `${name}=${value}`) }),
   };
   const { Id: execId } = (await http.json(`/containers/${containerId}/exec`, { method: "POST", body, what })) as {
     readonly Id: string;

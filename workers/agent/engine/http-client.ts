@@ -37,11 +37,16 @@ export class EngineHttp {
     this.#version = negotiatedVersion(response.headers.get("api-version") ?? "1.41");
   }
 
+  /** The API version that is spoken: "1.41". */
+  async version(): Promise<string> {
+    if (this.#version === undefined) await this.negotiate();
+    return this.#version ?? "";
+  }
+
   /** "/v1.41/containers/json?all=1" */
   async path(path: string, query: Readonly<Record<string, string>> = {}): Promise<string> {
-    if (this.#version === undefined) await this.negotiate();
     const search = new URLSearchParams(query).toString();
-    return `/v${this.#version}${path}${search === "" ? "" : `?${search}`}`;
+    return `/v${await this.version()}${path}${search === "" ? "" : `?${search}`}`;
   }
 
   /** The response, once it is known to be no error. The caller reads its body. */

@@ -2,16 +2,18 @@
 
 import { reasonOf } from "../../../src/core/model/errors.ts";
 import type { ContainerEngine } from "../../../src/ports/container-engine.ts";
-import { endOfText, MAX_OUTPUT_BYTES } from "../loop/last-lines.ts";
+import type { Clock } from "../../../src/ports/clock.ts";
+import { describeEnd, runCommand } from "../engine/run-command.ts";
+import { MAX_OUTPUT_BYTES } from "../loop/last-lines.ts";
 import type { ProbeTarget } from "../plan/types.ts";
 import type { ProbeResult, ProbeRunner } from "./prober.ts";
 
 /** Runs probes from this node. */
-export function createProbeRunner(engine: ContainerEngine): ProbeRunner {
+export function createProbeRunner(engine: ContainerEngine, clock: Clock): ProbeRunner {
   return {
     async probe(target) {
       try {
-        return await runProbe(engine, target);
+        return await runProbe(engine, clock, target);
       } catch (error) {
         return { ok: false, answer: `${describeProbe(target)}: ${reasonOf(error)}` };
       }
@@ -36,7 +38,7 @@ export function describeProbe(target: ProbeTarget): string {
   }
 }
 
-async function runProbe(engine: ContainerEngine, target: ProbeTarget): Promise<ProbeResult> {
+async function runProbe(engine: ContainerEngine, clock: Clock, target: ProbeTarget): Promise<ProbeResult> {
   const { probe, timeoutMs } = target.health;
   switch (probe.kind) {
     case "http":
@@ -44,9 +46,9 @@ async function runProbe(engine: ContainerEngine, target: ProbeTarget): Promise<P
     case "tcp":
       return probeTcp(target, probe.port, timeoutMs);
     case "command":
-      return probeCommand(engine, target, probe.argv, timeoutMs);
+      return probeCommand(engine, clock, target, probe.argv, timeoutMs);
     case "shell":
-      return probeCommand(engine, target, ["/bin/sh", "-c", probe.command], timeoutMs);
+      return probeCommand(engine, clock, target, ["/bin/sh", "-c", probe.command], timeoutMs);
     default:
       return { ok: true, answer: "" };
   }
@@ -100,34 +102,13 @@ async function probeTcp(target: ProbeTarget, port: number, timeoutMs: number): P
 
 async function probeCommand(
   engine: ContainerEngine,
+  clock: Clock,
   target: ProbeTarget,
   argv: readonly string[],
   timeoutMs: number,
 ): Promise<ProbeResult> {
-  let output = "";
-  const decoder = new TextDecoder();
-  const session = await engine.exec(target.containerId, { argv, tty: false, stdin: false }, (_, bytes) => {
-    if (output.length < MAX_OUTPUT_BYTES) output += decoder.decode(bytes, { stream: true });
-  });
-  const { promise: late, resolve } = Promise.withResolvers<"late">();
-  const timer = setTimeout(() => resolve("late"), timeoutMs);
-  try {
-    const ended = await Promise.race([session.exited, late]);
-    if (ended === "late")
-      return {
-        ok: false,
-        answer: `${describeProbe(target)}: no end within ${timeoutMs / 1_000} s${withOutput(output)}`,
-      };
-    return ended === 0
-      ? { ok: true, answer: "" }
-      : { ok: false, answer: `${describeProbe(target)}: exit code ${ended}${withOutput(output)}` };
-  } finally {
-    clearTimeout(timer);
-    session.close();
-  }
-}
-
-function withOutput(output: string): string {
-  const end = endOfText(output);
-  return end === "" ? "" : `: ${end}`;
+  const end = await runCommand(engine, clock, target.containerId, { argv }, timeoutMs);
+  return end.exitCode === 0
+    ? { ok: true, answer: "" }
+    : { ok: false, answer: describeEnd(describeProbe(target), end, timeoutMs) };
 }

@@ -2,7 +2,7 @@
 // the results of its own operations, by events, and by a full list at each (re)connection and from time to time: events may be lost.
 
 import type { ContainerEngine, EngineContainer, EngineEvent } from "../../../src/ports/container-engine.ts";
-import type { BridgeFact, ImageFact, SeenContainer, VolumeFact } from "../plan/types.ts";
+import type { BridgeFact, ConfigFact, ImageFact, SeenContainer, VolumeFact } from "../plan/types.ts";
 
 /** Inspections at once in a full look. */
 const PARALLEL_LOOKS = 8;
@@ -15,6 +15,8 @@ export class EngineView {
   readonly #containers = new Map<string, SeenContainer>();
   readonly images = new Map<string, ImageFact>();
   readonly volumes = new Map<string, VolumeFact>();
+  /** Configs that could not be fetched. */
+  readonly configs = new Map<string, ConfigFact>();
   bridge: BridgeFact | undefined;
 
   constructor(engine: ContainerEngine, clusterId: string) {

@@ -1,13 +1,20 @@
 // Runs one operation against the engine and gives back what became of it, as data. No choices here: what to do was decided by the
 // plan, what it means is decided in outcome.ts.
 
-import { reasonOf } from "../../../src/core/model/errors.ts";
+import { DavitError, reasonOf } from "../../../src/core/model/errors.ts";
 import type { LoginsWork } from "../../../src/core/model/work.ts";
-import { type ContainerEngine, EngineError } from "../../../src/ports/container-engine.ts";
+import {
+  type ConfigPaths,
+  type ContainerEngine,
+  type ContainerRequest,
+  EngineError,
+} from "../../../src/ports/container-engine.ts";
 import type { Clock } from "../../../src/ports/clock.ts";
 import { registryOf } from "../engine/image-reference.ts";
 import { BRIDGE, type ImageFact, type Operation, type Outcome } from "../plan/types.ts";
+import type { ConfigStore } from "../configs/config-store.ts";
 import type { EngineView } from "./engine-view.ts";
+import { runPostStart, runPreStop } from "./hooks.ts";
 import { lastLines } from "./last-lines.ts";
 
 export type ExecuteContext = {
@@ -15,9 +22,14 @@ export type ExecuteContext = {
   readonly view: EngineView;
   readonly clock: Clock;
   readonly logins: () => LoginsWork["logins"];
+  readonly configs: ConfigStore;
+  /** Contents of a config, from the coordinator. Rejects with DavitError. */
+  readonly fetchConfig: (config: string) => Promise<Uint8Array>;
   /** Makes what is remembered durable: before a container is made or its traces go. */
   readonly flush: () => Promise<void>;
   readonly onProgress: (operation: Operation, text: string) => void;
+  /** Something went wrong that changes nothing. */
+  readonly note: (text: string) => void;
 };
 
 /** Never rejects. The view shows the result before the outcome is given. */
@@ -25,8 +37,13 @@ export async function execute(context: ExecuteContext, operation: Operation): Pr
   try {
     return await run(context, operation);
   } catch (error) {
-    return { ok: false, fault: error instanceof EngineError ? error.fault : "failed", reason: reasonOf(error) };
+    return { ok: false, fault: faultOf(error), reason: reasonOf(error) };
   }
+}
+
+function faultOf(error: unknown): string {
+  if (error instanceof EngineError) return error.fault;
+  return error instanceof DavitError ? error.code : "failed";
 }
 
 function run(context: ExecuteContext, operation: Operation): Promise<Outcome> {
@@ -41,6 +58,10 @@ function run(context: ExecuteContext, operation: Operation): Promise<Outcome> {
     case "inspectVolume":
     case "createVolume":
       return runOnVolume(context, operation);
+    case "fetchConfig":
+      return fetchConfig(context, operation);
+    case "postStart":
+      return postStart(context, operation);
     default:
       return runOnContainer(context, operation);
   }
@@ -97,7 +118,10 @@ async function runOnContainer(
     case "create": {
       await flush();
       const { name, labels } = operation.request;
-      const containerId = await engine.createContainer(operation.request);
+      const containerId = await engine.createContainer(
+        operation.request,
+        await placeConfigs(context, operation.request),
+      );
       view.put({ id: containerId, name, labels, state: "created", imageId: "" });
       return { ok: true, containerId };
     }
@@ -132,13 +156,44 @@ async function imageFact(context: ExecuteContext, reference: string, pulledAtMs?
   };
 }
 
+async function fetchConfig(context: ExecuteContext, operation: Of<"fetchConfig">): Promise<Outcome> {
+  await context.configs.keep(operation.config, await context.fetchConfig(operation.config));
+  return { ok: true };
+}
+
+async function placeConfigs({ configs }: ExecuteContext, request: ContainerRequest): Promise<ConfigPaths> {
+  const paths: Record<string, string> = {};
+  for (const mount of request.task.container.mounts)
+    if (mount.kind === "config") paths[mount.target] = await configs.place(mount);
+  return paths;
+}
+
+/** A container that ended under its hooks ended by itself: that is what counts. */
+async function postStart({ engine, clock, view }: ExecuteContext, operation: Of<"postStart">): Promise<Outcome> {
+  const { containerId } = operation;
+  try {
+    await runPostStart(engine, clock, containerId, operation.hooks);
+    return { ok: true };
+  } catch (error) {
+    await view.look(containerId);
+    if (view.container(containerId)?.state === "running") throw error;
+    return { ok: false, fault: "ended", reason: reasonOf(error) };
+  }
+}
+
 /** An engine that does not get a container down within grace and margin is told to kill it. */
 async function stop(context: ExecuteContext, operation: Of<"stop">): Promise<void> {
+  const { engine, clock, note } = context;
+  const { containerId, hooks, graceMs } = operation;
+  const leftMs =
+    graceMs === undefined || hooks.length === 0
+      ? graceMs
+      : await runPreStop(engine, clock, containerId, hooks, graceMs, note);
   try {
-    await context.engine.stopContainer(operation.containerId, operation.graceMs);
+    await engine.stopContainer(containerId, leftMs);
   } catch (error) {
     if (!(error instanceof EngineError && error.fault === "timeout")) throw error;
-    await context.engine.killContainer(operation.containerId);
+    await engine.killContainer(containerId);
   }
 }
 

@@ -1,11 +1,12 @@
 // The agent's loop: plan, start what fits, plan again whenever something ended or changed. A wake-up means "look again" and nothing
 // else. One operation per subject at a time; each pool has its own limit, so that slow stops never hold up starts.
 
-import { reasonOf } from "../../../src/core/model/errors.ts";
+import { DavitError, reasonOf } from "../../../src/core/model/errors.ts";
 import type { TaskId } from "../../../src/core/model/ids.ts";
 import type { ContainerEngine } from "../../../src/ports/container-engine.ts";
 import type { Clock, Timer } from "../../../src/ports/clock.ts";
 import type { Log } from "../../../src/ports/log.ts";
+import type { ConfigStore } from "../configs/config-store.ts";
 import type { Prober } from "../health/prober.ts";
 import { imageAfterFailure, runAfter } from "../plan/outcome.ts";
 import { planAgent } from "../plan/plan-agent.ts";
@@ -38,6 +39,9 @@ export type ReconcilerContext = {
   readonly held: HeldWork;
   readonly runs: RunStore;
   readonly prober: Prober;
+  readonly configs: ConfigStore;
+  /** Contents of a config, from the coordinator; undefined while none is connected. */
+  readonly configSource: () => ((config: string) => Promise<Uint8Array>) | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly limits: PoolLimits;
@@ -51,7 +55,7 @@ export type ReconcilerContext = {
 export class Reconciler {
   readonly #context: ReconcilerContext;
   readonly #busy = new Map<string, Operation>();
-  readonly #inPool: Record<Pool, number> = { look: 0, make: 0, pull: 0, start: 0, stop: 0 };
+  readonly #inPool: Record<Pool, number> = { look: 0, make: 0, pull: 0, start: 0, hook: 0, stop: 0 };
   #isRunning = false;
   #isScheduled = false;
   #timer: Timer | undefined;
@@ -98,7 +102,8 @@ export class Reconciler {
   }
 
   #input(): PlanInput {
-    const { clusterId, nodeId, bootId, held, runs, view, prober, clock, portOwners } = this.#context;
+    const { clusterId, nodeId, bootId, held, runs, view, prober, configs, configSource, clock, portOwners } =
+      this.#context;
     let owners: PortOwner | undefined;
     return {
       clusterId,
@@ -111,6 +116,9 @@ export class Reconciler {
       images: view.images,
       volumes: view.volumes,
       bridge: view.bridge,
+      heldConfigs: configs.held,
+      configs: view.configs,
+      isConnected: configSource() !== undefined,
       verdicts: prober.verdicts,
       busy: new Set(this.#busy.keys()),
       portOwner: (port, hostIp) => (owners ??= portOwners())(port, hostIp),
@@ -159,8 +167,11 @@ export class Reconciler {
         view: this.#context.view,
         clock: this.#context.clock,
         logins: () => this.#context.held.logins,
+        configs: this.#context.configs,
+        fetchConfig: (config) => this.#fetchConfig(config),
         flush: () => this.#context.runs.flush(),
         onProgress: (pulled, text) => log.debug(`${describeOperation(pulled)}: ${text}`),
+        note: (text) => log.warn(text, { container: operation.kind === "stop" ? operation.containerId : undefined }),
       },
       operation,
     );
@@ -169,6 +180,14 @@ export class Reconciler {
     this.#take(operation, outcome);
     if (!outcome.ok && outcome.fault === "unreachable") onEngineLost(outcome.reason);
     this.wake();
+  }
+
+  #fetchConfig(config: string): Promise<Uint8Array> {
+    const fetch = this.#context.configSource();
+    if (fetch !== undefined) return fetch(config);
+    return Promise.reject(
+      new DavitError("unavailable", `fetch config ${config.slice(0, 12)}: no coordinator is connected`),
+    );
   }
 
   #take(operation: Operation, outcome: Outcome): void {
@@ -215,6 +234,11 @@ export class Reconciler {
         if (fact !== undefined) view.volumes.set(name, fact);
         return;
       }
+      case "fetchConfig":
+        // a coordinator that went away is waited for; what it said, or what the disk said, ends the attempt
+        if (outcome.ok || outcome.fault === "unavailable") view.configs.delete(operation.config);
+        else view.configs.set(operation.config, { kind: "failed", reason: outcome.reason, atMs: nowMs });
+        return;
       default:
         // whatever made it fail may be the bridge: look again before the next attempt
         if (!outcome.ok) view.bridge = undefined;

@@ -2,7 +2,7 @@
 
 import type { TaskWork } from "../../../src/core/model/work.ts";
 import { refusalReason } from "./reasons.ts";
-import { advance, endAttempt, isEnded } from "./transitions.ts";
+import { advance, condemnStart, endAttempt, isEnded } from "./transitions.ts";
 import type { ImageFact, Operation, Outcome, PortOwner, TaskRun } from "./types.ts";
 
 export type OutcomeContext = {
@@ -20,11 +20,15 @@ export function runAfter(
   context: OutcomeContext,
 ): TaskRun {
   if (isEnded(run.status.state)) return run;
+  const isAsked = operation.kind === "postStart" && operation.attempt === run.status.attempt;
+  if (outcome.ok && isAsked) return { ...run, postStarted: true };
   if (outcome.ok)
     return operation.kind === "create" && outcome.containerId !== undefined
       ? advance(run, "ready", context.nowMs, { containerId: outcome.containerId })
       : run;
   if (outcome.fault === "unreachable") return run;
+  if (operation.kind === "postStart")
+    return isAsked && outcome.fault !== "ended" ? condemnStart(run, outcome.reason) : run;
   if (operation.kind !== "create" && operation.kind !== "start") return run;
   // the image went away after it was looked for: it is fetched again, the attempt goes on
   if (operation.kind === "create" && outcome.fault === "image_not_found") return run;

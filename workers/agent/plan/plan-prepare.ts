@@ -1,8 +1,9 @@
-// What an attempt needs before its container can be made: the bridge, the image, the volumes, its host ports. Gives the operations
+// What an attempt needs before its container can be made: the bridge, the image, the volumes, the configs, its host ports. Gives the operations
 // that find out or provide what is missing, or says why the attempt cannot begin. Pure.
 
 import { asId } from "../../../src/core/model/ids.ts";
 import type { HostPort } from "../../../src/core/model/records.ts";
+import type { ConfigMount } from "../../../src/core/model/service-spec.ts";
 import type { VolumeWork, TaskWork } from "../../../src/core/model/work.ts";
 import { BRIDGE, type Operation, type PlanInput, type TaskRun } from "./types.ts";
 
@@ -23,6 +24,7 @@ export function planPrepare(input: PlanInput, work: TaskWork, run: TaskRun): Pre
     prepareBridge(input),
     prepareImage(input, work, run),
     ...work.volumes.map((volume) => prepareVolume(input, volume, run)),
+    ...work.container.mounts.flatMap((mount) => (mount.kind === "config" ? [prepareConfig(input, mount, run)] : [])),
     preparePorts(input, work),
   ];
   const refused = parts.find((part) => part.kind === "refused");
@@ -115,6 +117,18 @@ function prepareVolume(input: PlanInput, volume: VolumeWork, run: TaskRun): Prep
       return working({ kind: "createVolume", pool: "make", subject, volume });
     }
   }
+}
+
+function prepareConfig(input: PlanInput, { config, name }: ConfigMount, run: TaskRun): Preparation {
+  if (input.heldConfigs.has(config)) return { kind: "ready" };
+  const fact = input.configs.get(config);
+  if (fact !== undefined && fact.atMs >= run.attemptAtMs) return { kind: "refused", reason: fact.reason };
+  if (!input.isConnected) {
+    // a session that opens wakes the planner
+    const reason = `config ${name} has not arrived on ${input.node?.nodeName ?? "this node"}, and no coordinator is connected that could send it`;
+    return { kind: "waiting", reason, wakeAtMs: Infinity };
+  }
+  return working({ kind: "fetchConfig", pool: "make", subject: `config/${config}`, config, name });
 }
 
 function preparePorts(input: PlanInput, work: TaskWork): Preparation {

@@ -3,10 +3,12 @@
 
 import type { TaskId } from "../../../src/core/model/ids.ts";
 import type { TaskStatus } from "../../../src/core/model/records.ts";
+import type { ContainerSpec } from "../../../src/core/model/service-spec.ts";
 import type { TaskWork } from "../../../src/core/model/work.ts";
 import { containerRequest } from "./container-request.ts";
 import { planPrepare } from "./plan-prepare.ts";
 import { exitReason } from "./reasons.ts";
+import { examine, postStart, remove, start, stop } from "./task-operations.ts";
 import { adoptedRun, advance, condemn, endAttempt, firstRun, isEnded, nextAttempt } from "./transitions.ts";
 import {
   type Operation,
@@ -40,7 +42,7 @@ export function planTask(
   if (input.busy.has(taskSubject(work.taskId))) return { operations: [], settled: false };
   switch (work.desired) {
     case "remove":
-      return planRemoval(input, work.taskId, run, containers, work.container.stopGraceMs);
+      return planRemoval(input, work.taskId, run, containers, work.container);
     case "shutdown":
       return planShutdown(input, work, run ?? found(input, work.taskId, containers), containers);
     case "running":
@@ -54,10 +56,10 @@ export function planRemoval(
   taskId: TaskId,
   run: TaskRun | undefined,
   containers: readonly SeenContainer[],
-  graceMs?: number,
+  spec?: ContainerSpec,
 ): TaskPlan {
   if (input.busy.has(taskSubject(taskId))) return { operations: [], settled: false };
-  const operation = nextRemoval(taskId, containers, "it is no longer in the node's work", graceMs);
+  const operation = nextRemoval(taskId, containers, "it is no longer in the node's work", spec);
   if (operation !== undefined) return { operations: [operation], settled: false };
   return run === undefined ? SETTLED : { operations: [], settled: true, forget: true };
 }
@@ -66,10 +68,10 @@ function nextRemoval(
   taskId: TaskId,
   containers: readonly SeenContainer[],
   reason: string,
-  graceMs?: number,
+  spec: ContainerSpec | undefined,
 ): Operation | undefined {
   const running = containers.find(isUp);
-  if (running !== undefined) return stop(taskId, running, reason, graceMs);
+  if (running !== undefined) return stop(taskId, running, reason, spec);
   const [first] = containers;
   return first === undefined ? undefined : remove(taskId, first, reason);
 }
@@ -80,7 +82,7 @@ function planShutdown(input: PlanInput, work: TaskWork, run: TaskRun, containers
   if (running !== undefined)
     return {
       run,
-      operations: [stop(taskId, running, "the task is to shut down", work.container.stopGraceMs)],
+      operations: [stop(taskId, running, "the task is to shut down", work.container)],
       settled: false,
     };
   const unstarted = containers.find((container) => container.state === "created");
@@ -125,7 +127,7 @@ function planRunning(
   if (stray !== undefined)
     return {
       run,
-      operations: [stop(taskId, stray, "a later attempt takes its place", work.container.stopGraceMs)],
+      operations: [stop(taskId, stray, "a later attempt takes its place", work.container)],
       settled: false,
     };
   const plan = planAttempt(input, work, run, currentOf(run, containers));
@@ -154,7 +156,7 @@ function planAttempt(input: PlanInput, work: TaskWork, run: TaskRun, container: 
       const starting = advance(run, "starting", input.nowMs, { containerId: container.id });
       return {
         run: starting,
-        operations: [{ kind: "start", pool: "start", subject: taskSubject(taskId), taskId, containerId: container.id }],
+        operations: [start(taskId, container)],
         settled: false,
       };
     }
@@ -220,14 +222,22 @@ function planRunningContainer(input: PlanInput, work: TaskWork, before: TaskRun,
     startedAtMs: container.startedAtMs ?? before.status.startedAtMs ?? input.nowMs,
   };
   const isNew = before.status.state !== "running";
-  const run = advance(before, "running", input.nowMs, isNew ? { ...started, reason: "" } : started);
-  if (run.condemned !== undefined) {
+  if (before.condemned !== undefined) {
     return {
-      run,
-      operations: [stop(work.taskId, container, run.condemned, work.container.stopGraceMs)],
+      run: before,
+      operations: [stop(work.taskId, container, before.condemned, work.container)],
       settled: false,
     };
   }
+  if (isNew && before.postStarted !== true && (work.container.postStart ?? []).length > 0) {
+    return {
+      run: advance(before, "starting", input.nowMs, started),
+      operations:
+        container.state === "running" ? [postStart(work.taskId, container, before.status.attempt, work.container)] : [],
+      settled: false,
+    };
+  }
+  const run = advance(before, "running", input.nowMs, isNew ? { ...started, reason: "" } : started);
   const verdict = verdictOf(input, work, run, container);
   if (verdict.kind === "bad") {
     const condemned = condemn(
@@ -237,14 +247,15 @@ function planRunningContainer(input: PlanInput, work: TaskWork, before: TaskRun,
     );
     return {
       run: condemned,
-      operations: [stop(work.taskId, container, "unhealthy", work.container.stopGraceMs)],
+      operations: [stop(work.taskId, container, "unhealthy", work.container)],
       settled: false,
     };
   }
   const probe: ProbeTarget = {
     containerId: container.id,
     taskId: work.taskId,
-    address: work.address,
+    // in the host's own network a task has no address of its own
+    address: work.container.networkMode === "host" ? "127.0.0.1" : work.address,
     health: work.health,
   };
   const watched = { operations: [], settled: true, ...(isOwnProbe(work) ? { probe } : {}) };
@@ -343,24 +354,4 @@ export function attemptOf(container: SeenContainer): number {
 
 function isUp(container: SeenContainer): boolean {
   return container.state === "running" || container.state === "paused" || container.state === "restarting";
-}
-
-function stop(taskId: TaskId, container: SeenContainer, reason: string, graceMs?: number): Operation {
-  return {
-    kind: "stop",
-    pool: "stop",
-    subject: taskSubject(taskId),
-    taskId,
-    containerId: container.id,
-    reason,
-    ...(graceMs === undefined ? {} : { graceMs }),
-  };
-}
-
-function remove(taskId: TaskId, container: SeenContainer, reason: string): Operation {
-  return { kind: "remove", pool: "make", subject: taskSubject(taskId), taskId, containerId: container.id, reason };
-}
-
-function examine(taskId: TaskId, container: SeenContainer): Operation {
-  return { kind: "examine", pool: "look", subject: taskSubject(taskId), taskId, containerId: container.id };
 }

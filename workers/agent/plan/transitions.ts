@@ -86,6 +86,7 @@ export function endAttempt(run: TaskRun, work: TaskWork, end: End, nowMs: number
   const {
     condemned: _,
     retryAtMs: __,
+    postStarted: ____,
     ...rest
   } = advance(run, end.state, nowMs, {
     ...end.changes,
@@ -98,6 +99,11 @@ export function endAttempt(run: TaskRun, work: TaskWork, end: End, nowMs: number
     return { ...rest, status: { ...status, exhausted: true, reason } };
   }
   return { ...rest, status, streak: decision.streak, retryAtMs: decision.retryAtMs };
+}
+
+/** Marks an attempt whose container runs, but could not be made ready, to be stopped as failed. */
+export function condemnStart(run: TaskRun, reason: string): TaskRun {
+  return { ...run, condemned: reason, status: { ...run.status, reason } };
 }
 
 /** Marks a running attempt to be stopped as failed. */

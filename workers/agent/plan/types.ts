@@ -2,7 +2,7 @@
 
 import type { TaskId } from "../../../src/core/model/ids.ts";
 import type { TaskStatus } from "../../../src/core/model/records.ts";
-import type { HealthSpec } from "../../../src/core/model/service-spec.ts";
+import type { HealthSpec, Hook } from "../../../src/core/model/service-spec.ts";
 import type { NodeWork, TaskWork, VolumeWork } from "../../../src/core/model/work.ts";
 import type { ContainerRequest, EngineContainer } from "../../../src/ports/container-engine.ts";
 
@@ -22,6 +22,8 @@ export type TaskRun = {
   readonly retriedAtMs: readonly number[];
   /** When the next attempt is due; only on ended attempts that get one. */
   readonly retryAtMs?: number;
+  /** Its post_start hooks ran to their end. */
+  readonly postStarted?: true;
   /** It is being stopped for this reason and counts as failed once it is down. */
   readonly condemned?: string;
 };
@@ -55,6 +57,9 @@ export type BridgeFact =
   | { readonly kind: "present"; readonly subnet: string; readonly containers: number; readonly atMs: number }
   | { readonly kind: "failed"; readonly reason: string; readonly atMs: number };
 
+/** A config that could not be fetched; one that is held is in `heldConfigs`. */
+export type ConfigFact = { readonly kind: "failed"; readonly reason: string; readonly atMs: number };
+
 /** Last word of the probes on one container. */
 export type Verdict = { readonly healthy: boolean; readonly answer: string };
 
@@ -75,6 +80,10 @@ export type PlanInput = {
   readonly images: ReadonlyMap<string, ImageFact>;
   readonly volumes: ReadonlyMap<string, VolumeFact>;
   readonly bridge: BridgeFact | undefined;
+  readonly heldConfigs: ReadonlySet<string>;
+  readonly configs: ReadonlyMap<string, ConfigFact>;
+  /** A coordinator is there to be asked. */
+  readonly isConnected: boolean;
   readonly verdicts: ReadonlyMap<string, Verdict>;
   /** Subjects that an operation is under way for. */
   readonly busy: ReadonlySet<string>;
@@ -92,8 +101,17 @@ export type Operation = { readonly subject: string; readonly taskId?: TaskId } &
   | { readonly kind: "pull"; readonly pool: "pull"; readonly image: string }
   | { readonly kind: "inspectVolume"; readonly pool: "look"; readonly volume: string }
   | { readonly kind: "createVolume"; readonly pool: "make"; readonly volume: VolumeWork }
+  | { readonly kind: "fetchConfig"; readonly pool: "make"; readonly config: string; readonly name: string }
   | { readonly kind: "create"; readonly pool: "start"; readonly taskId: TaskId; readonly request: ContainerRequest }
   | { readonly kind: "start"; readonly pool: "start"; readonly taskId: TaskId; readonly containerId: string }
+  | {
+      readonly kind: "postStart";
+      readonly pool: "hook";
+      readonly taskId: TaskId;
+      readonly containerId: string;
+      readonly attempt: number;
+      readonly hooks: readonly Hook[];
+    }
   | { readonly kind: "examine"; readonly pool: "look"; readonly taskId: TaskId; readonly containerId: string }
   | {
       readonly kind: "stop";
@@ -101,6 +119,8 @@ export type Operation = { readonly subject: string; readonly taskId?: TaskId } &
       readonly containerId: string;
       readonly graceMs?: number;
       readonly reason: string;
+      /** Run first, within the grace. */
+      readonly hooks: readonly Hook[];
     }
   | { readonly kind: "remove"; readonly pool: "make"; readonly containerId: string; readonly reason: string }
 );
@@ -157,6 +177,10 @@ export function describeOperation(operation: Operation): string {
       return `create volume ${operation.volume.name}`;
     case "create":
       return `create container ${operation.request.name}`;
+    case "fetchConfig":
+      return `fetch config ${operation.name}`;
+    case "postStart":
+      return `run post_start hooks in container ${operation.containerId.slice(0, 12)}`;
     case "start":
       return `start container ${operation.containerId.slice(0, 12)}`;
     case "examine":

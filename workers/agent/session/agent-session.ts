@@ -14,6 +14,7 @@ import {
   type Refuse,
 } from "../../../src/core/protocol/frames.ts";
 import type { Timer } from "../../../src/ports/clock.ts";
+import { ConfigFetcher } from "../configs/config-fetcher.ts";
 import { checkOpening } from "../trust/check-token.ts";
 import type { AgentStream } from "./agent-stream.ts";
 import type { SessionShared } from "./shared.ts";
@@ -27,6 +28,7 @@ export class AgentSession {
   readonly #stream: AgentStream;
   readonly #shared: SessionShared;
   readonly #nonce: string;
+  readonly #configs: ConfigFetcher;
   #epoch: Epoch | undefined;
   #isOpen = false;
   #isClosed = false;
@@ -41,6 +43,7 @@ export class AgentSession {
     this.#stream = stream;
     this.#shared = shared;
     this.#nonce = shared.newNonce();
+    this.#configs = new ConfigFetcher((frame) => stream.send(frame), shared.clock);
     this.#openingTimer = shared.clock.after(OPENING_TIMEOUT_MS, () => this.close("no opening in time"));
     stream.onFrame((frame) => this.#receive(frame));
     stream.onClose((reason) => this.#end(reason));
@@ -73,6 +76,11 @@ export class AgentSession {
     if (this.#isOpen && !this.#isClosed) this.#stream.send(frame);
   }
 
+  /** The contents of a config that the work mounts. Rejects with DavitError `not_found` or `unavailable`. */
+  fetchConfig(config: string): Promise<Uint8Array> {
+    return this.#configs.fetch(config);
+  }
+
   refuse(code: Refuse["code"], message: string): void {
     if (this.#isClosed) return;
     this.#shared.log.warn("coordinator refused", { code, message });
@@ -91,6 +99,7 @@ export class AgentSession {
     this.#openingTimer.cancel();
     this.#beatTimer?.cancel();
     this.#batchTimer?.cancel();
+    this.#configs.end(reason);
     this.#shared.ended(this, reason);
   }
 
@@ -108,6 +117,9 @@ export class AgentSession {
         return this.#open(frame);
       case "work":
         return this.#takeWork(frame.delta);
+      case "config":
+      case "noConfig":
+        return this.#configs.take(frame);
       case "bye":
         return this.close(`the coordinator said goodbye: ${frame.message}`);
       case "refuse":

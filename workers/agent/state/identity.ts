@@ -3,6 +3,7 @@
 
 import type { Log } from "../../../src/ports/log.ts";
 import type { NodeConfig } from "../config.ts";
+import { CONFIG_DIRECTORY } from "../configs/config-store.ts";
 import type { AgentDisk } from "./disk.ts";
 
 const FILE = "identity.json";
@@ -17,6 +18,7 @@ export async function claimState(disk: AgentDisk, config: NodeConfig, log: Log):
   if (found !== undefined) {
     log.warn("state of another join is dropped", { node: config.nodeId });
     for (const name of HELD_FILES) await disk.remove(name);
+    for (const name of await disk.list(CONFIG_DIRECTORY)) await disk.remove(`${CONFIG_DIRECTORY}/${name}`);
   }
   await disk.write(FILE, mine);
 }
