@@ -42,6 +42,7 @@ import { stackPs } from "./stack/ps.ts";
 import { stackRm } from "./stack/rm.ts";
 import { completion } from "./system/completion.ts";
 import { events } from "./system/events.ts";
+import { exportStack } from "./system/export.ts";
 import { install } from "./system/install.ts";
 import { ps } from "./system/ps.ts";
 import { up } from "./system/up.ts";
@@ -118,6 +119,7 @@ function rootRoutes() {
       service: noun("services: look at, change, go back", SERVICE),
       registry: noun("credentials for private images", REGISTRY),
       token: noun("access for users over HTTP", TOKEN),
+      export: exportStack,
       events,
       version,
       completion,

@@ -1,0 +1,86 @@
+// What of a service's updates, rollbacks and restarts Kubernetes does in a way of its own. Pure.
+
+import type { ServiceSpec, UpdatePolicy } from "../core/model/service-spec.ts";
+import type { ServiceContext } from "./context.ts";
+
+/** What a service has that says nothing: not worth a note. */
+const USUAL_MONITOR_MS = 5_000;
+const USUAL_DELAY_MS = 1_000;
+const UNDO = "watch it with kubectl rollout status, and go back with kubectl rollout undo";
+
+/** `isPinned`: it holds data that two pods may not have at once. */
+export function noteUpdate(context: ServiceContext, isPinned: boolean): void {
+  const { spec, note } = context;
+  const isJob = spec.mode.kind.endsWith("-job");
+  noteFailures(context, "deploy.update_config", spec.update);
+  noteRollback(context);
+  noteRestart(context, isJob);
+  if (spec.template.onLeaseLost === "stop")
+    note("x-davit.on_lease_lost", "pods of a node that is cut off run on", "fence the node");
+  if (isJob) {
+    if (spec.update.parallelism > 1 || spec.update.order === "start-first" || spec.update.delayMs > 0)
+      note("deploy.update_config", "a Job is not updated, but deleted and made anew", "leave it out");
+    return;
+  }
+  const takesPorts =
+    spec.template.ports.some(({ mode }) => mode === "host") || spec.template.container.networkMode === "host";
+  if (spec.update.order === "start-first" && (isPinned || takesPorts))
+    note(
+      "deploy.update_config.order",
+      `the old pod is stopped first: ${isPinned ? "its data" : "a port of its node"} cannot be held twice`,
+      "use order: stop-first, as it is done",
+    );
+}
+
+function noteFailures({ note }: ServiceContext, key: string, policy: UpdatePolicy): void {
+  const { failureAction, maxFailureRatio, monitorMs } = policy;
+  if (failureAction === "rollback")
+    note(`${key}.failure_action`, "a failed update stays as it is: nothing goes back by itself", UNDO);
+  if (failureAction === "continue") note(`${key}.failure_action`, "a failed update stops where it is", UNDO);
+  if (maxFailureRatio > 0)
+    note(`${key}.max_failure_ratio`, "the first pod that does not get ready stops an update", UNDO);
+  if (monitorMs !== USUAL_MONITOR_MS)
+    note(
+      `${key}.monitor`,
+      "nothing watches an update after its end",
+      "let a health check tell, or watch it with your monitoring",
+    );
+}
+
+/** kubectl rollout undo goes by the strategy of the update. */
+function noteRollback(context: ServiceContext): void {
+  const { update, rollback } = context.spec;
+  const key = "deploy.rollback_config";
+  const differing = (["parallelism", "delayMs", "order"] as const).filter((name) => update[name] !== rollback[name]);
+  if (differing.length > 0 && !isUsual(rollback))
+    context.note(
+      key,
+      `${differing.map(written).join(", ")}: going back is done as an update is`,
+      "leave rollback_config out",
+    );
+  noteFailures(context, key, { ...rollback, failureAction: rollback.failureAction === "pause" ? "pause" : "continue" });
+}
+
+function isUsual({ parallelism, delayMs, order }: UpdatePolicy): boolean {
+  return parallelism === 1 && delayMs === 0 && order === "stop-first";
+}
+
+function written(name: string): string {
+  return name === "delayMs" ? "delay" : name;
+}
+
+function noteRestart({ spec, note }: ServiceContext, isJob: boolean): void {
+  const { condition, delayMs, maxAttempts, windowMs } = spec.template.restart;
+  const key = "deploy.restart_policy";
+  if (!isJob && condition !== "any")
+    note(key, `condition ${condition}: the pods of a ${nameOf(spec)} are always restarted`, "run what ends as a Job");
+  if (!isJob && maxAttempts > 0)
+    note(`${key}.max_attempts`, "pods are restarted without end", "watch for CrashLoopBackOff");
+  if (delayMs !== USUAL_DELAY_MS)
+    note(`${key}.delay`, "the kubelets wait 10 s at first and up to 5 min", "leave it out");
+  if (windowMs > 0) note(`${key}.window`, "the kubelets count from ten minutes of running on", "leave it out");
+}
+
+function nameOf({ mode }: ServiceSpec): string {
+  return mode.kind === "global" ? "DaemonSet" : "Deployment or StatefulSet";
+}

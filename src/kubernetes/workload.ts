@@ -1,0 +1,137 @@
+// A service to what runs its pods: a Deployment, a StatefulSet where they hold pinned data, a DaemonSet, a Job. The update policy becomes
+// its strategy; what Kubernetes does otherwise is noted. Pure.
+
+import type { ServiceSpec } from "../core/model/service-spec.ts";
+import { claimTemplate } from "./claims.ts";
+import { annotationsOf, type ServiceContext, type StackContext } from "./context.ts";
+import { type Fields, type Manifest, seconds, some } from "./manifest.ts";
+import type { PodMounts } from "./mounts.ts";
+import { type PodInput, podTemplateOf } from "./pod.ts";
+import { noteUpdate } from "./update-notes.ts";
+
+const MAX_BACKOFF = 2_147_483_647;
+const DEFAULT_DEADLINE_S = 600;
+
+export function workloadOf(
+  stack: StackContext,
+  context: ServiceContext,
+  input: Omit<PodInput, "restartPolicy">,
+): Manifest {
+  const { mode } = context.spec;
+  const { mounts } = input;
+  noteUpdate(context, mounts.isPinned);
+  switch (mode.kind) {
+    case "replicated": {
+      const template = podTemplateOf(context, { ...input, restartPolicy: "Always" });
+      return mounts.isPinned
+        ? statefulSet(stack, context, mounts, mode.replicas, template)
+        : deployment(context, mode.replicas, template);
+    }
+    case "global":
+      return daemonSet(context, podTemplateOf(context, { ...input, restartPolicy: "Always" }), mounts.isPinned);
+    case "replicated-job":
+      return job(context, input, mode.completions, mode.concurrency);
+    case "global-job":
+      context.note(
+        "deploy.mode",
+        "Kubernetes has no job that runs once on every node: this one runs once",
+        "use a DaemonSet whose initContainer does the work",
+      );
+      return job(context, input, 1, 1);
+  }
+}
+
+function manifest(context: ServiceContext, apiVersion: string, kind: string, spec: Fields): Manifest {
+  const annotations = annotationsOf(context.spec.labels, "deploy.labels", context.note);
+  const { name, labels } = context;
+  return { apiVersion, kind, metadata: { name, labels, ...(annotations === undefined ? {} : { annotations }) }, spec };
+}
+
+function deployment(context: ServiceContext, replicas: number, template: Fields): Manifest {
+  const minReadySeconds = minReadyOf(context.spec);
+  return manifest(context, "apps/v1", "Deployment", {
+    replicas,
+    selector: { matchLabels: context.selector },
+    strategy: strategyOf(context.spec, replicas),
+    minReadySeconds,
+    // it must be later than a pod can be ready
+    progressDeadlineSeconds:
+      (minReadySeconds ?? 0) >= DEFAULT_DEADLINE_S ? (minReadySeconds ?? 0) + DEFAULT_DEADLINE_S : undefined,
+    template,
+  });
+}
+
+/** Recreate waits until the old pods are gone, which a rolling update that takes them away first does not. */
+function strategyOf({ update, template }: ServiceSpec, replicas: number): Fields {
+  const all = update.parallelism === 0 || update.parallelism >= Math.max(1, replicas);
+  const share = update.parallelism === 0 ? "100%" : update.parallelism;
+  if (update.order === "start-first" && !takesHostPorts(template))
+    return { type: "RollingUpdate", rollingUpdate: { maxSurge: share, maxUnavailable: 0 } };
+  if (all) return { type: "Recreate" };
+  return { type: "RollingUpdate", rollingUpdate: { maxSurge: 0, maxUnavailable: share } };
+}
+
+export function takesHostPorts({ ports, container }: ServiceSpec["template"]): boolean {
+  return container.networkMode === "host" || ports.some(({ mode }) => mode === "host");
+}
+
+/** The wait between batches; without a health check, how long a task must run to count. */
+function minReadyOf({ template, update }: ServiceSpec): number | undefined {
+  const hasCheck = template.health.probe.kind !== "image" && template.health.probe.kind !== "none";
+  const wait = Math.max(seconds(update.delayMs), hasCheck ? 0 : seconds(template.settleMs));
+  return wait === 0 ? undefined : wait;
+}
+
+function statefulSet(
+  stack: StackContext,
+  context: ServiceContext,
+  mounts: PodMounts,
+  replicas: number,
+  template: Fields,
+): Manifest {
+  return manifest(context, "apps/v1", "StatefulSet", {
+    serviceName: context.name,
+    replicas,
+    selector: { matchLabels: context.selector },
+    minReadySeconds: minReadyOf(context.spec),
+    template,
+    volumeClaimTemplates: some(mounts.templates.map(({ volume, name }) => claimTemplate(stack, volume, name))),
+  });
+}
+
+function daemonSet(context: ServiceContext, template: Fields, isPinned: boolean): Manifest {
+  const { update } = context.spec;
+  const share = update.parallelism === 0 ? "100%" : update.parallelism;
+  const isSurge = update.order === "start-first" && !isPinned && !takesHostPorts(context.spec.template);
+  return manifest(context, "apps/v1", "DaemonSet", {
+    selector: { matchLabels: context.selector },
+    updateStrategy: {
+      type: "RollingUpdate",
+      rollingUpdate: isSurge ? { maxSurge: share, maxUnavailable: 0 } : { maxSurge: 0, maxUnavailable: share },
+    },
+    minReadySeconds: minReadyOf(context.spec),
+    template,
+  });
+}
+
+function job(
+  context: ServiceContext,
+  input: Omit<PodInput, "restartPolicy">,
+  completions: number,
+  parallelism: number,
+): Manifest {
+  const { condition, maxAttempts } = context.spec.template.restart;
+  const restartPolicy = condition === "none" ? "Never" : "OnFailure";
+  if (condition === "any")
+    context.note(
+      "deploy.restart_policy",
+      "a Job that succeeds is done: it is not run again",
+      "use condition: on-failure",
+    );
+  return manifest(context, "batch/v1", "Job", {
+    completions,
+    parallelism,
+    backoffLimit: condition === "none" ? 0 : maxAttempts === 0 ? MAX_BACKOFF : maxAttempts,
+    template: podTemplateOf(context, { ...input, restartPolicy }),
+  });
+}
