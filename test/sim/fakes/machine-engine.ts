@@ -200,6 +200,7 @@ export class MachineEngine {
   }
 
   daemonUp(): void {
+    if (this.#daemon.isAlive || !this.#life().isAlive) return;
     this.#daemon = new Life("daemon", this.#life());
   }
 

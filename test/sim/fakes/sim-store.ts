@@ -45,6 +45,8 @@ export class StoreFile {
   unsynced: Entry | undefined;
   health: StoreHealth = GOOD_STORE;
   onDurable: CommitWitness = () => {};
+  /** Told of each transaction as it is handed over, before anything is written. */
+  onSubmit: (commit: Commit) => void = () => {};
   onEpoch: (chain: readonly Epoch[]) => void = () => {};
 
   /** What somebody copied of it, as an old backup or a clone of the machine. */
@@ -120,6 +122,7 @@ export class SimStore implements Store {
 
   commit(commit: Commit): Promise<Committed> {
     const file = this.#file;
+    file.onSubmit(commit);
     const { syncMs, fault } = file.health;
     const waitMs = syncMs * (0.5 + this.#chance.fraction());
     return new Promise((resolve, reject) => {
@@ -127,7 +130,7 @@ export class SimStore implements Store {
         try {
           this.#write(commit);
         } catch (error) {
-          reject(error as Error);
+          reject(error);
           return;
         }
         const { unsynced } = file;

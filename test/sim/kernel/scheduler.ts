@@ -65,7 +65,7 @@ export class Scheduler {
         try {
           resolve(work());
         } catch (error) {
-          reject(error as Error);
+          reject(error);
         }
       });
     });

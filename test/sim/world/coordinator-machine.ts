@@ -25,6 +25,8 @@ import type { Host } from "./host.ts";
 import type { Universe } from "./universe.ts";
 
 const RESTART_MS = 1_000;
+/** A pause that a coordinator is sure to notice, and to start all leases anew after. */
+const NOTICED_PAUSE_MS = 2_010;
 /** As src/ssh waits for a host that does not answer. */
 const CONNECT_TIMEOUT_MS = 3_000;
 /** Messages each way until a stream stands: TCP, key exchange, authentication, the socket. */
@@ -56,6 +58,8 @@ export class CoordinatorMachine implements Station {
   #running: Coordinating | undefined;
   /** Whether the coordinator is to be started again when it ends. */
   isSupervised = true;
+  /** When it last went on after a pause, in true time. */
+  resumedMs = 0;
   /** Why it ended for good, once it did: agents obey another one. */
   refused: string | undefined;
 
@@ -74,6 +78,10 @@ export class CoordinatorMachine implements Station {
     this.clock = new HostClock(universe.scheduler, clockRate, this.chance.between(10_000, 10_000_000));
     universe.network.add(this);
     file.onEpoch = (chain) => universe.witnesses.forEach((witness) => witness.epochBegun(chain));
+    file.onSubmit = (commit) => {
+      const running = this.#running;
+      if (running !== undefined) for (const witness of universe.witnesses) witness.submitted(running, commit);
+    };
     file.onDurable = (commit, revision, state) => {
       const running = this.#running;
       if (running !== undefined)
@@ -193,11 +201,13 @@ export class CoordinatorMachine implements Station {
 
   pause(forMs: number): void {
     this.#process?.pauseUntil(this.#universe.nowMs + forMs);
+    if (forMs > NOTICED_PAUSE_MS) this.resumedMs = Math.max(this.resumedMs, this.#universe.nowMs + forMs);
   }
 
   resume(): void {
     this.#machine?.unpause();
     this.#process?.unpause();
+    this.resumedMs = Math.min(this.resumedMs, this.#universe.nowMs);
   }
 
   powerOff(): void {

@@ -20,6 +20,9 @@ import { CLUSTER_ID, type Universe } from "./universe.ts";
 
 const RESTART_MS = 1_000;
 const PROBE_MS = 5;
+/** The life of a machine without power. */
+const OFF = new Life("off");
+OFF.end();
 
 export type HostPlan = {
   readonly id: NodeId;
@@ -63,7 +66,7 @@ export class Host implements Station {
       scheduler,
       this.chance.fork("engine"),
       this.clock,
-      () => this.#machine ?? new Life("off"),
+      () => this.#machine ?? OFF,
       universe.programOf,
     );
     this.engine.witness = {

@@ -25,7 +25,9 @@ export interface Witness {
   asked(host: Host, what: string, box: Box): void;
   /** An agent's file was written. */
   wrote(host: Host, file: string, before: string | undefined, text: string): void;
-  /** A transaction is durable; `before` is the state that it was built on. */
+  /** A coordinator hands a transaction to its store: it was built in this very moment. */
+  submitted(coordinator: Coordinating, commit: Commit): void;
+  /** A transaction is durable; `state` has it. */
   durable(coordinator: Coordinating, commit: Commit, revision: number, state: State): void;
   epochBegun(chain: EpochChain): void;
   /** A coordinator heard a node's agent. */
@@ -33,6 +35,21 @@ export interface Witness {
   /** An agent was told something. */
   told(host: Host, epoch: Epoch | undefined, frame: CoordinatorFrame): void;
   coordinatorStarted(coordinator: Coordinating): void;
+}
+
+/** A witness that takes no notice: checkers override what they care for. */
+export class Bystander implements Witness {
+  created(_host: Host, _box: Box): void {}
+  started(_host: Host, _box: Box): void {}
+  ended(_host: Host, _box: Box): void {}
+  asked(_host: Host, _what: string, _box: Box): void {}
+  wrote(_host: Host, _file: string, _before: string | undefined, _text: string): void {}
+  submitted(_coordinator: Coordinating, _commit: Commit): void {}
+  durable(_coordinator: Coordinating, _commit: Commit, _revision: number, _state: State): void {}
+  epochBegun(_chain: EpochChain): void {}
+  heard(_coordinator: Coordinating, _id: NodeId, _frame: AgentFrame): void {}
+  told(_host: Host, _epoch: Epoch | undefined, _frame: CoordinatorFrame): void {}
+  coordinatorStarted(_coordinator: Coordinating): void {}
 }
 
 export class Universe {

@@ -1,0 +1,102 @@
+// What truly runs. S6: no attempt runs again, and none is begun of a task that its node knows to be over. S7: containers of others are never
+// touched. S12: no machine is over-committed by what runs on it, and a volume has its data in one place.
+
+import type { TaskWork } from "../../../src/core/model/work.ts";
+import { asId } from "../../../src/core/model/ids.ts";
+import type { Box } from "../fakes/machine-engine.ts";
+import type { Host } from "../world/host.ts";
+import { Bystander, type Universe } from "../world/universe.ts";
+import type { Findings } from "./violation.ts";
+
+/** A container of somebody else carries this and none of davit's labels. */
+export const NEIGHBOUR = "neighbour";
+
+export class EngineChecks extends Bystander {
+  readonly #findings: Findings;
+  readonly #universe: Universe;
+  readonly #ended = new Set<Box>();
+  /** Machines on which a volume was written, by the volume's name. */
+  readonly #writtenOn = new Map<string, Set<Host>>();
+  /** Machines that a user gave up: what still runs there is counted no more. */
+  readonly givenUp = new Set<Host>();
+  /** Containers that were begun. */
+  starts = 0;
+
+  constructor(findings: Findings, universe: Universe) {
+    super();
+    this.#findings = findings;
+    this.#universe = universe;
+  }
+
+  /** A user said that the machine is gone, or took it out of the cluster. */
+  giveUp(host: Host): void {
+    this.givenUp.add(host);
+    for (const hosts of this.#writtenOn.values()) hosts.delete(host);
+  }
+
+  override ended(_host: Host, box: Box): void {
+    this.#ended.add(box);
+  }
+
+  override asked(host: Host, what: string, box: Box): void {
+    const isOurs = box.labels["davit.task"] !== undefined;
+    this.#findings.check("S7", isOurs, () => `${host.name} was asked to ${what} ${box.name}, which is somebody else's`);
+    if (what !== "start" || !isOurs) return;
+    const work = host.core?.held.tasks.get(asId(box.labels["davit.task"] ?? ""));
+    const isWanted = work?.desired === "running";
+    this.#findings.check(
+      "S6",
+      isWanted,
+      () => `${host.name} starts ${box.name}, of a task that is ${work?.desired ?? "not its own"}`,
+    );
+  }
+
+  override started(host: Host, box: Box): void {
+    this.starts += 1;
+    this.#findings.check("S6", !this.#ended.has(box), () => `${box.name} on ${host.name} had ended and runs again`);
+    const work = box.request?.task;
+    if (work === undefined || this.givenUp.has(host)) return;
+    this.#checkRoom(host);
+    this.#checkVolumes(host, box, work);
+  }
+
+  #checkRoom(host: Host): void {
+    let cpus = 0;
+    for (const { request } of host.engine.running) cpus += request?.task.resources.reservations.cpus ?? 0;
+    const has = host.plan.resources.cpus;
+    this.#findings.check(
+      "S12",
+      cpus <= has + 1e-6,
+      () => `${cpus} CPUs are reserved by what runs on ${host.name}, which has ${has}`,
+    );
+  }
+
+  #checkVolumes(host: Host, box: Box, work: TaskWork): void {
+    // a global service has a volume of its own on each node
+    if (work.slot === 0) return;
+    for (const mount of work.container.mounts) {
+      if (mount.kind !== "volume" || mount.readOnly) continue;
+      const hosts = this.#writtenOn.get(mount.volume) ?? new Set<Host>();
+      const others = [...hosts].filter((other) => other !== host).map((other) => other.name);
+      this.#findings.check(
+        "S12",
+        others.length === 0,
+        () => `${mount.volume} is written on ${host.name}, and its data is on ${others.join()}`,
+      );
+      this.#writtenOn.set(mount.volume, hosts.add(host));
+      const twin = host.engine.running.find((other) => other !== box && isSameSlot(other, box));
+      this.#findings.check(
+        "S12",
+        twin === undefined,
+        () => `${box.name} and ${twin?.name} write to ${mount.volume} at once`,
+      );
+    }
+    this.#universe.journal.write(host.name, `writes to its volumes`);
+  }
+}
+
+function isSameSlot(a: Box, b: Box): boolean {
+  return (
+    a.labels["davit.service.id"] === b.labels["davit.service.id"] && a.labels["davit.slot"] === b.labels["davit.slot"]
+  );
+}

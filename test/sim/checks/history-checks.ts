@@ -1,0 +1,112 @@
+// S1: each commit carries the store's newest epoch, and epochs grow. S2: an agent obeys one chain. S5: what was acknowledged is durable, and no
+// agent holds what is not committed. They read the true log and the agents' true files.
+
+import type { Epoch, EpochChain } from "../../../src/core/model/lease.ts";
+import type { Change } from "../../../src/core/model/records.ts";
+import type { Commit } from "../../../src/ports/store.ts";
+import type { Coordinating, CoordinatorMachine } from "../world/coordinator-machine.ts";
+import type { Host } from "../world/host.ts";
+import { Bystander } from "../world/universe.ts";
+import type { Findings } from "./violation.ts";
+
+const POSITION = /^\{"position":\{"epoch":(\d+),"generation":(\d+)\}/;
+
+export class HistoryChecks extends Bystander {
+  readonly #findings: Findings;
+  /** The chain that each start presents, by its nonce. */
+  readonly #chains = new Map<string, EpochChain>();
+  readonly #revisions = new Map<CoordinatorMachine, number>();
+  /** Durable revision of the data that a start works on, by its nonce. */
+  readonly #durable = new Map<string, number>();
+  readonly #acknowledged = new Map<CoordinatorMachine, number>();
+  readonly #changes = new Map<CoordinatorMachine, Map<number, readonly Change[]>>();
+
+  constructor(findings: Findings) {
+    super();
+    this.#findings = findings;
+  }
+
+  override epochBegun(chain: EpochChain): void {
+    const newest = chain.at(-1);
+    const before = chain.at(-2);
+    if (newest === undefined) return;
+    this.#findings.check(
+      "S1",
+      newest.epoch > (before?.epoch ?? 0),
+      () => `epoch ${newest.epoch} follows ${before?.epoch}`,
+    );
+    this.#chains.set(newest.nonce, chain);
+  }
+
+  override coordinatorStarted({ machine, nonce }: Coordinating): void {
+    const acknowledged = this.#acknowledged.get(machine) ?? 0;
+    const found = machine.file.revision;
+    this.#findings.check(
+      "S5",
+      found >= acknowledged,
+      () => `revision ${acknowledged} was acknowledged, and ${found} is there`,
+    );
+    this.#durable.set(nonce, found);
+    this.#revisions.set(machine, found);
+  }
+
+  override durable({ machine, nonce }: Coordinating, commit: Commit, revision: number): void {
+    const newest = machine.file.chain.at(-1)?.epoch;
+    this.#findings.check(
+      "S1",
+      commit.epoch === newest,
+      () => `a commit of epoch ${commit.epoch} in a store of epoch ${newest}`,
+    );
+    const before = this.#revisions.get(machine) ?? 0;
+    this.#findings.check("S1", revision > before, () => `revision ${revision} follows ${before}`);
+    this.#revisions.set(machine, revision);
+    this.#durable.set(nonce, revision);
+    const changes = this.#changes.get(machine) ?? new Map<number, readonly Change[]>();
+    this.#changes.set(machine, changes.set(revision, commit.changes));
+    if (changes.size > 500) for (const old of [...changes.keys()].slice(0, 250)) changes.delete(old);
+  }
+
+  /** A user was told that a change is done. */
+  acknowledged(machine: CoordinatorMachine, revision: number, changes: readonly Change[]): void {
+    if (changes.length === 0) return;
+    const kept = this.#changes.get(machine)?.get(revision);
+    const isThere = kept !== undefined && changes.every((change) => kept.includes(change));
+    this.#findings.check(
+      "S5",
+      isThere,
+      () => `revision ${revision} was acknowledged, and its changes are not on the disk`,
+    );
+    this.#acknowledged.set(machine, Math.max(revision, this.#acknowledged.get(machine) ?? 0));
+  }
+
+  override wrote(host: Host, file: string, before: string | undefined, text: string): void {
+    if (file === "epoch.json") this.#obeyed(host, before, text);
+    if (file === "work.json") this.#held(host, text);
+  }
+
+  #obeyed(host: Host, before: string | undefined, text: string): void {
+    if (before === undefined) return;
+    const last = JSON.parse(before) as Epoch;
+    const next = JSON.parse(text) as Epoch;
+    const chain = this.#chains.get(next.nonce) ?? [];
+    const isKnown = chain.some((epoch) => epoch.epoch === last.epoch && epoch.nonce === last.nonce);
+    this.#findings.check(
+      "S2",
+      isKnown,
+      () => `${host.name} obeyed epoch ${last.epoch}, and now one that does not know of it`,
+    );
+  }
+
+  #held(host: Host, text: string): void {
+    const generation = Number(POSITION.exec(text)?.[2]);
+    const obeyed = host.files.text("epoch.json");
+    if (obeyed === undefined) return this.#findings.report("S2", `${host.name} holds work and obeys nobody`);
+    const { nonce } = JSON.parse(obeyed) as Epoch;
+    const durable = this.#durable.get(nonce) ?? -1;
+    this.#findings.check(
+      "S5",
+      generation <= durable,
+      () => `${host.name} holds revision ${generation}; durable is ${durable}`,
+    );
+  }
+}

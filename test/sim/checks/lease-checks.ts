@@ -1,0 +1,135 @@
+// S4: while an agent believes in its lease, the coordinator that it obeys does not call its node lost. S20: while most nodes are silent nothing
+// is replaced, and after it every node that is still silent has a full lease again.
+
+import { asId, type NodeId } from "../../../src/core/model/ids.ts";
+import { LEASE_MS } from "../../../src/core/model/lease.ts";
+import type { Task } from "../../../src/core/model/records.ts";
+import type { Presence } from "../../../src/core/model/world.ts";
+import type { AgentFrame } from "../../../src/core/protocol/frames.ts";
+import type { Commit } from "../../../src/ports/store.ts";
+import type { Coordinating } from "../world/coordinator-machine.ts";
+import type { Cluster } from "../world/cluster.ts";
+import type { Host } from "../world/host.ts";
+import { Bystander } from "../world/universe.ts";
+import type { Findings } from "./violation.ts";
+
+/** The largest error of two clocks that drift apart by 2000 ppm each, over a lease, and of rounding to milliseconds. */
+const CLOCK_ERROR_MS = LEASE_MS * 0.004 + 2;
+/** A silence that counts as such, with what a coordinator may be late to see it: its tick, and the difference of two beats. */
+const CLEARLY_SILENT_MS = 4_200;
+
+type Watch = {
+  readonly coordinating: Coordinating;
+  readonly heardMs: Map<NodeId, number>;
+  presence: ReadonlyMap<NodeId, Presence> | undefined;
+  isValveShut: boolean;
+  valveOpenedMs: number;
+};
+
+export class LeaseChecks extends Bystander {
+  readonly #findings: Findings;
+  readonly #cluster: Cluster;
+  readonly #watches = new Map<string, Watch>();
+  readonly #hostOf = new Map<NodeId, Host>();
+
+  constructor(findings: Findings, cluster: Cluster) {
+    super();
+    this.#findings = findings;
+    this.#cluster = cluster;
+    for (const host of cluster.nodes) this.#hostOf.set(host.id, host);
+  }
+
+  override coordinatorStarted(coordinating: Coordinating): void {
+    this.#watches.set(coordinating.nonce, {
+      coordinating,
+      heardMs: new Map(),
+      presence: undefined,
+      isValveShut: false,
+      valveOpenedMs: 0,
+    });
+  }
+
+  override heard({ nonce }: Coordinating, id: NodeId, frame: AgentFrame): void {
+    if (frame.type === "beat") this.#watches.get(nonce)?.heardMs.set(id, this.#cluster.universe.nowMs);
+  }
+
+  /** After each event: looks wherever a coordinator judged anew. */
+  look(): void {
+    for (const [nonce, watch] of this.#watches) {
+      const { coordinating } = watch;
+      if (!coordinating.life.isAlive) {
+        this.#watches.delete(nonce);
+        continue;
+      }
+      const { coordinator, door } = coordinating;
+      const { presence, valveShut } = coordinator.worldOf(door.state);
+      if (presence === watch.presence) continue;
+      watch.presence = presence;
+      if (watch.isValveShut && !valveShut) watch.valveOpenedMs = this.#cluster.universe.nowMs;
+      watch.isValveShut = valveShut;
+      for (const [id, now] of presence) if (now === "lost") this.#lostIsBelieved(id, nonce);
+    }
+  }
+
+  #lostIsBelieved(id: NodeId, nonce: string): void {
+    const host = this.#hostOf.get(id);
+    const core = host?.core;
+    if (host === undefined || core === undefined || core.epochs.newest?.nonce !== nonce) return;
+    const leftMs = core.lease.endsBootMs - host.clock.bootMs();
+    this.#findings.check(
+      "S4",
+      leftMs <= CLOCK_ERROR_MS,
+      () => `${host.name} is called lost and has ${leftMs} ms of its lease left`,
+    );
+  }
+
+  override submitted(coordinating: Coordinating, commit: Commit): void {
+    const { state } = coordinating.door;
+    for (const change of commit.changes) {
+      if (change.op === "delete") continue;
+      if (change.kind === "task" && !state.task.has(change.record.id)) this.#replaced(coordinating, change.record);
+      if (change.kind === "nodeStatus" && change.record.unseenSinceMs !== undefined) {
+        if (state.nodeStatus.get(change.record.id)?.unseenSinceMs === undefined)
+          this.#declaredLost(coordinating, asId<"node">(change.record.id));
+      }
+    }
+  }
+
+  /** Since when a coordinator has had the time to hear a node. */
+  #listeningSinceMs({ startedMs, machine }: Coordinating): number {
+    return Math.max(startedMs, machine.resumedMs);
+  }
+
+  #replaced(coordinating: Coordinating, task: Task): void {
+    const { state } = coordinating.door;
+    const before = task.replaces === undefined ? undefined : state.task.get(task.replaces);
+    const isOfLost = before?.nodeId !== undefined && state.nodeStatus.get(before.nodeId)?.unseenSinceMs !== undefined;
+    if (!isOfLost || !task.desiredReason.endsWith("is lost")) return;
+    const watch = this.#watches.get(coordinating.nonce);
+    const sinceMs = this.#listeningSinceMs(coordinating);
+    const counted = [...state.node.values()].filter((node) => node.confirmedDeadAtMs === undefined);
+    const nowMs = this.#cluster.universe.nowMs;
+    const opened = watch?.valveOpenedMs ?? 0;
+    const silent = counted.filter(
+      ({ id }) => nowMs - Math.max(watch?.heardMs.get(id) ?? 0, sinceMs, opened) > CLEARLY_SILENT_MS,
+    );
+    this.#findings.check(
+      "S20",
+      silent.length * 2 <= counted.length,
+      () => `${silent.length} of ${counted.length} nodes are silent, and a task is made: ${task.desiredReason}`,
+    );
+  }
+
+  #declaredLost(coordinating: Coordinating, id: NodeId): void {
+    const watch = this.#watches.get(coordinating.nonce);
+    const heardMs = watch?.heardMs.get(id) ?? 0;
+    const grantedMs = Math.max(heardMs, this.#listeningSinceMs(coordinating), watch?.valveOpenedMs ?? 0);
+    const silentMs = this.#cluster.universe.nowMs - grantedMs;
+    const name = this.#hostOf.get(id)?.name ?? id;
+    this.#findings.check(
+      "S20",
+      silentMs >= LEASE_MS - CLOCK_ERROR_MS,
+      () => `${name} is declared lost ${Math.round(silentMs)} ms after it had a full lease`,
+    );
+  }
+}

@@ -1,0 +1,256 @@
+// What a coordinator decides, change by change in the order of a transaction, on a copy of the state of its own. S8: no healthy task is stopped
+// for an update when too few would be left. S9: not more at once than allowed. S11: a failed version starts nothing, and a rollback is not
+// rolled back. S12, S13: nothing is placed where it does not fit or may not go.
+
+import type { NodeId } from "../../../src/core/model/ids.ts";
+import type { Change, Node, Rollout, Service, Task } from "../../../src/core/model/records.ts";
+import type { ServiceSpec, UpdatePolicy } from "../../../src/core/model/service-spec.ts";
+import { applyChange, copyState, type MutableState, versionKey } from "../../../src/core/model/world.ts";
+import type { Commit } from "../../../src/ports/store.ts";
+import type { Coordinating } from "../world/coordinator-machine.ts";
+import { Bystander } from "../world/universe.ts";
+import type { Findings } from "./violation.ts";
+
+const ENDED: ReadonlySet<string> = new Set(["shutdown", "remove", "complete", "failed", "rejected"]);
+const ASKED_FOR = "rolled back by request";
+
+export class PlanChecks extends Bystander {
+  readonly #findings: Findings;
+  #state: MutableState | undefined;
+  #coordinating: Coordinating | undefined;
+  /** `<service>/<version>/<force>` of changes that failed, until a user decides anew about the service. */
+  readonly #failed = new Set<string>();
+
+  constructor(findings: Findings) {
+    super();
+    this.#findings = findings;
+  }
+
+  override coordinatorStarted(coordinating: Coordinating): void {
+    this.#state = copyState(coordinating.door.state);
+    this.#coordinating = coordinating;
+  }
+
+  override submitted(coordinating: Coordinating, commit: Commit): void {
+    const state = this.#state;
+    if (state === undefined || coordinating !== this.#coordinating) return;
+    const touched = new Set<NodeId>();
+    for (const change of commit.changes) {
+      this.#check(state, change);
+      applyChange(state, change);
+      if (change.op === "put" && change.kind === "task" && change.record.nodeId !== undefined)
+        touched.add(change.record.nodeId);
+    }
+    for (const id of touched) this.#fits(state, id);
+  }
+
+  #check(state: MutableState, change: Change): void {
+    if (change.op === "delete") return;
+    switch (change.kind) {
+      case "task": {
+        const before = state.task.get(change.record.id);
+        this.#taskChanges(state, before, change.record);
+        return;
+      }
+      case "service":
+        return this.#serviceChanges(state, state.service.get(change.record.id), change.record);
+      case "rollout":
+        return this.#rolloutChanges(state, change.record);
+      default:
+    }
+  }
+
+  #taskChanges(state: MutableState, before: Task | undefined, task: Task): void {
+    if (before === undefined) {
+      this.#isNoFailedVersion(state, task);
+      this.#isWithinParallelism(state, task);
+    }
+    if (task.nodeId !== undefined && before?.nodeId === undefined) this.#mayGoThere(state, task, task.nodeId);
+    const isWithdrawn = task.withdrawal !== undefined && before?.withdrawal === undefined;
+    const isStopped = task.desired !== "running" && before?.desired === "running" && before.withdrawal === undefined;
+    if (before !== undefined && (isWithdrawn || isStopped)) this.#leavesEnough(state, before, task);
+  }
+
+  // --- S13
+
+  #mayGoThere(state: MutableState, task: Task, id: NodeId): void {
+    const node = state.node.get(id);
+    const name = nameOf(state, task);
+    const isOpen = node?.availability === "active" && node.confirmedDeadAtMs === undefined;
+    this.#findings.check(
+      "S13",
+      isOpen,
+      () => `${name} is placed on ${node?.name ?? id}, which is ${node?.availability ?? "gone"}`,
+    );
+    const spec = specOf(state, task);
+    if (node === undefined || spec === undefined) return;
+    const failed = spec.template.placement.constraints.find(
+      ({ attribute, operator, value }) => (labelOf(node, attribute) === value) !== (operator === "=="),
+    );
+    this.#findings.check(
+      "S13",
+      failed === undefined,
+      () => `${name} is placed on ${node.name} against ${failed?.attribute}`,
+    );
+  }
+
+  // --- S12
+
+  #fits(state: MutableState, id: NodeId): void {
+    const node = state.node.get(id);
+    const status = state.nodeStatus.get(id);
+    if (node === undefined || status === undefined) return;
+    const tasks = [...state.task.values()].filter((task) => task.nodeId === id && !isOver(state, task));
+    const cpus = tasks.reduce((sum, task) => sum + (specOf(state, task)?.template.resources.reservations.cpus ?? 0), 0);
+    this.#findings.check(
+      "S12",
+      cpus <= status.resources.cpus + 1e-6,
+      () => `${cpus} CPUs are reserved on ${node.name}`,
+    );
+    const ports = tasks.flatMap((task) => task.hostPorts.map((port) => `${port.published}/${port.protocol}`));
+    this.#findings.check(
+      "S12",
+      new Set(ports).size === ports.length,
+      () => `a host port of ${node.name} is given twice: ${ports.join()}`,
+    );
+    const addresses = tasks.map((task) => task.address);
+    this.#findings.check(
+      "S12",
+      new Set(addresses).size === addresses.length,
+      () => `an address of ${node.name} is given twice`,
+    );
+  }
+
+  // --- S8, S9
+
+  #policyOf(state: MutableState, service: Service): UpdatePolicy | undefined {
+    const spec = state.serviceVersion.get(versionKey(service.id, service.version))?.spec;
+    return state.rollout.get(service.id)?.state === "rolling_back" ? spec?.rollback : spec?.update;
+  }
+
+  /** Live tasks by slot, of those that count: a global service does not wait for a node that is down. */
+  #slotsOf(state: MutableState, service: Service): readonly (readonly Task[])[] {
+    const live = [...state.task.values()].filter(
+      (task) => task.serviceId === service.id && task.desired === "running" && task.withdrawal === undefined,
+    );
+    if (service.mode.kind === "replicated") {
+      const { replicas } = service.mode;
+      return Array.from({ length: replicas }, (_, at) => live.filter((task) => task.slot === at + 1));
+    }
+    const groups = Map.groupBy(live, (task) => task.onlyNode ?? task.nodeId);
+    return [...groups].flatMap(([id, tasks]) => (id === undefined || this.#isLost(state, id) ? [] : [tasks]));
+  }
+
+  #isLost(state: MutableState, id: NodeId): boolean {
+    const node = state.node.get(id);
+    if (node === undefined || node.confirmedDeadAtMs !== undefined) return true;
+    const presence = this.#coordinating?.coordinator.worldOf(state).presence.get(id);
+    if (presence === "ready") return false;
+    return presence === "lost" || state.nodeStatus.get(id)?.unseenSinceMs !== undefined;
+  }
+
+  #isHealthy(state: MutableState, task: Task): boolean {
+    const status = state.taskStatus.get(task.id);
+    return (
+      status?.state === "running" &&
+      status.healthy === true &&
+      task.nodeId !== undefined &&
+      !this.#isLost(state, task.nodeId)
+    );
+  }
+
+  #leavesEnough(state: MutableState, before: Task, task: Task): void {
+    const service = state.service.get(task.serviceId);
+    if (service === undefined || !task.desiredReason.startsWith("updated to version")) return;
+    const policy = this.#policyOf(state, service);
+    if (policy === undefined || policy.parallelism === 0 || !this.#isHealthy(state, before)) return;
+    const slots = this.#slotsOf(state, service);
+    const isServed = (slot: readonly Task[], without?: Task): boolean =>
+      slot.some((other) => other.id !== without?.id && this.#isHealthy(state, other));
+    const left = slots.filter((slot) => isServed(slot, task)).length;
+    const had = slots.filter((slot) => isServed(slot)).length;
+    this.#findings.check(
+      "S8",
+      left >= had || left >= slots.length - policy.parallelism,
+      () => `${nameOf(state, task)} is stopped for an update, and ${left} of ${slots.length} slots stay healthy`,
+    );
+  }
+
+  #isWithinParallelism(state: MutableState, task: Task): void {
+    const service = state.service.get(task.serviceId);
+    if (service === undefined || !task.desiredReason.startsWith("updates from")) return;
+    const policy = this.#policyOf(state, service);
+    if (policy === undefined || policy.parallelism === 0) return;
+    const startedAtMs = state.rollout.get(service.id)?.startedAtMs ?? 0;
+    const isUnderWay = (other: Task): boolean =>
+      other.specVersion === service.version &&
+      other.createdAtMs >= startedAtMs &&
+      other.desiredReason.startsWith("updates from") &&
+      (other.nodeId === undefined || !this.#isLost(state, other.nodeId));
+    const changing = this.#slotsOf(state, service).filter(
+      (slot) => slot.some(isUnderWay) && !slot.some((other) => isUnderWay(other) && this.#isHealthy(state, other)),
+    ).length;
+    this.#findings.check(
+      "S9",
+      changing + 1 <= policy.parallelism,
+      () =>
+        `${changing + 1} slots of ${service.name} change at once, ${policy.parallelism} may: ${nameOf(state, task)}`,
+    );
+  }
+
+  // --- S11
+
+  #isNoFailedVersion(state: MutableState, task: Task): void {
+    const key = `${task.serviceId}/${task.specVersion}/${task.force}`;
+    this.#findings.check(
+      "S11",
+      !this.#failed.has(key),
+      () => `${nameOf(state, task)} is made of version ${task.specVersion}, which failed`,
+    );
+  }
+
+  #serviceChanges(state: MutableState, before: Service | undefined, service: Service): void {
+    const isByItself =
+      service.isRollback && !service.changeReason.startsWith(ASKED_FOR) && service.version !== before?.version;
+    if (!isByItself || before === undefined) {
+      for (const key of this.#failed) if (key.startsWith(`${service.id}/`)) this.#failed.delete(key);
+      return;
+    }
+    this.#findings.check("S11", !before.isRollback, () => `a rollback of ${service.name} is rolled back`);
+    const stable = [...state.serviceVersion.values()].filter(
+      (version) => version.serviceId === service.id && version.stable && version.version < before.version,
+    );
+    const newest = Math.max(0, ...stable.map((version) => version.version));
+    this.#findings.check(
+      "S11",
+      newest === 0 || service.version === newest,
+      () => `${service.name} goes back to version ${service.version}; the last stable one is ${newest}`,
+    );
+    this.#failed.add(`${service.id}/${before.version}/${before.force}`);
+  }
+
+  #rolloutChanges(_state: MutableState, rollout: Rollout): void {
+    if (rollout.state === "paused" && rollout.fromVersion !== rollout.toVersion)
+      this.#failed.add(`${rollout.id}/${rollout.toVersion}/${rollout.force}`);
+  }
+}
+
+function specOf(state: MutableState, task: Task): ServiceSpec | undefined {
+  return state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec;
+}
+
+function nameOf(state: MutableState, task: Task): string {
+  return `${state.service.get(task.serviceId)?.name ?? task.serviceId}.${task.slot}`;
+}
+
+function labelOf(node: Node, attribute: string): string | undefined {
+  if (attribute === "node.hostname") return node.name;
+  return node.labels[attribute.replace("node.labels.", "")];
+}
+
+function isOver(state: MutableState, task: Task): boolean {
+  const status = state.taskStatus.get(task.id);
+  if (task.desired === "running" || status === undefined) return false;
+  const isFinal = status.state === "shutdown" || status.state === "remove" || status.exhausted;
+  return ENDED.has(status.state) && isFinal;
+}

@@ -1,0 +1,176 @@
+// What must come about once faults are over. L1: every service that can be has its healthy tasks, by what truly runs. L2: rollouts end. L3:
+// planning again changes nothing. L5: drained nodes are empty. L6: what waits says why. S7: nothing else runs. S21: history is bounded.
+
+import { idSourceFrom } from "../../../src/core/model/ids.ts";
+import {
+  KEPT_TASKS_PER_SLOT,
+  KEPT_VERSIONS,
+  type Node,
+  type Rollout,
+  type Service,
+  type Task,
+} from "../../../src/core/model/records.ts";
+import { type State, versionKey } from "../../../src/core/model/world.ts";
+import { plan } from "../../../src/core/reconcile/plan.ts";
+import { changesOf, describeStep } from "../../../src/core/reconcile/step.ts";
+import type { Box } from "../fakes/machine-engine.ts";
+import { KEPT_ENTRIES } from "../fakes/sim-store.ts";
+import type { Cluster } from "../world/cluster.ts";
+import type { Host } from "../world/host.ts";
+import type { Violation } from "./violation.ts";
+
+type Shortfall = Omit<Violation, "atMs">;
+
+/** Everything that is not yet as it must be; empty at rest. */
+export function shortfalls(cluster: Cluster, givenUp: ReadonlySet<Host>): readonly Shortfall[] {
+  const { running, state } = cluster;
+  if (running === undefined) return [{ invariant: "L1", sentence: "no coordinator runs" }];
+  const hosts = cluster.nodes.filter((host) => isCounted(state, host));
+  const disconnected = hosts.find((host) => !running.coordinator.isReady(host.id));
+  if (disconnected !== undefined)
+    return [
+      {
+        invariant: "L1",
+        sentence: `${disconnected.name} is not in contact: ${running.coordinator.messageOf(disconnected.id)}`,
+      },
+    ];
+  return [
+    ...[...state.service.values()].flatMap((service) => serviceShortfalls(cluster, service, hosts)),
+    ...hosts.flatMap((host) => orphans(state, host, givenUp)),
+    ...drained(state, hosts),
+    ...notPlanned(cluster),
+    ...unbounded(cluster),
+  ];
+}
+
+function isCounted(state: State, host: Host): boolean {
+  const node = state.node.get(host.id);
+  return node !== undefined && node.confirmedDeadAtMs === undefined;
+}
+
+// --- L1, L2, L6
+
+function serviceShortfalls({ state }: Cluster, service: Service, hosts: readonly Host[]): readonly Shortfall[] {
+  const rollout = state.rollout.get(service.id);
+  const image = imageOf(state, service);
+  if (rollout === undefined || rollout.toVersion !== service.version)
+    return [
+      { invariant: "L2", sentence: `the rollout of ${service.name} to version ${service.version} has not begun` },
+    ];
+  // what cannot work is not asked to: it pauses, goes back, or says so
+  if (!/^(good|slow|stubborn):/.test(image))
+    return isUnderWay(rollout) && rollout.fromVersion !== undefined ? [unended(service, rollout)] : [];
+  if (rollout.state === "paused" || rollout.state === "rollback_paused") return [];
+  const tasks = [...state.task.values()].filter((task) => task.serviceId === service.id && task.desired === "running");
+  const healthy = tasks.filter((task) => task.withdrawal === undefined && isTrulyHealthy(hosts, task));
+  const waiting = tasks.filter((task) => task.nodeId === undefined);
+  const speechless = waiting.find((task) => (task.waiting ?? "") === "");
+  if (speechless !== undefined)
+    return [{ invariant: "L6", sentence: `a task of ${service.name} has no node and does not say why` }];
+  const wanted = wantedTasks(state, service);
+  const isComplete = healthy.length + waiting.length >= wanted && tasks.length <= wanted + waiting.length;
+  if (!isComplete)
+    return [
+      {
+        invariant: "L1",
+        sentence: `${service.name} has ${healthy.length} healthy tasks of ${wanted}, ${waiting.length} wait, ${tasks.length} are wanted`,
+      },
+    ];
+  return isUnderWay(rollout) && waiting.length === 0 ? [unended(service, rollout)] : [];
+}
+
+function isUnderWay({ state }: Rollout): boolean {
+  return state === "updating" || state === "rolling_back" || state === "watching";
+}
+
+function unended({ name }: Service, rollout: Rollout): Shortfall {
+  return { invariant: "L2", sentence: `the rollout of ${name} has not ended: ${rollout.state}: ${rollout.message}` };
+}
+
+function imageOf(state: State, service: Service): string {
+  return state.serviceVersion.get(versionKey(service.id, service.version))?.spec.template.container.image ?? "";
+}
+
+function wantedTasks(state: State, service: Service): number {
+  if (service.mode.kind === "replicated") return service.mode.replicas;
+  const template = state.serviceVersion.get(versionKey(service.id, service.version))?.spec.template;
+  const isEligible = (node: Node): boolean =>
+    node.confirmedDeadAtMs === undefined &&
+    node.availability === "active" &&
+    (template?.placement.constraints ?? []).every(
+      ({ attribute, operator, value }) =>
+        (node.labels[attribute.replace("node.labels.", "")] === value) === (operator === "=="),
+    );
+  return [...state.node.values()].filter(isEligible).length;
+}
+
+function isTrulyHealthy(hosts: readonly Host[], task: Task): boolean {
+  const host = hosts.find((one) => one.id === task.nodeId);
+  return (
+    host?.engine.running.some((box) => box.labels["davit.task"] === task.id && host.engine.probe(box.id).ok) === true
+  );
+}
+
+// --- S7
+
+function orphans(state: State, host: Host, givenUp: ReadonlySet<Host>): readonly Shortfall[] {
+  if (givenUp.has(host)) return [];
+  const isAssigned = (box: Box): boolean => {
+    const task = state.task.get(box.labels["davit.task"] ?? "");
+    return task !== undefined && task.nodeId === host.id && task.desired === "running";
+  };
+  return host.engine.running
+    .filter((box) => box.request !== undefined && !isAssigned(box))
+    .map((box) => ({ invariant: "S7", sentence: `${box.name} runs on ${host.name}, and nobody wants it there` }));
+}
+
+// --- L5
+
+function drained(state: State, hosts: readonly Host[]): readonly Shortfall[] {
+  const draining = hosts.filter((host) => state.node.get(host.id)?.availability === "drain");
+  return draining.flatMap((host) =>
+    host.engine.running.some((box) => box.request !== undefined)
+      ? [
+          {
+            invariant: "L5",
+            sentence: `${host.name} is draining, and ${host.engine.running.map((box) => box.name).join()} run there`,
+          },
+        ]
+      : [],
+  );
+}
+
+// --- L3
+
+function notPlanned({ running }: Cluster): readonly Shortfall[] {
+  if (running === undefined) return [];
+  const { coordinator, door, clock } = running;
+  const { steps } = plan(coordinator.worldOf(door.state), clock.nowMs(), idSourceFrom("again"));
+  const [first] = steps.filter((step) => changesOf(step, door.state).length > 0);
+  return first === undefined
+    ? []
+    : [{ invariant: "L3", sentence: `planning again would ${describeStep(first, door.state)}` }];
+}
+
+// --- S21
+
+function unbounded({ state, machine }: Cluster): readonly Shortfall[] {
+  const found: Shortfall[] = [];
+  const report = (what: string): void => void found.push({ invariant: "S21", sentence: what });
+  for (const service of state.service.values()) {
+    const tasks = [...state.task.values()].filter((task) => task.serviceId === service.id);
+    const ended = Map.groupBy(
+      tasks.filter((task) => task.desired === "shutdown"),
+      (task) => (task.slot === 0 ? (task.onlyNode ?? "") : String(task.slot)),
+    );
+    for (const [slot, those] of ended)
+      if (those.length > KEPT_TASKS_PER_SLOT)
+        report(`slot ${slot} of ${service.name} keeps ${those.length} ended tasks`);
+    const versions = [...state.serviceVersion.values()].filter((version) => version.serviceId === service.id).length;
+    if (versions > KEPT_VERSIONS + KEPT_TASKS_PER_SLOT) report(`${versions} versions of ${service.name} are kept`);
+  }
+  for (const task of state.task.values())
+    if (!state.service.has(task.serviceId)) report(`task ${task.id} of a removed service is kept`);
+  if (machine.file.events.length > 2 * KEPT_ENTRIES) report(`${machine.file.events.length} events are kept`);
+  return found;
+}
