@@ -1,6 +1,8 @@
 // What goes to the engine for a task, and what its answers are taken for.
 
 import { describe, expect, test } from "vitest";
+import type { ContainerSpec } from "../../src/core/model/service-spec.ts";
+import { lackOf } from "../../workers/agent/engine/engine-limits.ts";
 import { renderCreateBody } from "../../workers/agent/engine/create-body.ts";
 import { faultOf, negotiatedVersion } from "../../workers/agent/engine/http-client.ts";
 import { registryOf, splitReference } from "../../workers/agent/engine/image-reference.ts";
@@ -53,6 +55,151 @@ describe("a container's request", () => {
     const limited = { ...resources, limits: { cpus: 0.5, memoryBytes: 64 * 1024 * 1024, pids: 0 } };
     expect(bodyOf({ resources: limited }).HostConfig).toMatchObject({ NanoCpus: 500_000_000, Memory: 67_108_864 });
     expect(bodyOf({ resources: limited }).HostConfig).not.toHaveProperty("PidsLimit");
+  });
+});
+
+describe("what else a container's request may have", () => {
+  function withContainer(changes: Partial<ContainerSpec>, configs: ConfigPaths = {}): Body {
+    return bodyOf({ container: { ...workOf(1).container, ...changes } }, configs);
+  }
+
+  test("every runtime option stands in the engine's own words", () => {
+    const rates = [{ path: "/dev/sda", rate: 5 }];
+    const { HostConfig } = withContainer({
+      runtime: {
+        capAdd: ["NET_ADMIN"],
+        capDrop: ["ALL"],
+        privileged: true,
+        securityOpt: ["no-new-privileges"],
+        sysctls: { "net.core.somaxconn": "1" },
+        ulimits: [{ name: "nofile", soft: 1, hard: 2 }],
+        shmSizeBytes: 3,
+        devices: [{ source: "/dev/a", target: "/dev/b", permissions: "r" }],
+        extraHosts: ["a:1.2.3.4"],
+        dns: ["1.1.1.1"],
+        dnsSearch: ["lab"],
+        dnsOptions: ["ndots:1"],
+        pidMode: "host",
+        ipcMode: "none",
+        utsMode: "host",
+        usernsMode: "host",
+        cgroupNamespace: "private",
+        cgroupParent: "/p",
+        oomScoreAdj: 4,
+        oomKillDisable: true,
+        annotations: { a: "b" },
+        deviceCgroupRules: ["c 1:1 r"],
+        deviceRequests: [{ driver: "x", count: -1, capabilities: [["gpu"]], options: {} }],
+        runtimeName: "runc",
+        storageOptions: { size: "1g" },
+        blkio: {
+          weight: 10,
+          weightDevices: [{ path: "/dev/sda", weight: 20 }],
+          readBytes: rates,
+          writeBytes: rates,
+          readOperations: rates,
+          writeOperations: rates,
+        },
+        cpuShares: 5,
+        cpuPeriodUs: 6,
+        cpuQuotaUs: 7,
+        cpuRealtimePeriodUs: 8,
+        cpuRealtimeRuntimeUs: 9,
+        cpuset: "0-1",
+        memorySwapBytes: -1,
+        memorySwappiness: 0,
+      },
+    });
+    const Rates = [{ Path: "/dev/sda", Rate: 5 }];
+    expect(HostConfig).toMatchObject({
+      CapAdd: ["NET_ADMIN"],
+      CapDrop: ["ALL"],
+      Privileged: true,
+      SecurityOpt: ["no-new-privileges"],
+      Sysctls: { "net.core.somaxconn": "1" },
+      Ulimits: [{ Name: "nofile", Soft: 1, Hard: 2 }],
+      ShmSize: 3,
+      Devices: [{ PathOnHost: "/dev/a", PathInContainer: "/dev/b", CgroupPermissions: "r" }],
+      ExtraHosts: ["a:1.2.3.4"],
+      Dns: ["1.1.1.1"],
+      DnsSearch: ["lab"],
+      DnsOptions: ["ndots:1"],
+      PidMode: "host",
+      IpcMode: "none",
+      UTSMode: "host",
+      UsernsMode: "host",
+      CgroupnsMode: "private",
+      CgroupParent: "/p",
+      OomScoreAdj: 4,
+      OomKillDisable: true,
+      Annotations: { a: "b" },
+      DeviceCgroupRules: ["c 1:1 r"],
+      DeviceRequests: [{ Driver: "x", Count: -1, Capabilities: [["gpu"]], Options: {} }],
+      Runtime: "runc",
+      StorageOpt: { size: "1g" },
+      BlkioWeight: 10,
+      BlkioWeightDevice: [{ Path: "/dev/sda", Weight: 20 }],
+      BlkioDeviceReadBps: Rates,
+      BlkioDeviceWriteBps: Rates,
+      BlkioDeviceReadIOps: Rates,
+      BlkioDeviceWriteIOps: Rates,
+      CpuShares: 5,
+      CpuPeriod: 6,
+      CpuQuota: 7,
+      CpuRealtimePeriod: 8,
+      CpuRealtimeRuntime: 9,
+      CpusetCpus: "0-1",
+      MemorySwap: -1,
+      MemorySwappiness: 0,
+    });
+  });
+
+  test("mounts of every kind: the engine makes the missing source of a bind only where that is asked for", () => {
+    const { HostConfig } = withContainer(
+      {
+        mounts: [
+          { kind: "volume", volume: "d", target: "/d", readOnly: false, noCopy: true, subpath: "s" },
+          { kind: "volume", volume: "e", target: "/e", readOnly: true },
+          { kind: "bind", source: "/s", target: "/b", readOnly: true, propagation: "rslave" },
+          { kind: "bind", source: "/m", target: "/c", readOnly: false, createSource: true, propagation: "shared" },
+          { kind: "config", config: "ab", name: "site", target: "/site", mode: 0o444 },
+          { kind: "tmpfs", target: "/t", sizeBytes: 1, mode: 0o700 },
+        ],
+      },
+      { "/site": "/var/lib/davit/configs/ab.444.0.0" },
+    );
+    expect(HostConfig["Binds"]).toEqual(["/m:/c:rw,shared"]);
+    expect(HostConfig["Mounts"]).toEqual([
+      {
+        Type: "volume",
+        Source: "d",
+        Target: "/d",
+        ReadOnly: false,
+        VolumeOptions: { NoCopy: true, Subpath: "s" },
+      },
+      { Type: "volume", Source: "e", Target: "/e", ReadOnly: true },
+      { Type: "bind", Source: "/s", Target: "/b", ReadOnly: true, BindOptions: { Propagation: "rslave" } },
+      { Type: "bind", Source: "/var/lib/davit/configs/ab.444.0.0", Target: "/site", ReadOnly: true },
+      { Type: "tmpfs", Target: "/t", TmpfsOptions: { SizeBytes: 1, Mode: 0o700 } },
+    ]);
+  });
+
+  test.each(["host", "none"] as const)("with network mode %s it joins no network of davit's", (networkMode) => {
+    const body = withContainer({ networkMode });
+    expect(body.HostConfig["NetworkMode"]).toBe(networkMode);
+    expect(body).not.toHaveProperty("NetworkingConfig");
+  });
+
+  test("an engine is not asked for what its API would drop without a word", () => {
+    const { container } = workOf(1);
+    const annotated = { ...container, runtime: { annotations: { a: "b" } } };
+    expect(lackOf(annotated, "1.41")).toBe(
+      "annotations needs Docker 24 (API 1.43); the engine here speaks API 1.41: upgrade it, or leave the key out",
+    );
+    expect(lackOf(annotated, "1.43")).toBeUndefined();
+    const below = { kind: "volume", volume: "d", target: "/d", readOnly: false, subpath: "s" } as const;
+    expect(lackOf({ ...annotated, mounts: [below] }, "1.44")).toMatch(/^volumes\[\]\.volume\.subpath needs Docker 26/);
+    expect(lackOf(container, "1.41")).toBeUndefined();
   });
 });
 

@@ -1,7 +1,7 @@
 // The difference of two specifications in words: "image web:v1 → web:v2, replicas 2 → 3". Values of environment variables are never
 // shown: they may be secret. Pure.
 
-import type { PortSpec, ServiceMode, ServiceSpec } from "../model/service-spec.ts";
+import type { Mount, PortSpec, ServiceMode, ServiceSpec } from "../model/service-spec.ts";
 import { isSame } from "./same.ts";
 
 /** Differences named one by one; the rest is counted. */
@@ -14,7 +14,9 @@ const NAMED: readonly { readonly path: string; readonly tell: (before: unknown, 
   { path: "template.container.image", tell: (before, after) => `image ${show(before)} → ${show(after)}` },
   { path: "template.container.env", tell: (before, after) => `environment ${keys(before, after)}` },
   { path: "template.container.labels", tell: (before, after) => `container labels ${keys(before, after)}` },
-  { path: "template.container.mounts", tell: () => "mounts" },
+  { path: "template.container.mounts", tell: (before, after) => mounts(before, after) },
+  { path: "template.container.postStart", tell: () => "post_start hooks" },
+  { path: "template.container.preStop", tell: () => "pre_stop hooks" },
   { path: "template.container", tell: () => "" },
   { path: "template.ports", tell: (before, after) => `ports ${ports(before)} → ${ports(after)}` },
   { path: "template.placement.constraints", tell: () => "placement constraints" },
@@ -98,6 +100,28 @@ function keys(before: unknown, after: unknown): string {
   const changed = all.filter((key) => left[key] !== right[key]);
   const shown = changed.slice(0, SHOWN).map((key) => `${key in left ? (key in right ? "~" : "-") : "+"}${key}`);
   return `${shown.join(" ")}${changed.length > SHOWN ? ` and ${changed.length - SHOWN} more` : ""}`;
+}
+
+/** "config nginx.conf changed, mounts +/data -/cache". */
+function mounts(before: unknown, after: unknown): string {
+  const left = mountsByTarget(before);
+  const right = mountsByTarget(after);
+  const targets = [...new Set([...left.keys(), ...right.keys()])].sort();
+  const told: string[] = [];
+  const named: string[] = [];
+  for (const target of targets) {
+    const [was, is] = [left.get(target), right.get(target)];
+    if (isSame(was, is)) continue;
+    if (was?.kind === "config" && is?.kind === "config") told.push(`config ${is.name} changed`);
+    else named.push(`${was === undefined ? "+" : is === undefined ? "-" : "~"}${target}`);
+  }
+  if (told.length === 0 && named.length === 0) return "order of mounts";
+  return [...told, ...(named.length === 0 ? [] : [`mounts ${named.join(" ")}`])].join(", ");
+}
+
+function mountsByTarget(value: unknown): ReadonlyMap<string, Mount> {
+  const list = Array.isArray(value) ? (value as readonly Mount[]) : [];
+  return new Map(list.map((mount) => [mount.target, mount]));
 }
 
 function ports(value: unknown): string {

@@ -1,5 +1,6 @@
 // Deploys as pure commands: what changes, what stays, and what the plan says.
 
+import { createHash } from "node:crypto";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Command } from "../../../src/core/commands/command.ts";
@@ -7,11 +8,19 @@ import { deployStack, removeStack } from "../../../src/core/commands/deploy-stac
 import { scaleService } from "../../../src/core/commands/services.ts";
 import { versionsOf } from "../../../src/core/commands/versions.ts";
 import { DavitError } from "../../../src/core/model/errors.ts";
-import type { ServiceSpec, StackSpec } from "../../../src/core/model/service-spec.ts";
+import { idSourceFrom } from "../../../src/core/model/ids.ts";
+import {
+  type ConfigFile,
+  type ConfigMount,
+  MAX_CONFIG_BYTES,
+  type ServiceSpec,
+  type StackSpec,
+} from "../../../src/core/model/service-spec.ts";
 import { applyChanges, emptyState, type MutableState } from "../../../src/core/model/world.ts";
+import { plan } from "../../../src/core/reconcile/plan.ts";
 import { commandContext } from "../../fakes/memory-backend.ts";
 import { networkOf, serviceOf, stackOf } from "../../fakes/stacks.ts";
-import { template } from "../../fakes/world-model.ts";
+import { template, WorldModel } from "../../fakes/world-model.ts";
 
 function run<Result>(state: MutableState, command: Command<Result>) {
   const outcome = command(state, commandContext(1_000));
@@ -305,3 +314,77 @@ describe("removing a stack", () => {
 function port(target: number, published: number): ServiceSpec["template"]["ports"][number] {
   return { target, published: { from: published, to: published }, protocol: "tcp", mode: "ingress" };
 }
+
+describe("configs", () => {
+  const contents = (text: string): ConfigFile => ({
+    id: createHash("sha256").update(text).digest("hex"),
+    data: Buffer.from(text).toString("base64"),
+  });
+  const mounting = (...configs: readonly ConfigFile[]): StackSpec => {
+    const plain = template({ image: "web:v1" });
+    const mounts = configs.map((config, at): ConfigMount => {
+      return { kind: "config", config: config.id, name: `c${at}`, target: `/c${at}`, mode: 0o444 };
+    });
+    const web = serviceOf("shop", "web", { template: { container: { ...plain.container, mounts } } });
+    return { ...stackOf("shop", [web]), configs };
+  };
+
+  test("are kept once, and a deploy of the same contents writes nothing", () => {
+    const state = emptyState();
+    run(state, deployStack(mounting(contents("a"), contents("b"))));
+    expect([...state.configFile.keys()].sort()).toEqual([contents("a").id, contents("b").id].sort());
+    expect(run(state, deployStack(mounting(contents("a"), contents("b")))).changes).toEqual([]);
+  });
+
+  test("changed are told by name, and replace the tasks", () => {
+    const state = emptyState();
+    run(state, deployStack(mounting(contents("a"), contents("b"))));
+    const [step] = run(state, deployStack(mounting(contents("a"), contents("c")))).result.steps;
+    expect(step).toMatchObject({ kind: "update", description: "config c1 changed", replacesTasks: true });
+  });
+
+  test("are dropped by the plan once no kept version mounts them, and not before", () => {
+    const state = emptyState();
+    run(state, deployStack(mounting(contents("a"))));
+    run(state, deployStack(mounting(contents("b"))));
+    const planned = (): readonly string[] => {
+      const { steps } = plan({ ...new WorldModel().world(), state }, 2_000, idSourceFrom("x"));
+      return steps.flatMap((step) => (step.kind === "dropConfigs" ? step.ids : []));
+    };
+    expect(planned(), "a rollback would need it").toEqual([]);
+    for (let at = 0; at < 12; at++) run(state, deployStack(mounting(contents(`v${at}`))));
+    expect(planned()).toContain(contents("a").id);
+    expect(planned()).not.toContain(contents("v11").id);
+  });
+
+  test("that are damaged, too large, not there or of no use are refused together", () => {
+    const large = contents("x".repeat(MAX_CONFIG_BYTES + 1));
+    const spec = mounting({ ...contents("a"), id: contents("b").id }, large, contents("c"));
+    const missing = mounting(contents("d"));
+    const services = [...spec.services, { ...missing.services[0], name: "shop_api" } as ServiceSpec];
+    const wrong = {
+      ...spec,
+      services,
+      configs: [...(spec.configs ?? []), { id: contents("e").id, data: "%" }, contents("f")],
+    };
+    const { details } = refusal(() => run(emptyState(), deployStack(wrong)));
+    const text = details.map(({ where, message }) => `${where} ${message}`).join("\n");
+    expect(text).toMatch(/configs\[0\] its id is not the SHA-256/);
+    expect(text).toMatch(/configs\[1\] is larger than 500 KB/);
+    expect(text).toMatch(/configs\[3\] is not base64/);
+    expect(text).toMatch(/configs\[4\] is mounted by no service/);
+    expect(text).toMatch(/shop_api mounts config 'c0', whose contents did not come/);
+  });
+});
+
+test.each([
+  [{ networkMode: "host" }, { ports: [{ target: 1, published: { from: 1, to: 1 }, protocol: "tcp", mode: "host" }] }],
+  [{ networkMode: "none" }, { networks: [{ network: "shop_back", aliases: [] }] }],
+  [{ networkMode: "none" }, { probe: { kind: "tcp", port: 1 } }],
+] as const)("network mode %j does not go with %j", (container, more) => {
+  const plain = template({ image: "web:v1" });
+  const { probe, ...rest } = { probe: plain.health.probe, ...more };
+  const changed = { container: { ...plain.container, ...container }, health: { ...plain.health, probe }, ...rest };
+  const stack = stackOf("shop", [serviceOf("shop", "web", { template: changed })], [networkOf("shop", "back")]);
+  expect(refusal(() => run(emptyState(), deployStack(stack))).message).toMatch(/network mode (host|none)/);
+});
