@@ -2,8 +2,8 @@
 
 import type { VolumeSpec } from "../core/model/service-spec.ts";
 import { annotationsOf, type StackContext, volumeNamed } from "./context.ts";
-import type { Fields, Manifest } from "./manifest.ts";
-import { dnsLabel, shortName } from "./names.ts";
+import { type Fields, type Manifest, told } from "./manifest.ts";
+import { dnsLabel, MAX_SUBDOMAIN, shortName } from "./names.ts";
 import type { NfsShare, VolumePlan } from "./volumes.ts";
 
 /** Those that no StatefulSet makes itself. */
@@ -53,7 +53,9 @@ function claimSpec({ options }: StackContext, mode: string): Fields {
 function shareOf(context: StackContext, volume: VolumeSpec, name: string, share: NfsShare): readonly Manifest[] {
   const { server, path, readOnly, mountOptions } = share;
   const { volumeSize, namespace } = context.options;
-  const volumeName = dnsLabel(`${namespace === undefined ? "" : `${namespace}-`}${context.stack.name}-${name}`);
+  // volumes belong to the whole cluster
+  const owner = namespace === undefined ? context.stack.name : `${namespace}-${context.stack.name}`;
+  const volumeName = dnsLabel(`${owner}-${name}`, MAX_SUBDOMAIN);
   const accessModes = ["ReadWriteMany"];
   const metadata = { labels: context.labels, ...annotated(context, volume) };
   return [
@@ -93,7 +95,7 @@ function noteLabels(context: StackContext, volume: VolumeSpec, plan: VolumePlan)
   if (isElsewhere || Object.keys(volume.labels).length === 0) return;
   context.noteOn(`volumes.${shortName(volume.name, context.stack.name)}`)(
     "labels",
-    "there is no claim to carry them",
+    `${told(volume.labels)}: there is no claim to carry them`,
     "leave them out",
   );
 }

@@ -15,6 +15,8 @@ export type StackContext = {
   readonly volumes: ReadonlyMap<string, VolumePlan>;
   /** Names of Services, those of aliases and published ports included. */
   readonly serviceNames: Names;
+  /** Ports of the nodes that a Service of the stack has: each only once. */
+  readonly nodePorts: Set<number>;
   readonly noteOn: (what: string) => Noting;
 };
 
@@ -48,7 +50,16 @@ export function contextOf(stack: StackSpec, options: ExportOptions, notes: Note[
     return { spec, short, name, selector, labels: { ...selector, ...managed }, note: noteOn(short), options };
   });
   const volumes = planVolumes(stack, noteOn);
-  return { stack, options, labels: { ...partOf, ...managed }, services, volumes, serviceNames, noteOn };
+  return {
+    stack,
+    options,
+    labels: { ...partOf, ...managed },
+    services,
+    volumes,
+    serviceNames,
+    nodePorts: new Set(),
+    noteOn,
+  };
 }
 
 /** Labels of engines may hold anything, annotations nearly so; a key that Kubernetes does not take is noted. */

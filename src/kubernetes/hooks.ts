@@ -2,13 +2,14 @@
 
 import type { Hook } from "../core/model/service-spec.ts";
 import type { ServiceContext } from "./context.ts";
-import { someOf, type Value } from "./manifest.ts";
+import { someOf, told, type Value } from "./manifest.ts";
 
 export function lifecycleOf({ spec, note }: ServiceContext): Value {
   const { postStart = [], preStop = [] } = spec.template.container;
   const handler = (key: string, hooks: readonly Hook[], glue: string): Value => {
-    if (hooks.some(({ user }) => user !== undefined))
-      note(key, "a hook runs as the container's user", "let the command change its user itself");
+    const users = hooks.flatMap(({ user }) => user ?? []);
+    if (users.length > 0)
+      note(key, `${told(users)}: a hook runs as the container's user`, "let the command change its user itself");
     if (hooks.some(({ privileged }) => privileged === true))
       note(key, "a hook has the container's rights", "make the service privileged, or use an initContainer");
     return hooks.length === 0 ? undefined : { exec: { command: commandOf(hooks, glue) } };

@@ -75,6 +75,15 @@ export function compact<Given extends Value>(value: Given): Given {
   return Object.fromEntries(entries) as Given;
 }
 
+/** A value of a specification as a note tells it: "nofile 1024 2048", "tag app". */
+export function told(value: unknown): string {
+  if (Array.isArray(value)) return value.map(told).join(", ");
+  if (typeof value !== "object" || value === null) return String(value);
+  return Object.entries(value)
+    .map(([key, item]) => (typeof item === "object" ? `${key} (${told(item)})` : `${key} ${told(item)}`))
+    .join(", ");
+}
+
 /** Whole seconds, rounded up, since Kubernetes knows no shorter ones. */
 export function seconds(ms: number): number {
   return Math.ceil(ms / 1_000);

@@ -148,7 +148,7 @@ class Mounts {
     if ((mount.uid ?? 0) !== 0 || (mount.gid ?? 0) !== 0)
       this.#context.note(
         "configs",
-        `${mount.target} belongs to root: a ConfigMap has no owner`,
+        `${mount.target} belongs to root, not to ${mount.uid ?? 0}:${mount.gid ?? 0}: a ConfigMap has no owner`,
         "make it readable for all, or for a group of group_add",
       );
     const key = configKey(mount);

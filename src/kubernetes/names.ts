@@ -7,7 +7,7 @@ const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])
 const QUALIFIED = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 
 const MAX_LABEL = 63;
-const MAX_SUBDOMAIN = 253;
+export const MAX_SUBDOMAIN = 253;
 /** Kubernetes adds a hash of 10 characters and a dash to a StatefulSet's name, and the sum is the value of a label. */
 export const MAX_WORKLOAD_NAME = 52;
 

@@ -2,7 +2,7 @@
 // them every pod of a cluster reaches every other, which is noted where the file asks for less. Pure.
 
 import type { ServiceContext, StackContext } from "./context.ts";
-import type { Manifest, Value } from "./manifest.ts";
+import { type Manifest, told, type Value } from "./manifest.ts";
 import { Names, shortName } from "./names.ts";
 import type { Exposure } from "./services.ts";
 
@@ -102,9 +102,14 @@ function internalPolicies(
 function noteNetworks({ stack, options, services, noteOn }: StackContext): void {
   for (const network of stack.networks) {
     const note = noteOn(`networks.${shortName(network.name, stack.name)}`);
-    if (Object.keys(network.labels).length > 0) note("labels", "a cluster has no networks to label", "leave them out");
+    if (Object.keys(network.labels).length > 0)
+      note("labels", `${told(network.labels)}: a cluster has no networks to label`, "leave them out");
     if (Object.keys(network.driverOpts ?? {}).length > 0 || !OWN_DRIVERS.has(network.driver))
-      note("driver", "the cluster's network decides", "leave the driver and its options out");
+      note(
+        "driver",
+        `${told({ driver: network.driver, ...network.driverOpts })}: the cluster's network decides`,
+        "leave the driver and its options out",
+      );
     if (network.external)
       note(
         "external",

@@ -1,24 +1,42 @@
-// Manifests as YAML that older readers understand the same way: what they would take for a number, a date or a truth value is quoted.
-// What was not carried over stands in a comment above. Pure.
+// Manifests as YAML that older readers understand the same way: what they would take for a number, a date or a truth value is quoted, and
+// so is what is not printable. What was not carried over stands in a comment above. Pure.
 
-import { stringify } from "yaml";
+import { Document, isScalar, Scalar, visit } from "yaml";
 import type { Manifest, Note } from "./manifest.ts";
 
 /** The first line of everything that is written to a directory. */
 export const MARK = "# Made by davit export --kubernetes.";
 
+/** Ends of lines to some readers, forbidden to others, invisible to people. */
+const UNPRINTABLE = /[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g;
+/** A block of lines needs a first one that stands at its margin. */
+const MARGIN = /^[^\s]/;
+
 /** One document of YAML. */
 export function printManifest(manifest: Manifest): string {
-  return stringify(manifest, { compat: "yaml-1.1", lineWidth: 0, aliasDuplicateObjects: false });
+  const document = new Document(manifest, { compat: "yaml-1.1", aliasDuplicateObjects: false });
+  visit(document, {
+    Scalar(_, node) {
+      if (isScalar(node) && typeof node.value === "string" && isQuoted(node.value)) node.type = Scalar.QUOTE_DOUBLE;
+    },
+  });
+  // between double quotes, where all of them are, each may be written by its number
+  return document.toString({ lineWidth: 0 }).replaceAll(UNPRINTABLE, numbered);
+}
+
+function isQuoted(text: string): boolean {
+  return text.search(UNPRINTABLE) !== -1 || (text.includes("\n") && !MARGIN.test(text));
+}
+
+function numbered(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 /** All of them, the notes above as comments. */
 export function printManifests(manifests: readonly Manifest[], notes: readonly Note[]): string {
-  return [
-    ...printNotes(notes),
-    ...manifests.flatMap((manifest) => ["---", printManifest(manifest).trimEnd()]),
-    "",
-  ].join("\n");
+  const head = printNotes(notes).map((line) => `${line}\n`);
+  // blank lines at a document's end may be its last value's own
+  return [...head, ...manifests.map((manifest) => `---\n${printManifest(manifest)}`)].join("");
 }
 
 /** Comment lines. */
@@ -27,7 +45,7 @@ export function printNotes(notes: readonly Note[]): readonly string[] {
   return [MARK, "# Not carried over, or not in the same way:", ...notes.map((note) => `# - ${printNote(note)}`)];
 }
 
-/** One line. */
+/** One line, of printable characters only. */
 export function printNote({ at, message, wayOut }: Note): string {
-  return `${at}: ${message}; ${wayOut}`.replaceAll(/[\r\n\u0085\u2028\u2029]+/g, " ");
+  return `${at}: ${message}; ${wayOut}`.replaceAll(/[\p{Cc}\p{Cs}\u2028\u2029\ufeff\ufffe\uffff]+/gu, " ");
 }

@@ -3,7 +3,7 @@
 
 import type { DeviceRequest } from "../core/model/service-spec.ts";
 import type { ServiceContext } from "./context.ts";
-import { type Fields, someOf, type Value } from "./manifest.ts";
+import { type Fields, someOf, told, type Value } from "./manifest.ts";
 import { isQualifiedName } from "./names.ts";
 import { byteQuantity, cpuQuantity } from "./quantities.ts";
 import { memorySize } from "./volumes.ts";
@@ -15,17 +15,25 @@ export function resourcesOf(context: ServiceContext): Value {
   const { spec, note } = context;
   const { limits, reservations } = spec.template.resources;
   const counted = countedOf(context);
-  const cpuLimit = limits.cpus > 0 ? limits.cpus : quotaOf(context);
+  const cpuLimit = cpuLimitOf(context);
   const requestOf = (key: string, wanted: number, limit: number): number | undefined => {
     if (wanted <= 0) return undefined;
     if (limit <= 0 || wanted <= limit) return wanted;
-    note(`deploy.resources.reservations.${key}`, "is above the limit, and is lowered to it", "raise the limit");
+    note(
+      `deploy.resources.reservations.${key}`,
+      `${wanted} is above the limit, and is lowered to it`,
+      "raise the limit",
+    );
     return limit;
   };
   const cpus = requestOf("cpus", reservations.cpus, cpuLimit);
   const memory = requestOf("memory", reservations.memoryBytes, limits.memoryBytes);
   if (limits.pids > 0)
-    note("pids_limit", "a pod cannot limit its processes", "set podPidsLimit in the kubelets' configuration");
+    note(
+      "pids_limit",
+      `${limits.pids}: a pod cannot limit its processes`,
+      "set podPidsLimit in the kubelets' configuration",
+    );
   return someOf({
     limits: someOf({
       ...(cpuLimit > 0 ? { cpu: cpuQuantity(cpuLimit) } : {}),
@@ -41,12 +49,19 @@ export function resourcesOf(context: ServiceContext): Value {
   });
 }
 
-/** cpu_quota in cpu_period is a limit too. */
-function quotaOf({ spec, note }: ServiceContext): number {
+/** cpu_quota in cpu_period is a limit too; 0 when there is none. */
+function cpuLimitOf({ spec, note }: ServiceContext): number {
   const { cpuPeriodUs, cpuQuotaUs } = spec.template.container.runtime;
+  const { cpus } = spec.template.resources.limits;
   if (cpuPeriodUs !== undefined && cpuPeriodUs !== DEFAULT_PERIOD_US)
-    note("cpu_period", "the kubelets decide the period", "set cpuCFSQuotaPeriod in their configuration");
-  return cpuQuotaUs === undefined || cpuQuotaUs <= 0 ? 0 : cpuQuotaUs / Math.max(1, cpuPeriodUs ?? DEFAULT_PERIOD_US);
+    note(
+      "cpu_period",
+      `${cpuPeriodUs}: the kubelets decide the period`,
+      "set cpuCFSQuotaPeriod in their configuration",
+    );
+  if (cpuQuotaUs === undefined || cpuQuotaUs <= 0) return cpus;
+  if (cpus > 0) note("cpu_quota", `${cpuQuotaUs}: the limit of ${cpus} CPUs goes before it`, "leave one of them out");
+  return cpus > 0 ? cpus : cpuQuotaUs / Math.max(1, cpuPeriodUs ?? DEFAULT_PERIOD_US);
 }
 
 function storageOf({ spec, note }: ServiceContext): Fields {
@@ -95,7 +110,7 @@ function gpusOf({ driver, count, ids, capabilities, options }: DeviceRequest, no
       "set NVIDIA_DRIVER_CAPABILITIES in environment",
     );
   if (Object.keys(options).length > 0)
-    note("gpus", `options ${Object.keys(options).join(", ")} are the engine's`, "the device plugin has its own");
+    note("gpus", `options ${told(options)} are the engine's`, "the device plugin has its own");
   if (ids !== undefined && ids.length > 0) {
     note(
       "gpus",

@@ -2,6 +2,7 @@
 
 import type { ContainerSpec, RuntimeOptions } from "../core/model/service-spec.ts";
 import type { ServiceContext } from "./context.ts";
+import { told } from "./manifest.ts";
 
 type Lost = readonly [key: string, message: string, wayOut: string];
 
@@ -31,21 +32,17 @@ export function noteRuntime({ spec, note }: ServiceContext): void {
   const { container, resources } = spec.template;
   const { runtime } = container;
   for (const [name, lost] of Object.entries(NEVER) as [keyof RuntimeOptions, Lost][])
-    if (isThere(runtime[name])) note(...lost);
+    if (isThere(runtime[name])) note(lost[0], `${told(runtime[name])}: ${lost[1]}`, lost[2]);
   for (const lost of [...lostOfContainer(container), ...lostNamespaces(container)]) note(...lost);
   if (runtime.oomKillDisable === true) note("oom_kill_disable", "the kernel's choice is not stopped", QOS);
   const { memorySwapBytes: swap } = runtime;
   if (swap !== undefined && swap !== resources.limits.memoryBytes)
-    note("memswap_limit", "the kubelets decide on swap", "set memorySwap in their configuration");
+    note("memswap_limit", `${swap}: the kubelets decide on swap`, "set memorySwap in their configuration");
   const devices = (runtime.devices ?? []).filter(
     (device) => runtime.privileged !== true || device.source !== device.target,
   );
   if (devices.length > 0)
-    note(
-      "devices",
-      `${devices.map(({ source, target }) => (source === target ? source : `${source} as ${target}`)).join(", ")}: a pod names no devices`,
-      "use a device plugin, or make the service privileged",
-    );
+    note("devices", `${told(devices)}: a pod names no devices`, "use a device plugin, or make the service privileged");
 }
 
 function isThere(value: unknown): boolean {
@@ -55,11 +52,15 @@ function isThere(value: unknown): boolean {
 function lostOfContainer({ stopSignal, domainname, logging }: ContainerSpec): readonly Lost[] {
   const lost: Lost[] = [];
   if (stopSignal !== undefined)
-    lost.push(["stop_signal", "the image's own is sent, SIGTERM if it has none", "set STOPSIGNAL in the image"]);
+    lost.push([
+      "stop_signal",
+      `${stopSignal}: the image's own is sent, SIGTERM if it has none`,
+      "set STOPSIGNAL in the image",
+    ]);
   if (domainname !== undefined)
-    lost.push(["domainname", "pods have names in the cluster's domain", "use the names of Services"]);
+    lost.push(["domainname", `${domainname}: pods have names in the cluster's domain`, "use the names of Services"]);
   if (logging !== undefined)
-    lost.push(["logging", `the nodes collect logs: ${logging.driver} is not used`, "run a log collector on each node"]);
+    lost.push(["logging", `${told(logging)}: the nodes collect logs`, "run a log collector on each node"]);
   return lost;
 }
 
@@ -72,7 +73,11 @@ function lostNamespaces({ networkMode, runtime }: ContainerSpec): readonly Lost[
   if (ipcMode !== undefined && !["host", "private", "shareable"].includes(ipcMode)) other("ipc", ipcMode);
   if (usernsMode !== undefined && usernsMode !== "host") other("userns_mode", usernsMode);
   if (utsMode !== undefined && networkMode !== "host")
-    lost.push(["uts", "a pod has the node's host name on the node's network only", "use network_mode: host"]);
+    lost.push([
+      "uts",
+      `${utsMode}: a pod has the node's host name on the node's network only`,
+      "use network_mode: host",
+    ]);
   if (cgroupNamespace === "host")
     lost.push(["cgroup", "a pod has a cgroup namespace of its own", "mount /sys/fs/cgroup"]);
   return lost;

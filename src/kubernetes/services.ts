@@ -122,7 +122,7 @@ export function servicesOf(
   const outerSpec = {
     type: isNodePort ? "NodePort" : "LoadBalancer",
     selector: context.selector,
-    ports: outer.map((port) => outerPort(port, isNodePort)),
+    ports: outer.map((port) => (isNodePort ? onNodes(stack, context, port) : servicePort(port))),
   };
   const made: Manifest[] = [];
   if (isOne) made.push(serviceManifest(context, name, outerSpec));
@@ -148,8 +148,16 @@ function servicePort(port: Published): Fields {
   return { name: portKey(port), port: port.port, targetPort: port.target, protocol: port.protocol.toUpperCase() };
 }
 
-function outerPort(port: Published, isNodePort: boolean): Value {
-  return isNodePort ? { ...servicePort({ ...port, port: port.target }), nodePort: port.nodePort } : servicePort(port);
+function onNodes({ nodePorts }: StackContext, { note }: ServiceContext, port: Published): Value {
+  const { nodePort, target } = port;
+  const plain = servicePort({ ...port, port: target });
+  if (nodePort === undefined) return plain;
+  if (nodePorts.has(nodePort)) {
+    note("ports", `${nodePort} is another Service's: Kubernetes chooses a port for ${target}`, "publish another port");
+    return plain;
+  }
+  nodePorts.add(nodePort);
+  return { ...plain, nodePort };
 }
 
 function serviceManifest({ labels }: ServiceContext, name: string, spec: Fields): Manifest {

@@ -2,6 +2,7 @@
 
 import type { ServiceSpec, UpdatePolicy } from "../core/model/service-spec.ts";
 import type { ServiceContext } from "./context.ts";
+import { told } from "./manifest.ts";
 
 /** What a service has that says nothing: not worth a note. */
 const USUAL_MONITOR_MS = 5_000;
@@ -38,11 +39,11 @@ function noteFailures({ note }: ServiceContext, key: string, policy: UpdatePolic
     note(`${key}.failure_action`, "a failed update stays as it is: nothing goes back by itself", UNDO);
   if (failureAction === "continue") note(`${key}.failure_action`, "a failed update stops where it is", UNDO);
   if (maxFailureRatio > 0)
-    note(`${key}.max_failure_ratio`, "the first pod that does not get ready stops an update", UNDO);
+    note(`${key}.max_failure_ratio`, `${maxFailureRatio}: the first pod that does not get ready stops an update`, UNDO);
   if (monitorMs !== USUAL_MONITOR_MS)
     note(
       `${key}.monitor`,
-      "nothing watches an update after its end",
+      `${monitorMs} ms: nothing watches an update after its end`,
       "let a health check tell, or watch it with your monitoring",
     );
 }
@@ -55,7 +56,7 @@ function noteRollback(context: ServiceContext): void {
   if (differing.length > 0 && !isUsual(rollback))
     context.note(
       key,
-      `${differing.map(written).join(", ")}: going back is done as an update is`,
+      `${told(Object.fromEntries(differing.map((name) => [written(name), rollback[name]])))}: going back is done as an update is`,
       "leave rollback_config out",
     );
   noteFailures(context, key, { ...rollback, failureAction: rollback.failureAction === "pause" ? "pause" : "continue" });
@@ -66,7 +67,7 @@ function isUsual({ parallelism, delayMs, order }: UpdatePolicy): boolean {
 }
 
 function written(name: string): string {
-  return name === "delayMs" ? "delay" : name;
+  return name === "delayMs" ? "delay in ms" : name;
 }
 
 function noteRestart({ spec, note }: ServiceContext, isJob: boolean): void {
@@ -75,10 +76,11 @@ function noteRestart({ spec, note }: ServiceContext, isJob: boolean): void {
   if (!isJob && condition !== "any")
     note(key, `condition ${condition}: the pods of a ${nameOf(spec)} are always restarted`, "run what ends as a Job");
   if (!isJob && maxAttempts > 0)
-    note(`${key}.max_attempts`, "pods are restarted without end", "watch for CrashLoopBackOff");
+    note(`${key}.max_attempts`, `${maxAttempts}: pods are restarted without end`, "watch for CrashLoopBackOff");
   if (delayMs !== USUAL_DELAY_MS)
-    note(`${key}.delay`, "the kubelets wait 10 s at first and up to 5 min", "leave it out");
-  if (windowMs > 0) note(`${key}.window`, "the kubelets count from ten minutes of running on", "leave it out");
+    note(`${key}.delay`, `${delayMs} ms: the kubelets wait 10 s at first and up to 5 min`, "leave it out");
+  if (windowMs > 0)
+    note(`${key}.window`, `${windowMs} ms: the kubelets count anew after ten minutes of running`, "leave it out");
 }
 
 function nameOf({ mode }: ServiceSpec): string {

@@ -84,14 +84,15 @@ function planOf(volume: VolumeSpec, name: string, users: readonly ServiceSpec[],
 function claimOf(volume: VolumeSpec, name: string, users: readonly ServiceSpec[], note: Noting): VolumePlan {
   const pods = podsOfAll(users);
   const isShared = pods > 1;
-  const isTemplate = users.length === 1 && !isShared && users[0]?.mode.kind === "replicated";
+  const pinned = isPinned(volume, isShared);
+  const isTemplate = pinned && users.length === 1 && users[0]?.mode.kind === "replicated";
   if (isShared)
     note(
       "access",
       `${pods === Infinity ? "many" : pods} pods mount it: the claim asks for ReadWriteMany, since Kubernetes does not keep them on one node`,
       "name a --storage-class that offers it, or give each service a volume of its own",
     );
-  return { kind: "claim", name, isTemplate, isShared, isMade: true, isPinned: isPinned(volume, isShared) };
+  return { kind: "claim", name, isTemplate, isShared, isMade: true, isPinned: pinned };
 }
 
 /** What several pods write to at once anyway may also be held by an old pod and its successor. */

@@ -25,6 +25,7 @@ export function ruleFaults(manifests: readonly Manifest[]): readonly string[] {
   const twice = titles.filter((title, position) => titles.indexOf(title) !== position);
   return [
     ...twice.map((title) => `${title} is there twice`),
+    ...nodePortFaults(manifests),
     ...manifests.flatMap((manifest) => {
       const pod = at(manifest, "spec", "template");
       const faults = [
@@ -38,6 +39,13 @@ export function ruleFaults(manifests: readonly Manifest[]): readonly string[] {
       return faults.map((fault) => `${manifest.kind} ${manifest.metadata.name}: ${fault}`);
     }),
   ];
+}
+
+function nodePortFaults(manifests: readonly Manifest[]): readonly string[] {
+  const taken = manifests.flatMap((manifest) =>
+    listAt(manifest, "spec", "ports").flatMap(({ nodePort }) => nodePort ?? []),
+  );
+  return new Set(taken).size === taken.length ? [] : ["a node port is there twice"];
 }
 
 function metadataFaults({ kind, metadata }: Manifest): readonly string[] {
@@ -135,7 +143,7 @@ function podFaults(pod: unknown, manifest: Manifest, all: readonly Manifest[]): 
     const map = at(volume, "configMap", "name") as string | undefined;
     if (map !== undefined && !all.some(({ kind, metadata }) => kind === "ConfigMap" && metadata.name === map))
       faults.push(`there is no ConfigMap ${map}`);
-    if (((at(volume, "hostPath", "path") ?? "") as string).includes("/..")) faults.push("a hostPath goes up");
+    if (((at(volume, "hostPath", "path") ?? "") as string).split("/").includes("..")) faults.push("a hostPath goes up");
   }
   for (const { name, valueFrom } of listAt(container, "env")) {
     const key = at(valueFrom, "secretKeyRef") as Json | undefined;
