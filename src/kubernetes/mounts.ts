@@ -12,6 +12,13 @@ import { isSafePath } from "./volumes.ts";
 const OPEN_MODES: ReadonlySet<number> = new Set([0o777, 0o1777]);
 const SHM = "/dev/shm";
 const FILE_ENDING = /\.(cfg|conf|cnf|crt|csv|env|htpasswd|ini|json|key|log|pem|properties|sh|sql|toml|txt|xml|ya?ml)$/i;
+/** On every node, whoever made it. */
+const DIRECTORIES: ReadonlySet<string> = new Set(
+  ["", "boot", "dev", "etc", "home", "lib", "lib/modules", "proc", "root", "run", "sys", "tmp", "usr", "var"].map(
+    (name) => `/${name}`,
+  ),
+);
+const ENGINE_SOCKET = /\/docker\.sock$/;
 const FILES = /^\/etc\/(localtime|timezone|hosts|hostname|resolv\.conf|passwd|group|machine-id|os-release)$/;
 
 export type PodMounts = {
@@ -118,7 +125,11 @@ class Mounts {
         `${mount.target}: a new claim is empty: what the image has there is not copied into it`,
         "write volume: {nocopy: true} if that does not matter, or copy it in an initContainer",
       );
-    this.#mount(name, mount.target, mount.readOnly, isInside ? mount.subpath : undefined);
+    // the root of a new file system is not empty (lost+found), as a new volume of an engine is
+    const root = plan.kind === "claim" && plan.isMade ? plan.name : undefined;
+    const subpath = isInside ? mount.subpath : undefined;
+    const inside = [root, subpath].filter((part) => part !== undefined).join("/");
+    this.#mount(name, mount.target, mount.readOnly, inside === "" ? undefined : inside);
   }
 
   addBind(mount: BindMount): void {
@@ -128,6 +139,8 @@ class Mounts {
       note("volumes", `${source}: Kubernetes takes absolute paths without .. only`, "write where it leads");
       return;
     }
+    if (ENGINE_SOCKET.test(source))
+      note("volumes", `${source}: the nodes of a cluster mostly have no Docker engine`, "use the API of Kubernetes");
     const name = this.#volume(`bind ${source} ${mount.createSource === true}`, `host-${source}`, (own) => ({
       name: own,
       hostPath: { path: source, type: hostPathType(mount) },
@@ -206,5 +219,6 @@ function hostPathType({ source, createSource }: BindMount): string | undefined {
   if (source.endsWith(".sock")) return "Socket";
   if (FILES.test(source) || FILE_ENDING.test(source)) return "File";
   if (source.startsWith("/dev/")) return undefined;
+  if (DIRECTORIES.has(source)) return "Directory";
   return createSource === true ? "DirectoryOrCreate" : "Directory";
 }

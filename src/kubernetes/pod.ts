@@ -21,6 +21,8 @@ export type PodInput = {
   readonly mounts: PodMounts;
   readonly inside: readonly ExportedPort[];
   readonly restartPolicy: "Always" | "OnFailure" | "Never";
+  /** A StatefulSet names its pods, and they themselves, by number. */
+  readonly isStateful: boolean;
 };
 
 export function podTemplateOf(context: ServiceContext, input: PodInput): Fields {
@@ -33,7 +35,7 @@ export function podTemplateOf(context: ServiceContext, input: PodInput): Fields 
     metadata: { labels, annotations },
     spec: {
       ...namespacesOf(context),
-      ...namesOf(context),
+      ...namesOf(context, input.isStateful),
       automountServiceAccountToken: false,
       enableServiceLinks: false,
       restartPolicy: input.restartPolicy === "Always" ? undefined : input.restartPolicy,
@@ -102,11 +104,17 @@ function namespacesOf({ spec, note }: ServiceContext): Fields {
   };
 }
 
-function namesOf({ spec, note }: ServiceContext): Fields {
+function namesOf({ spec, note, name }: ServiceContext, isStateful: boolean): Fields {
   const { hostname, networkMode, runtime } = spec.template.container;
   const { dns = [], dnsSearch = [], dnsOptions = [] } = runtime;
-  const isName = hostname !== undefined && isDnsLabel(hostname);
-  if (hostname !== undefined && !isName)
+  const isName = hostname !== undefined && !isStateful && isDnsLabel(hostname);
+  if (hostname !== undefined && isStateful)
+    note(
+      "hostname",
+      `'${hostname}': the pod of a StatefulSet is called ${name}-0`,
+      "let the software take its name from a variable",
+    );
+  else if (hostname !== undefined && !isName)
     note("hostname", `'${hostname}' is no name of a pod`, "use letters, digits and -, the first a letter");
   if (dns.length > 0)
     note(

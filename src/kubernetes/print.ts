@@ -1,7 +1,7 @@
 // Manifests as YAML that older readers understand the same way: what they would take for a number, a date or a truth value is quoted, and
 // so is what is not printable. What was not carried over stands in a comment above. Pure.
 
-import { Document, isScalar, Scalar, visit } from "yaml";
+import { Document, isScalar, type Pair, Scalar, visit } from "yaml";
 import type { Manifest, Note } from "./manifest.ts";
 
 /** The first line of everything that is written to a directory. */
@@ -19,9 +19,16 @@ export function printManifest(manifest: Manifest): string {
     Scalar(_, node) {
       if (isScalar(node) && typeof node.value === "string" && isQuoted(node.value)) node.type = Scalar.QUOTE_DOUBLE;
     },
+    Pair: (_, pair) => explainMode(pair),
   });
   // between double quotes, where all of them are, each may be written by its number
   return document.toString({ lineWidth: 0 }).replaceAll(UNPRINTABLE, numbered);
+}
+
+/** Kubernetes has permission bits as a plain number, which nobody reads. */
+function explainMode({ key, value }: Pair): void {
+  if (isScalar(key) && key.value === "mode" && isScalar(value) && typeof value.value === "number")
+    value.comment = ` ${value.value.toString(8).padStart(4, "0")}`;
 }
 
 function isQuoted(text: string): boolean {

@@ -118,7 +118,7 @@ export function servicesOf(
     !isStateful &&
     outer.length === inside.length &&
     outer.every(({ port, target }) => isNodePort || port === target);
-  const inner = { ...insideSpec(inside, isStateful, isInCluster ? published : []), selector: context.selector };
+  const inner = insideSpec(context, inside, isStateful, isInCluster ? published : []);
   const outerSpec = {
     type: isNodePort ? "NodePort" : "LoadBalancer",
     selector: context.selector,
@@ -134,12 +134,18 @@ export function servicesOf(
 }
 
 /** Headless for a StatefulSet, whose pods it names, and where no port is known. */
-function insideSpec(inside: readonly ExportedPort[], isStateful: boolean, more: readonly Published[]): Fields {
+function insideSpec(
+  { selector }: ServiceContext,
+  inside: readonly ExportedPort[],
+  isStateful: boolean,
+  more: readonly Published[],
+): Fields {
   const own = inside.map(({ port, protocol }) => ({ port, target: port, protocol }));
   const taken = new Set(own.map(portKey));
   const ports = [...own, ...more.filter((port) => !taken.has(portKey(port)))];
   return {
     ...(isStateful || ports.length === 0 ? { clusterIP: "None" } : {}),
+    selector,
     ...(ports.length === 0 ? {} : { ports: ports.map((port) => servicePort(port)) }),
   };
 }

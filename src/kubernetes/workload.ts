@@ -9,26 +9,28 @@ import type { PodMounts } from "./mounts.ts";
 import { type PodInput, podTemplateOf } from "./pod.ts";
 import { noteUpdate } from "./update-notes.ts";
 
+export type WorkloadInput = Omit<PodInput, "restartPolicy" | "isStateful">;
+
 const MAX_BACKOFF = 2_147_483_647;
 const DEFAULT_DEADLINE_S = 600;
 
-export function workloadOf(
-  stack: StackContext,
-  context: ServiceContext,
-  input: Omit<PodInput, "restartPolicy">,
-): Manifest {
+export function workloadOf(stack: StackContext, context: ServiceContext, input: WorkloadInput): Manifest {
   const { mode } = context.spec;
   const { mounts } = input;
   noteUpdate(context, mounts.isPinned);
   switch (mode.kind) {
     case "replicated": {
-      const template = podTemplateOf(context, { ...input, restartPolicy: "Always" });
+      const template = podTemplateOf(context, { ...input, restartPolicy: "Always", isStateful: mounts.isPinned });
       return mounts.isPinned
         ? statefulSet(stack, context, mounts, mode.replicas, template)
         : deployment(context, mode.replicas, template);
     }
     case "global":
-      return daemonSet(context, podTemplateOf(context, { ...input, restartPolicy: "Always" }), mounts.isPinned);
+      return daemonSet(
+        context,
+        podTemplateOf(context, { ...input, restartPolicy: "Always", isStateful: false }),
+        mounts.isPinned,
+      );
     case "replicated-job":
       return job(context, input, mode.completions, mode.concurrency);
     case "global-job":
@@ -114,12 +116,7 @@ function daemonSet(context: ServiceContext, template: Fields, isPinned: boolean)
   });
 }
 
-function job(
-  context: ServiceContext,
-  input: Omit<PodInput, "restartPolicy">,
-  completions: number,
-  parallelism: number,
-): Manifest {
+function job(context: ServiceContext, input: WorkloadInput, completions: number, parallelism: number): Manifest {
   const { condition, maxAttempts } = context.spec.template.restart;
   const restartPolicy = condition === "none" ? "Never" : "OnFailure";
   if (condition === "any")
@@ -132,6 +129,6 @@ function job(
     completions,
     parallelism,
     backoffLimit: condition === "none" ? 0 : maxAttempts === 0 ? MAX_BACKOFF : maxAttempts,
-    template: podTemplateOf(context, { ...input, restartPolicy }),
+    template: podTemplateOf(context, { ...input, restartPolicy, isStateful: false }),
   });
 }

@@ -29,7 +29,7 @@ test("any stack gives manifests that fit the schemas of Kubernetes and its rules
       for (const note of notes)
         for (const said of Object.values(note)) expect(said).toMatch(/^(?!.*(undefined|NaN|\[object)).+/s);
     }),
-    { numRuns: 300 },
+    { numRuns: 200 },
   );
 });
 
@@ -58,7 +58,7 @@ test("any text is read as it was printed, by the rules of YAML 1.1 and 1.2", () 
       // eslint-disable-next-line no-control-regex -- they are what must not be there
       expect(printManifest(manifest)).toMatch(/^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\ufeff]*$/);
     }),
-    { numRuns: 2_000 },
+    { numRuns: 1_000 },
   );
 });
 
@@ -73,6 +73,6 @@ test("what is printed is read as what was meant, by the rules of YAML 1.1 and 1.
       const head = lines.slice(0, lines.indexOf("---"));
       expect(head.every((line) => line.startsWith("#"))).toBe(true);
     }),
-    { numRuns: 100 },
+    { numRuns: 40 },
   );
 });
