@@ -247,6 +247,47 @@ describe("changing", () => {
   });
 });
 
+describe("Compose files", () => {
+  test("--explain says where each value came from", async () => {
+    const cwd = folderWith("name: shop\nservices:\n  web:\n    image: web:${TAG}\n");
+    writeFileSync(join(cwd, "compose.override.yaml"), "services:\n  web:\n    user: app\n");
+    writeFileSync(join(cwd, ".env"), "TAG=v7\n");
+    const cli = new Harness({ cwd });
+    expect(await cli.run("stack", "config", "--explain")).toBe(0);
+    expect(cli.stdout).toMatch(/image: web:v7 # compose\.yaml:4 web:\$\{TAG\} \(TAG from .*\.env\)/);
+    expect(cli.stdout).toMatch(/user: app # compose\.override\.yaml:3/);
+  });
+
+  test("--json gives problems as data, and ends with 2", async () => {
+    const cli = new Harness({ cwd: folderWith("services:\n  web: {image: x, ports: ['99999:80']}\n") });
+    expect(await cli.run("stack", "config", "--json")).toBe(2);
+    const { stack, problems } = JSON.parse(cli.stdout) as Readonly<Record<string, unknown>>;
+    expect(stack).toBeUndefined();
+    expect(problems).toMatchObject([
+      { file: "compose.yaml", line: 2, column: 27, path: "services.web.ports[0]", message: expect.any(String) },
+    ]);
+  });
+
+  test("a service that is built says so, and --build in a dry run says what it would do", async () => {
+    const { client } = await serve();
+    const cwd = folderWith("services:\n  web: {image: 'registry.test/web:v1', build: .}\n");
+    const cli = new Harness({ client, cwd });
+    expect(await cli.run("deploy", "--dry-run")).toBe(0);
+    expect(cli.stderr).toContain("registry.test/web:v1 is taken from its registry as it is there; --build builds");
+    expect(await cli.run("deploy", "--dry-run", "--build")).toBe(0);
+    expect(cli.stderr).toContain("web: would build registry.test/web:v1 from");
+  });
+
+  test("--build without a docker command says so, and nothing is deployed", async () => {
+    const { client, backend } = await serve();
+    const cwd = folderWith("services:\n  web: {image: 'registry.test/web:v1', build: .}\n");
+    const cli = new Harness({ client, cwd, env: { PATH: cwd } });
+    expect(await cli.run("deploy", "--build")).toBe(1);
+    expect(cli.stderr).toContain("there is no docker command here; nothing was deployed");
+    expect(backend.revision()).toBe(0);
+  });
+});
+
 describe("wrong input", () => {
   test("words that fit no command name the nearest one and end with 2", async () => {
     const cli = new Harness();

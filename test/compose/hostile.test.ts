@@ -15,6 +15,9 @@ const bomb = `a: &a [x,x,x,x,x,x,x,x,x,x]\n${["b", "c", "d", "e", "f", "g"].map(
 const many = (count: number): string =>
   `services: {${Array.from({ length: count }, (_, at) => `s${at}: {image: x}`).join(",")}}`;
 
+/** What takes longer is not bounded; the machine may be busy with other tests. */
+const PATIENCE_MS = 30_000;
+
 describe("one file", () => {
   test.each([
     ["an alias bomb", bomb, "when its aliases are followed"],
@@ -52,7 +55,7 @@ describe("one file", () => {
       "8 MiB",
     ],
     ["nested variables without an end", `services: {web: {image: "${"${A:-".repeat(10_000)}"}}`, "closing brace"],
-  ])("%s is answered with a problem", (_what, text, said) => {
+  ])("%s is answered with a problem", { timeout: PATIENCE_MS }, (_what, text, said) => {
     const loaded = load(text, { environment: { A: "x".repeat(1_000) } });
     expect(loaded.stack).toBeUndefined();
     expect(problems(loaded).join("\n")).toContain(said);

@@ -71,14 +71,14 @@ describe("merging", () => {
   });
 
   test("is the same in two steps: (a, b, c) is what (a, b) printed and c give", () => {
-    const isSame = property(service, service, service, (a, b, c) => {
+    const isTurned = property(service, service, service, (a, b, c) => {
       const [x, y, z] = [a, b, c].map((one) => composeOf({ web: one }));
       if (x === undefined || y === undefined || z === undefined) return false;
       const two = load([x, y]);
       if (two.merged === undefined) return two.problems.length > 0;
       return isEqual(load([renderCompose(two.merged, "shop"), z]).stack, load([x, y, z]).stack);
     });
-    expect(() => check(isSame, { numRuns: 300 })).not.toThrow();
+    expect(() => check(isTurned, { numRuns: 300 })).not.toThrow();
   });
 });
 
@@ -99,7 +99,7 @@ describe("variables", () => {
 
 describe("identity", () => {
   test("the order of keys and of what has no order does not matter", () => {
-    const isSame = property(service, (one) => {
+    const isTurned = property(service, (one) => {
       const turned = Object.fromEntries(
         Object.entries(one)
           .toReversed()
@@ -110,7 +110,7 @@ describe("identity", () => {
       );
       return isEqual(load(composeOf({ web: one })).stack, load(composeOf({ web: turned })).stack);
     });
-    expect(() => check(isSame, { numRuns: 300 })).not.toThrow();
+    expect(() => check(isTurned, { numRuns: 300 })).not.toThrow();
   });
 
   test("short and long syntax, lists and mappings, numbers and texts that mean the same have one hash", () => {

@@ -87,7 +87,11 @@ export class Configs {
           `${file}, and larger than ${MAX_CONFIG_BYTES / 1024} KiB: put it into the image`,
         );
       case "missing":
-        return reader.problem(at, path, `${file}, and there is no such file here`);
+        return reader.problem(
+          at,
+          path,
+          `${file}, and there is no such file here: name a volume, or give an absolute path of the node`,
+        );
       case "failed":
         return reader.problem(at, path, `'${source}' cannot be read: ${content.reason}`);
     }

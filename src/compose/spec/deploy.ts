@@ -95,6 +95,12 @@ function readConstraint(reader: Reader, node: ComposeNode, path: string): Constr
       `'${attribute}' is not an attribute of a node: node.id, node.hostname, node.role, node.ip, node.platform.os, node.platform.arch, node.labels.NAME, engine.labels.NAME`,
     );
   }
+  if (attribute === "node.role" && (operator === "==") !== (value === "worker"))
+    return reader.problem(
+      node.at,
+      path,
+      `'${text}' fits no node: the coordinator runs no tasks, and every node is a worker. Label one (davit node label n1 main=1) and write node.labels.main == 1`,
+    );
   return { attribute, operator: operator === "!=" ? "!=" : "==", value };
 }
 

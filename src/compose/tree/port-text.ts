@@ -10,12 +10,13 @@ export type PortText = {
 };
 
 const SHORT =
-  /^(?:(?<ip>\[[0-9a-fA-F:.]+\]|\d+\.\d+\.\d+\.\d+):)?(?:(?<published>[0-9-]*):)?(?<target>[0-9-]+)(?:\/(?<protocol>\w+))?$/;
+  /^(?:(?<ip>\[[0-9a-fA-F:.]+\]|\d+\.\d+\.\d+\.\d+|):)?(?:(?<published>[0-9-]*):)?(?<target>[0-9-]+)(?:\/(?<protocol>\w+))?$/;
 
 /** "127.0.0.1:8080:80/udp", "[::1]:80:80", "3000-3005", "80". Undefined for what is none of them. */
 export function parsePortText(text: string): PortText | undefined {
   const groups = SHORT.exec(text)?.groups;
   if (groups === undefined) return undefined;
   const { ip, published = "", target = "", protocol = "tcp" } = groups;
-  return { hostIp: ip?.replace(/^\[|\]$/g, ""), published, target, protocol };
+  // an empty address, as in ":8080:80", is any address
+  return { hostIp: ip === "" ? undefined : ip?.replace(/^\[|\]$/g, ""), published, target, protocol };
 }

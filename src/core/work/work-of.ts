@@ -4,9 +4,10 @@ import type { NodeId } from "../model/ids.ts";
 import { invariant } from "../model/invariant.ts";
 import { LEASE_MS } from "../model/lease.ts";
 import type { Node, Task } from "../model/records.ts";
-import type { TaskTemplate } from "../model/service-spec.ts";
+import type { ContainerSpec, TaskTemplate } from "../model/service-spec.ts";
 import type { NodeWork, TaskWork, VolumeWork } from "../model/work.ts";
 import { type State, versionKey } from "../model/world.ts";
+import { fillTemplate, type TemplateValues } from "./templates.ts";
 
 /** The key of a task's section. */
 export function taskSection(taskId: string): string {
@@ -47,7 +48,7 @@ export function taskWork(state: State, task: Task): TaskWork {
     specVersion: task.specVersion,
     templateHash: version.templateHash,
     desired: task.desired,
-    container: template.container,
+    container: filled(state, task, spec.name, template.container),
     resources: template.resources,
     health: template.health,
     restart: template.restart,
@@ -56,6 +57,37 @@ export function taskWork(state: State, task: Task): TaskWork {
     address: task.address,
     hostPorts: task.hostPorts,
     volumes: volumesOf(state, task.nodeId, template),
+  };
+}
+
+/** Placeholders stand in what differs from task to task: environment, host name, paths of the node. */
+function filled(state: State, task: Task, serviceName: string, container: ContainerSpec): ContainerSpec {
+  const { env, hostname, mounts } = container;
+  const texts = [
+    ...Object.values(env),
+    hostname ?? "",
+    ...mounts.map((mount) => (mount.kind === "bind" ? mount.source : "")),
+  ];
+  if (!texts.some((text) => text.includes("{{"))) return container;
+  const platform = task.nodeId === undefined ? undefined : state.nodeStatus.get(task.nodeId)?.platform;
+  const node = task.nodeId === undefined ? undefined : state.node.get(task.nodeId);
+  const values: TemplateValues = {
+    serviceId: task.serviceId,
+    serviceName,
+    nodeId: task.nodeId ?? "",
+    nodeName: node?.name ?? "",
+    os: platform?.os ?? "",
+    arch: platform?.arch ?? "",
+    taskId: task.id,
+    taskName: `${serviceName}.${task.slot === 0 ? (node?.name ?? "") : task.slot}`,
+    slot: task.slot,
+  };
+  const fill = (text: string): string => fillTemplate(text, values);
+  return {
+    ...container,
+    env: Object.fromEntries(Object.entries(env).map(([name, value]) => [name, fill(value)])),
+    ...(hostname === undefined ? {} : { hostname: fill(hostname) }),
+    mounts: mounts.map((mount) => (mount.kind === "bind" ? { ...mount, source: fill(mount.source) } : mount)),
   };
 }
 
