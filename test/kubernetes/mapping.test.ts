@@ -1,0 +1,204 @@
+// What the golden files do not show: jobs, what a Compose file cannot say yet, limits of ConfigMaps, and choices of the user that are
+// refused.
+
+import { describe, expect, test } from "vitest";
+import type { ServiceSpec, StackSpec } from "../../src/core/model/service-spec.ts";
+import { exportStack } from "../../src/kubernetes/export.ts";
+import type { ExportOptions, Manifest } from "../../src/kubernetes/manifest.ts";
+import { networkOf, serviceOf, type ServiceChanges, stackOf } from "../fakes/stacks.ts";
+import { OPTIONS } from "./full-stack.ts";
+import { ruleFaults } from "./rules.ts";
+import { schemaFaults } from "./schemas.ts";
+
+function exported(stack: StackSpec, options: Partial<ExportOptions> = {}) {
+  const result = exportStack(stack, { ...OPTIONS, ...options });
+  expect([...result.manifests.flatMap(schemaFaults), ...ruleFaults(result.manifests)]).toEqual([]);
+  return { ...result, said: result.notes.map(({ at, message }) => `${at}: ${message}`) };
+}
+
+function service(
+  name: string,
+  changes: ServiceChanges = {},
+  more: Partial<ServiceSpec["template"]["container"]> = {},
+): ServiceSpec {
+  const spec = serviceOf("shop", name, changes);
+  return { ...spec, template: { ...spec.template, container: { ...spec.template.container, ...more } } };
+}
+
+function found(manifests: readonly Manifest[], title: string): Manifest {
+  const manifest = manifests.find(({ kind, metadata }) => `${kind} ${metadata.name}` === title);
+  if (manifest === undefined)
+    throw new Error(`there is no ${title} in ${manifests.map(({ kind }) => kind).join(", ")}`);
+  return manifest;
+}
+
+describe("jobs", () => {
+  const restart = { condition: "on-failure", delayMs: 1_000, maxAttempts: 4, windowMs: 0 } as const;
+
+  test("a job has its completions, its concurrency and its attempts", () => {
+    const mode = { kind: "replicated-job", completions: 6, concurrency: 2 } as const;
+    const { manifests, notes } = exported(stackOf("shop", [service("import", { mode, template: { restart } })]));
+    expect(notes).toEqual([]);
+    expect(found(manifests, "Job import")["spec"]).toMatchObject({
+      completions: 6,
+      parallelism: 2,
+      backoffLimit: 4,
+      template: { spec: { restartPolicy: "OnFailure" } },
+    });
+  });
+
+  test("a job that may not fail has no second attempt, and one without a maximum very many", () => {
+    const mode = { kind: "replicated-job", completions: 1, concurrency: 1 } as const;
+    const job = (changes: Partial<typeof restart> | { readonly condition: "none" }) =>
+      found(
+        exported(stackOf("shop", [service("one", { mode, template: { restart: { ...restart, ...changes } } })]))
+          .manifests,
+        "Job one",
+      )["spec"];
+    expect(job({ condition: "none" })).toMatchObject({
+      backoffLimit: 0,
+      template: { spec: { restartPolicy: "Never" } },
+    });
+    expect(
+      exported(stackOf("shop", [service("one", { mode, template: { restart: { ...restart, maxAttempts: 0 } } })]))
+        .manifests[0],
+    ).toMatchObject({
+      spec: { backoffLimit: 2_147_483_647 },
+    });
+  });
+
+  test("a job on every node runs once, which is said", () => {
+    const { manifests, said } = exported(
+      stackOf("shop", [service("sweep", { mode: { kind: "global-job" }, template: { restart } })]),
+    );
+    expect(found(manifests, "Job sweep")["spec"]).toMatchObject({ completions: 1, parallelism: 1 });
+    expect(said).toEqual([
+      "sweep: deploy.mode: Kubernetes has no job that runs once on every node: this one runs once",
+    ]);
+  });
+});
+
+describe("networks", () => {
+  const on = (...names: string[]) => ({ networks: names.map((name) => ({ network: `shop_${name}`, aliases: [] })) });
+  const internal = { ...networkOf("shop", "back"), internal: true };
+  const stack = stackOf(
+    "shop",
+    [
+      service("web", { template: on("front", "back") }),
+      service("db", { template: on("back") }),
+      service("ads", { template: on("front") }),
+    ],
+    [networkOf("shop", "front"), internal],
+  );
+
+  test("without policies it is said that services reach each other, and that internal ones reach out", () => {
+    const { manifests, said } = exported(stack);
+    expect(manifests.filter(({ kind }) => kind === "NetworkPolicy")).toEqual([]);
+    expect(said).toEqual([
+      "networks.back: internal: its services reach everything",
+      "networks: services that share no network reach each other here",
+    ]);
+  });
+
+  test("with policies who is on internal networks only reaches their members and DNS", () => {
+    const { manifests, notes } = exported(stack, { networkPolicies: true });
+    expect(notes).toEqual([]);
+    const policies = manifests.filter(({ kind }) => kind === "NetworkPolicy").map(({ metadata }) => metadata.name);
+    expect(policies).toEqual(["internal-db", "network-back", "network-front"]);
+    expect(JSON.stringify(found(manifests, "NetworkPolicy internal-db")["spec"])).toContain('"values":["db","web"]');
+  });
+});
+
+describe("volumes", () => {
+  test("a volume of a service on every node is a directory of each node", () => {
+    const { manifests, said } = exported(
+      stackOf("shop", [service("logs", { mode: { kind: "global" }, volume: "shop_logs" })]),
+    );
+    expect(found(manifests, "DaemonSet logs")["spec"]).toMatchObject({
+      template: {
+        spec: {
+          volumes: [
+            { name: "logs", hostPath: { path: "/var/lib/davit/volumes/shop_logs", type: "DirectoryOrCreate" } },
+          ],
+        },
+      },
+    });
+    expect(said).toHaveLength(1);
+  });
+
+  test("a name that a StatefulSet gives its pod itself is said to be lost", () => {
+    const stack = stackOf("shop", [service("queue", { replicas: 1, volume: "shop_queue" }, { hostname: "rabbit" })]);
+    const { manifests, said } = exported(stack);
+    expect(JSON.stringify(found(manifests, "StatefulSet queue"))).not.toContain("rabbit");
+    expect(said).toContain("queue: hostname: 'rabbit': the pod of a StatefulSet is called queue-0");
+  });
+
+  test("shared propagation is for privileged services only", () => {
+    const mounts = [{ kind: "bind", source: "/mnt", target: "/mnt", readOnly: false, propagation: "rshared" }] as const;
+    const text = (privileged: boolean) =>
+      JSON.stringify(exported(stackOf("shop", [service("fs", {}, { mounts, runtime: { privileged } })])));
+    expect(text(true)).toContain("Bidirectional");
+    expect(text(false)).not.toContain("Bidirectional");
+  });
+});
+
+describe("configs", () => {
+  function withConfig(bytes: Uint8Array): StackSpec {
+    const mounts = [{ kind: "config", config: "ab12cd34ef", name: "./big.bin", target: "/big", mode: 0o444 }] as const;
+    const configs = [{ id: "ab12cd34ef", data: Buffer.from(bytes).toString("base64") }];
+    return { ...stackOf("shop", [service("web", {}, { mounts })]), configs };
+  }
+
+  test("what kubectl apply, or a ConfigMap, cannot hold is said with its size", () => {
+    expect(exported(withConfig(new Uint8Array(300_000))).said).toEqual([
+      "configs.big.bin: size: 300000 bytes are too large for a plain kubectl apply",
+    ]);
+    expect(exported(withConfig(new Uint8Array(1_100_000))).said).toEqual([
+      "configs.big.bin: size: 1100000 bytes are more than a ConfigMap holds (1 MiB)",
+    ]);
+  });
+
+  test("text comes back to the byte, with its carriage returns, and bytes as base64", () => {
+    const map = (bytes: Uint8Array) => found(exported(withConfig(bytes)).manifests, "ConfigMap big-bin-ab12cd34");
+    expect(map(new TextEncoder().encode("a\r\n\tb\n"))["data"]).toEqual({ "big.bin": "a\r\n\tb\n" });
+    expect(map(Uint8Array.of(0xff, 0x00))["binaryData"]).toEqual({ "big.bin": "/wA=" });
+  });
+});
+
+describe("choices of the user", () => {
+  const ports = [
+    { target: 80, published: { from: 80, to: 80 }, protocol: "tcp", mode: "ingress" },
+    { target: 81, published: { from: 81, to: 81 }, protocol: "tcp", mode: "ingress" },
+  ] as const;
+  const stack = stackOf("shop", [service("web", { template: { ports } })]);
+
+  test.each([
+    ["a service that is not there", { host: "a.example.org", service: "wep", port: 80 }, "there is no service 'wep'"],
+    ["a host that is none", { host: "A example", service: "web", port: 80 }, "it is no host name"],
+    [
+      "one port among several that is not named",
+      { host: "a.example.org", service: "web" },
+      "has not exactly one known TCP port",
+    ],
+  ])("an ingress to %s is refused", (_, route, reason) => {
+    expect(() => exportStack(stack, { ...OPTIONS, ingress: [route] })).toThrow(reason);
+  });
+
+  test("a host that is sent to two services is refused", () => {
+    const route = { host: "a.example.org", service: "web", port: 80 };
+    expect(() => exportStack(stack, { ...OPTIONS, ingress: [route, route] })).toThrow("it is there twice");
+  });
+
+  test("what an Ingress leads to is not published a second time", () => {
+    const { manifests } = exported(stack, { ingress: [{ host: "a.example.org", service: "web", port: 80 }] });
+    expect(found(manifests, "Service web-published")["spec"]).toMatchObject({
+      type: "LoadBalancer",
+      ports: [{ port: 81 }],
+    });
+    expect(found(manifests, "Service web")["spec"]).toMatchObject({ ports: [{ port: 80 }, { port: 81 }] });
+  });
+
+  test("a variable for a Secret that no service has is refused", () => {
+    expect(() => exportStack(stack, { ...OPTIONS, secretEnv: ["TOKEN"] })).toThrow("no service has such a variable");
+  });
+});
