@@ -25,7 +25,7 @@ describe("placeholders", () => {
     ["{{.Node.Platform.OS}}/{{.Node.Platform.Architecture}}", "linux/x86_64"],
     ["{{.Name}} {{ .Values.x }} {{range .Items}} {{}} {{.Node.Nothing}}", undefined],
     ["{{.constructor}}", undefined],
-  ])("%s is filled in if it is one of Swarm's, and left alone otherwise", (text, filled) => {
+  ])("%s is filled in if Swarm knows it, and left alone otherwise", (text, filled) => {
     expect(fillTemplate(text, VALUES)).toBe(filled ?? text);
   });
 
