@@ -83,7 +83,7 @@ describe("what is refused", () => {
     ["a way of publishing that there is not", ["--publish", "host"], "host"],
     ["a variable that no service has", ["--secret-env", "TOKEN"], "no service has such a variable"],
     ["a Compose file with a problem", ["-f", "missing.yaml"], "read missing.yaml"],
-  ])("%s", async (_, words, reason) => {
+  ])("%s is refused with the reason", async (_, words, reason) => {
     const { code, stdout, stderr } = await run(folderWith(), "--kubernetes", ...words);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toContain(reason);
