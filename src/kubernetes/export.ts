@@ -55,6 +55,13 @@ function manifestsOf(
   exposure: Exposure | undefined,
 ): readonly Manifest[] {
   const { inside, published } = exposure ?? { inside: [], published: [] };
+  const waits = service.options.dependencies[service.spec.name] ?? [];
+  if (waits.length > 0)
+    service.note(
+      "depends_on",
+      `${waits.join(", ")}: all pods start at once, and are restarted until what they need is there`,
+      "wait in an initContainer where that is too rough",
+    );
   const mounts = podMountsOf(context, service);
   const { env, secret } = environmentOf(service);
   const isStateful = mounts.isPinned && service.spec.mode.kind === "replicated";

@@ -45,8 +45,12 @@ export type ExportOptions = {
   readonly volumeSize: string;
   readonly storageClass?: string;
   readonly networkPolicies: boolean;
+  /** Secrets with the credentials of private registries. */
+  readonly imagePullSecrets: readonly string[];
   /** Ports that services listen on besides published ones, by the service's full name. */
   readonly exposed: Readonly<Record<string, readonly ExportedPort[]>>;
+  /** What services wait for by their Compose file, by the service's full name: no part of a specification, and not carried over. */
+  readonly dependencies: Readonly<Record<string, readonly string[]>>;
 };
 
 export type Exported = { readonly manifests: readonly Manifest[]; readonly notes: readonly Note[] };

@@ -40,6 +40,7 @@ export function podTemplateOf(context: ServiceContext, input: PodInput): Fields 
       enableServiceLinks: false,
       restartPolicy: input.restartPolicy === "Always" ? undefined : input.restartPolicy,
       runtimeClassName: runtimeClassOf(context),
+      imagePullSecrets: some(context.options.imagePullSecrets.map((name) => ({ name }))),
       securityContext: podSecurity(context, input.mounts.hasClaims),
       terminationGracePeriodSeconds: seconds(container.stopGraceMs),
       nodeSelector,
@@ -57,8 +58,8 @@ function containerOf(context: ServiceContext, { env, mounts, inside }: PodInput)
     name: context.name,
     image: container.image,
     imagePullPolicy: PULL[container.pullPolicy],
-    command: container.entrypoint?.map(escapeDollars),
-    args: container.command?.map(escapeDollars),
+    command: wordsOf(context, "entrypoint", container.entrypoint),
+    args: wordsOf(context, "command", container.command),
     workingDir: container.workingDir,
     env: some(env),
     ports: some(portsOf(context, inside)),
@@ -70,6 +71,12 @@ function containerOf(context: ServiceContext, { env, mounts, inside }: PodInput)
     tty: container.tty,
     volumeMounts: some(mounts.volumeMounts),
   };
+}
+
+/** No words at all mean the image's own to Kubernetes. */
+function wordsOf({ note }: ServiceContext, key: string, words: readonly string[] | undefined): Value {
+  if (words?.length === 0) note(key, `an empty ${key} is no choice: the image's own is used`, "write the words to run");
+  return some((words ?? []).map(escapeDollars));
 }
 
 /** A port of a node is taken for mode host only; on the node's own network every port is one already. */

@@ -45,10 +45,17 @@ export function podSecurity(context: ServiceContext, hasClaims: boolean): Value 
   const group = runAsGroup ?? runAsUser;
   const owns = hasClaims && group !== undefined && group > 0;
   return someOf({
+    // an engine confines system calls unless told otherwise; Kubernetes only when told
+    seccompProfile: isConfined(context) ? { type: "RuntimeDefault" } : undefined,
     ...(owns ? { fsGroup: group, fsGroupChangePolicy: "OnRootMismatch" } : {}),
     supplementalGroups: some(groups.flatMap((text) => idOf(text) ?? [])),
     sysctls: some(sysctlsOf(context)),
   });
+}
+
+function isConfined({ spec }: ServiceContext): boolean {
+  const { privileged, securityOpt = [] } = spec.template.container.runtime;
+  return privileged !== true && !securityOpt.some((option) => /^seccomp[=:]unconfined$/.test(option));
 }
 
 function userOf(context: ServiceContext): Fields {

@@ -49,8 +49,16 @@ describe("what is printed", () => {
 
   test("the file may come from standard input", async () => {
     const cli = new Harness({ stdin: COMPOSE });
-    expect(await cli.run("export", "--kubernetes", "-f", "-", "--namespace", "apps")).toBe(0);
-    expect(cli.stdout).toContain("  namespace: apps\n");
+    expect(await cli.run("export", "--kubernetes", "-f", "-", "--image-pull-secret", "registry")).toBe(0);
+    expect(cli.stdout).toContain("imagePullSecrets:\n        - name: registry\n");
+  });
+
+  test("what a service waits for is said, in either form", async () => {
+    const db = "  db: { image: redis, healthcheck: { disable: true } }\n";
+    for (const form of ["[db]", "{ db: { condition: service_healthy } }"]) {
+      const { stdout } = await run(folderWith(`${COMPOSE}    depends_on: ${form}\n${db}`), "--kubernetes");
+      expect(stdout).toContain("# - web: depends_on: db: all pods start at once");
+    }
   });
 
   test("ports that are exposed only are ports of the Service", async () => {

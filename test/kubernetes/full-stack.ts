@@ -28,7 +28,9 @@ export const OPTIONS: ExportOptions = {
   secretEnv: [],
   volumeSize: "1Gi",
   networkPolicies: false,
+  imagePullSecrets: [],
   exposed: {},
+  dependencies: {},
 };
 
 const RUNTIME: Complete<RuntimeOptions> = {

@@ -3,7 +3,7 @@
 
 import { buildCommand } from "@stricli/core";
 import { parsePortRange } from "../../compose/spec/values.ts";
-import { get, type MapNode } from "../../compose/tree/node.ts";
+import { type ComposeNode, get, type MapNode } from "../../compose/tree/node.ts";
 import { DavitError } from "../../core/model/errors.ts";
 import type { StackSpec } from "../../core/model/service-spec.ts";
 import type { Exported, ExportedPort, ExportOptions, IngressRoute, Publish } from "../../kubernetes/manifest.ts";
@@ -22,6 +22,7 @@ type Flags = ComposeFlags & {
   readonly volumeSize: string;
   readonly storageClass?: string;
   readonly networkPolicies: boolean;
+  readonly imagePullSecret?: readonly string[];
   readonly output?: string;
   readonly strict: boolean;
   readonly json: boolean;
@@ -75,6 +76,14 @@ export const exportStack = buildCommand<Flags, [], CliContext>({
       },
       storageClass: { ...text("the storage class of the claims (the cluster's default)", "CLASS"), parse: parseLabel },
       networkPolicies: { kind: "boolean", brief: "keep services apart that share no network", default: false },
+      imagePullSecret: {
+        kind: "parsed",
+        parse: parseLabel,
+        variadic: true,
+        optional: true,
+        brief: "a Secret with the credentials of a private registry",
+        placeholder: "SECRET",
+      },
       output: text("write a file for each manifest there, instead of printing them", "DIR"),
       strict: { kind: "boolean", brief: "fail if anything is not carried over", default: false },
       json: { ...JSON_FLAG, brief: "print {manifests, notes} as JSON" },
@@ -123,7 +132,9 @@ function optionsOf(flags: Flags, stack: StackSpec, merged: MapNode): ExportOptio
     secretEnv: flags.secretEnv ?? [],
     volumeSize,
     networkPolicies,
-    exposed: exposedOf(stack, merged),
+    imagePullSecrets: flags.imagePullSecret ?? [],
+    exposed: ofServices(stack, merged, (service) => exposedOf(get(service, "expose"))),
+    dependencies: ofServices(stack, merged, (service) => namesIn(get(service, "depends_on"))),
     ...(namespace === undefined ? {} : { namespace }),
     ...(ingressClass === undefined ? {} : { ingressClass }),
     ...(ingressTls === undefined ? {} : { ingressTls }),
@@ -131,16 +142,29 @@ function optionsOf(flags: Flags, stack: StackSpec, merged: MapNode): ExportOptio
   };
 }
 
-/** `expose:` is no part of a specification, since davit needs no list of what listens; a Service does. */
-function exposedOf({ name, services }: StackSpec, merged: MapNode): Readonly<Record<string, readonly ExportedPort[]>> {
+/** What the file says of each service, by the service's full name. */
+function ofServices<Value>(
+  { name, services }: StackSpec,
+  merged: MapNode,
+  read: (service: MapNode) => readonly Value[],
+): Readonly<Record<string, readonly Value[]>> {
   const written = get(merged, "services");
-  const entries = services.flatMap((service): readonly (readonly [string, readonly ExportedPort[]])[] => {
+  const entries = services.flatMap((service): readonly (readonly [string, readonly Value[]])[] => {
     const map = written?.kind === "map" ? get(written, service.name.slice(name.length + 1)) : undefined;
-    const expose = map?.kind === "map" ? get(map, "expose") : undefined;
-    if (expose?.kind !== "list") return [];
-    return [[service.name, expose.items.flatMap((item) => (item.kind === "scalar" ? portsOf(item.text) : []))]];
+    return map?.kind === "map" ? [[service.name, read(map)]] : [];
   });
   return Object.fromEntries(entries);
+}
+
+/** `expose:` is no part of a specification, since davit needs no list of what listens; a Service does. */
+function exposedOf(node: ComposeNode | undefined): readonly ExportedPort[] {
+  return node?.kind === "list" ? node.items.flatMap((item) => (item.kind === "scalar" ? portsOf(item.text) : [])) : [];
+}
+
+/** Of `depends_on:`, in either form. */
+function namesIn(node: ComposeNode | undefined): readonly string[] {
+  if (node?.kind === "map") return [...node.entries.keys()];
+  return node?.kind === "list" ? node.items.flatMap((item) => (item.kind === "scalar" ? item.text : [])) : [];
 }
 
 /** "3000", "4000-4002/udp". */
