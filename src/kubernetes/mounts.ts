@@ -28,8 +28,10 @@ export type PodMounts = {
   readonly templates: readonly { readonly volume: string; readonly name: string }[];
   /** A claim, whoever makes it. */
   readonly hasClaims: boolean;
-  /** Data that old and new pods must not hold at once. */
+  /** Data that its only pod writes, so that the next one must not begin before it is gone. */
   readonly isPinned: boolean;
+  /** Names of services, this one among them, whose pods must be on one node: a list for each volume that they share. */
+  readonly together: readonly (readonly string[])[];
 };
 
 export function podMountsOf(stack: StackContext, context: ServiceContext): PodMounts {
@@ -68,6 +70,7 @@ class Mounts {
   readonly #templates: { volume: string; name: string }[] = [];
   #hasClaims = false;
   #isPinned = false;
+  readonly #together = new Map<string, readonly string[]>();
 
   constructor(stack: StackContext, context: ServiceContext) {
     this.#stack = stack;
@@ -81,6 +84,7 @@ class Mounts {
       templates: this.#templates,
       hasClaims: this.#hasClaims,
       isPinned: this.#isPinned,
+      together: [...this.#together.values()],
     };
   }
 
@@ -104,7 +108,7 @@ class Mounts {
       switch (plan.kind) {
         case "claim":
           this.#hasClaims = true;
-          this.#isPinned ||= plan.isPinned;
+          this.#keepTogether(plan.mates);
           if (!plan.isTemplate) return { name: own, persistentVolumeClaim: { claimName: plan.name } };
           this.#templates.push({ volume: mount.volume, name: own });
           return undefined;
@@ -116,6 +120,8 @@ class Mounts {
           return { name: own, emptyDir: { medium: "Memory", sizeLimit: plan.size } };
       }
     });
+    if (plan.kind === "claim" && plan.isPinned && this.#isOnly && (plan.isTemplate || !mount.readOnly))
+      this.#isPinned = true;
     const isInside = mount.subpath === undefined || (isSafePath(`/${mount.subpath}`) && !mount.subpath.startsWith("/"));
     if (!isInside)
       note("volumes", `${mount.target}: '${mount.subpath}' is no path inside the volume`, "write it without / and ..");
@@ -130,6 +136,18 @@ class Mounts {
     const subpath = isInside ? mount.subpath : undefined;
     const inside = [root, subpath].filter((part) => part !== undefined).join("/");
     this.#mount(name, mount.target, mount.readOnly, inside === "" ? undefined : inside);
+  }
+
+  /** Whether the service has one pod at a time. */
+  get #isOnly(): boolean {
+    const { mode } = this.#context.spec;
+    return mode.kind === "replicated" && mode.replicas <= 1;
+  }
+
+  #keepTogether(mates: readonly string[]): void {
+    const { services } = this.#stack;
+    const names = mates.flatMap((mate) => services.find(({ spec }) => spec.name === mate)?.name ?? []).sort();
+    if (names.length > 0) this.#together.set(names.join(), names);
   }
 
   addBind(mount: BindMount): void {

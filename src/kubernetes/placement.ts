@@ -1,10 +1,11 @@
-// Constraints, platforms, spreading and a maximum per node, to node selectors, affinities and spread constraints. Pure.
+// Constraints, platforms, spreading a maximum per node and shared volumes, to node selectors, affinities and spread constraints. Pure.
 
 import type { Constraint } from "../core/model/service-spec.ts";
 import type { ServiceContext } from "./context.ts";
 import { type Fields, some, someOf, type Value } from "./manifest.ts";
 import { isLabelValue, isQualifiedName } from "./names.ts";
 
+const NAME = "app.kubernetes.io/name";
 const HOSTNAME = "kubernetes.io/hostname";
 const OS = "kubernetes.io/os";
 const ARCH = "kubernetes.io/arch";
@@ -17,7 +18,8 @@ const ARCHITECTURES: Readonly<Record<string, string>> = {
 
 type Requirement = { readonly key: string; readonly operator: "In" | "NotIn"; readonly values: readonly string[] };
 
-export function placementOf(context: ServiceContext): Fields {
+/** `together`: names of services whose pods must be on one node. */
+export function placementOf(context: ServiceContext, together: readonly (readonly string[])[]): Fields {
   const { placement } = context.spec.template;
   const wanted = placement.constraints.flatMap((constraint) => requirementOf(constraint, context.note) ?? []);
   const platforms = placement.platforms.map(platformOf);
@@ -41,6 +43,7 @@ export function placementOf(context: ServiceContext): Fields {
                 nodeSelectorTerms: terms.map((matchExpressions) => ({ matchExpressions })),
               },
             },
+      podAffinity: togetherOf(context, together),
       podAntiAffinity: apartOf(context),
     }),
     topologySpreadConstraints: some(spreadsOf(context)),
@@ -85,6 +88,16 @@ function platformOf(platform: string): readonly Requirement[] {
   const [os = "", arch] = platform.split("/");
   const one = (key: string, value: string): Requirement => ({ key, operator: "In", values: [value] });
   return [one(OS, os), ...(arch === undefined ? [] : [one(ARCH, ARCHITECTURES[arch] ?? arch)])];
+}
+
+/** The first of them goes anywhere, since each is among those that it wants to be with. */
+function togetherOf({ selector }: ServiceContext, together: readonly (readonly string[])[]): Value {
+  const { [NAME]: _, ...others } = selector;
+  const terms = together.map((values) => ({
+    labelSelector: { matchLabels: others, matchExpressions: [{ key: NAME, operator: "In", values }] },
+    topologyKey: HOSTNAME,
+  }));
+  return terms.length === 0 ? undefined : { requiredDuringSchedulingIgnoredDuringExecution: terms };
 }
 
 function apartOf({ spec, selector }: ServiceContext): Value {

@@ -30,7 +30,7 @@ export function podTemplateOf(context: ServiceContext, input: PodInput): Fields 
   const { container } = spec.template;
   noteRuntime(context);
   const annotations = annotationsOf({ ...container.labels, ...container.runtime.annotations }, "labels", note);
-  const { nodeSelector, affinity, topologySpreadConstraints } = placementOf(context);
+  const { nodeSelector, affinity, topologySpreadConstraints } = placementOf(context, input.mounts.together);
   return {
     metadata: { labels, annotations },
     spec: {

@@ -9,7 +9,7 @@ const USUAL_MONITOR_MS = 5_000;
 const USUAL_DELAY_MS = 1_000;
 const UNDO = "watch it with kubectl rollout status, and go back with kubectl rollout undo";
 
-/** `isPinned`: it holds data that two pods may not have at once. */
+/** `isPinned`: its only pod writes data that no second one may have at once. */
 export function noteUpdate(context: ServiceContext, isPinned: boolean): void {
   const { spec, note } = context;
   const isJob = spec.mode.kind.endsWith("-job");

@@ -1,12 +1,12 @@
 // What becomes of each named volume: a claim, a claim that belongs to one StatefulSet, a claim on an NFS share, a directory of the node,
-// or memory. A pinned volume that several pods mount needs a class that lets them. Pure.
+// or memory. Pods that share a pinned volume are kept together, as davit keeps their tasks. Pure.
 
 import { isPinnedVolume, type ServiceSpec, type StackSpec, type VolumeSpec } from "../core/model/service-spec.ts";
 import type { Noting } from "./manifest.ts";
 import { Names, shortName } from "./names.ts";
 
 export type VolumePlan =
-  /** `isTemplate`: the StatefulSet of its only service makes it. `isPinned`: its pods may not run beside their successors. */
+  /** `isTemplate`: the StatefulSet of its only pod makes it. `isShared`: mounted on many nodes. `mates`: services kept on one node for it. */
   | {
       readonly kind: "claim";
       readonly name: string;
@@ -14,6 +14,7 @@ export type VolumePlan =
       readonly isShared: boolean;
       readonly isMade: boolean;
       readonly isPinned: boolean;
+      readonly mates: readonly string[];
     }
   | { readonly kind: "nfs"; readonly name: string; readonly share: NfsShare }
   | { readonly kind: "directory"; readonly path: string; readonly isMade: boolean }
@@ -58,8 +59,16 @@ const UNDECLARED = { driver: "local", driverOpts: {}, labels: {}, external: fals
 function planOf(volume: VolumeSpec, name: string, users: readonly ServiceSpec[], note: Noting): VolumePlan {
   if (volume.external) {
     note("external", `a claim named ${name} must be there already`, "create the claim, or leave external: out");
-    const isShared = podsOfAll(users) > 1;
-    return { kind: "claim", name, isTemplate: false, isShared, isMade: false, isPinned: isPinned(volume, isShared) };
+    const isPinned = isPinnedVolume(volume);
+    return {
+      kind: "claim",
+      name,
+      isTemplate: false,
+      isShared: false,
+      isMade: false,
+      isPinned,
+      mates: matesOf(volume, users),
+    };
   }
   const special = volume.driver === "local" ? localPlan(volume, name, note) : undefined;
   if (special !== undefined) return special;
@@ -80,24 +89,26 @@ function planOf(volume: VolumeSpec, name: string, users: readonly ServiceSpec[],
   return claimOf(volume, name, users, note);
 }
 
-/** One claim for one pod is a StatefulSet's own; what several pods mount must allow that. */
+/** One claim for one pod is a StatefulSet's own; several pods are kept on one node, or must have what can be mounted on many. */
 function claimOf(volume: VolumeSpec, name: string, users: readonly ServiceSpec[], note: Noting): VolumePlan {
   const pods = podsOfAll(users);
-  const isShared = pods > 1;
-  const pinned = isPinned(volume, isShared);
-  const isTemplate = pinned && users.length === 1 && users[0]?.mode.kind === "replicated";
+  const isPinned = isPinnedVolume(volume);
+  const isTemplate = isPinned && pods === 1 && users[0]?.mode.kind === "replicated";
+  const mates = matesOf(volume, users);
+  const isShared = pods > 1 && mates.length === 0;
   if (isShared)
     note(
       "access",
-      `${pods === Infinity ? "many" : pods} pods mount it: the claim asks for ReadWriteMany, since Kubernetes does not keep them on one node`,
+      `${pods === Infinity ? "pods on every node" : `${pods} pods on any node`} mount it: the claim asks for ReadWriteMany`,
       "name a --storage-class that offers it, or give each service a volume of its own",
     );
-  return { kind: "claim", name, isTemplate, isShared, isMade: true, isPinned: pinned };
+  return { kind: "claim", name, isTemplate, isShared, isMade: true, isPinned, mates };
 }
 
-/** What several pods write to at once anyway may also be held by an old pod and its successor. */
-function isPinned(volume: VolumeSpec, isShared: boolean): boolean {
-  return isPinnedVolume(volume) && !isShared;
+/** The services whose pods must be on one node for a volume that is there; what runs on every node cannot be. */
+function matesOf(volume: VolumeSpec, users: readonly ServiceSpec[]): readonly string[] {
+  const pods = podsOfAll(users);
+  return isPinnedVolume(volume) && pods > 1 && pods < Infinity ? users.map(({ name }) => name) : [];
 }
 
 function podsOfAll(users: readonly ServiceSpec[]): number {

@@ -26,11 +26,7 @@ export function workloadOf(stack: StackContext, context: ServiceContext, input: 
         : deployment(context, mode.replicas, template);
     }
     case "global":
-      return daemonSet(
-        context,
-        podTemplateOf(context, { ...input, restartPolicy: "Always", isStateful: false }),
-        mounts.isPinned,
-      );
+      return daemonSet(context, podTemplateOf(context, { ...input, restartPolicy: "Always", isStateful: false }));
     case "replicated-job":
       return job(context, input, mode.completions, mode.concurrency);
     case "global-job":
@@ -101,10 +97,10 @@ function statefulSet(
   });
 }
 
-function daemonSet(context: ServiceContext, template: Fields, isPinned: boolean): Manifest {
+function daemonSet(context: ServiceContext, template: Fields): Manifest {
   const { update } = context.spec;
   const share = update.parallelism === 0 ? "100%" : update.parallelism;
-  const isSurge = update.order === "start-first" && !isPinned && !takesHostPorts(context.spec.template);
+  const isSurge = update.order === "start-first" && !takesHostPorts(context.spec.template);
   return manifest(context, "apps/v1", "DaemonSet", {
     selector: { matchLabels: context.selector },
     updateStrategy: {

@@ -126,6 +126,24 @@ describe("volumes", () => {
     expect(said).toHaveLength(1);
   });
 
+  test("pods that share a volume are kept on one node, and the one that writes it is not started twice", () => {
+    const mounts = [{ kind: "volume", volume: "shop_db", target: "/db", readOnly: true }] as const;
+    const writer = service("db", { replicas: 1, volume: "shop_db" });
+    const reader = service("backup", { replicas: 1 }, { mounts });
+    const { manifests } = exported(stackOf("shop", [writer, reader]));
+    expect(found(manifests, "PersistentVolumeClaim db")["spec"]).toMatchObject({ accessModes: ["ReadWriteOnce"] });
+    for (const title of ["StatefulSet db", "Deployment backup"])
+      expect(JSON.stringify(found(manifests, title))).toContain('"podAffinity"');
+  });
+
+  test("a volume that pods on every node share with others must be one that many nodes mount", () => {
+    const everywhere = service("agent", { mode: { kind: "global" }, volume: "shop_data" });
+    const { manifests, said } = exported(stackOf("shop", [everywhere, service("web", { volume: "shop_data" })]));
+    expect(found(manifests, "PersistentVolumeClaim data")["spec"]).toMatchObject({ accessModes: ["ReadWriteMany"] });
+    expect(said).toContain("volumes.data: access: pods on every node mount it: the claim asks for ReadWriteMany");
+    expect(JSON.stringify(manifests)).not.toContain("podAffinity");
+  });
+
   test("a name that a StatefulSet gives its pod itself is said to be lost", () => {
     const stack = stackOf("shop", [service("queue", { replicas: 1, volume: "shop_queue" }, { hostname: "rabbit" })]);
     const { manifests, said } = exported(stack);

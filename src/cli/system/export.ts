@@ -9,7 +9,6 @@ import type { StackSpec } from "../../core/model/service-spec.ts";
 import type { Exported, ExportedPort, ExportOptions, IngressRoute, Publish } from "../../kubernetes/manifest.ts";
 import { COMPOSE_FLAGS, type ComposeFlags, readCompose } from "../compose-files.ts";
 import { type CliContext, JSON_FLAG, note, say, sayJson } from "../context.ts";
-import { writeManifests } from "./export-files.ts";
 
 type Flags = ComposeFlags & {
   readonly kubernetes: boolean;
@@ -108,6 +107,7 @@ async function show(context: CliContext, flags: Flags, { manifests, notes }: Exp
   for (const one of notes) note(context, `not carried over: ${printNote(one)}`);
   if (flags.output === undefined) context.process.stdout.write(printManifests(manifests, notes));
   else {
+    const { writeManifests } = await import("./export-files.ts");
     const { stale } = writeManifests(context.cwd, flags.output, manifests, notes);
     for (const name of stale)
       note(context, `warning: ${flags.output}/${name} is of an earlier export and made no more: remove it`);
