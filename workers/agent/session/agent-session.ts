@@ -146,6 +146,9 @@ export class AgentSession {
     const token = await shared.signChallenge(frame.nonce);
     const node = await shared.nodeFacts();
     if (this.#isClosed) return;
+    // while this opening waited, a later start of the coordinator may have been obeyed
+    if (shared.epochs.newest?.nonce !== opening.epoch.nonce)
+      return this.refuse("superseded", "a later start of the coordinator took its place");
     shared.issuerTime.learn(opening.issuedAtMs);
     this.#epoch = opening.epoch;
     this.#openingTimer.cancel();

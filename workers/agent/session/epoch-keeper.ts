@@ -12,6 +12,7 @@ export type Obedience = { readonly kind: "obeyed" } | { readonly kind: "forked";
 export class EpochKeeper {
   readonly #disk: AgentDisk;
   #newest: Epoch | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(disk: AgentDisk, newest: Epoch | undefined) {
     this.#disk = disk;
@@ -27,7 +28,14 @@ export class EpochKeeper {
   }
 
   /** Obeys the head of a chain if the newest pair obeyed is in it; durable when it resolves. */
-  async obey(head: Epoch, chain: EpochChain): Promise<Obedience> {
+  obey(head: Epoch, chain: EpochChain): Promise<Obedience> {
+    // one after the other: each is judged by what the one before it made durable
+    const obeying = this.#turn.then(() => this.#obey(head, chain));
+    this.#turn = obeying.catch(() => undefined);
+    return obeying;
+  }
+
+  async #obey(head: Epoch, chain: EpochChain): Promise<Obedience> {
     const newest = this.#newest;
     const last = chain.at(-1);
     if (last === undefined || !isSame(last, head))
