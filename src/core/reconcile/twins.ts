@@ -31,18 +31,26 @@ function isReadyForLong(planning: Planning, task: Task): boolean {
   return planning.isDue(Math.min(sinceMs, nowMs) + REPLACEMENT_STAYS_MS);
 }
 
-/** A task that must move gives way to its replacement; else the newer template wins once it is healthy; of equals, the original. */
+/**
+ * A newer template that works wins, unless it must move itself; a task that must move gives way to its replacement; of equals, the
+ * original stays.
+ */
 export function resolveTwins(planning: Planning, context: ServiceContext, present: readonly Task[]): void {
-  const moving = pairs(present).find(({ original }) => mustMove(planning, original) !== undefined);
+  const current = present.filter((task) => planning.isCurrent(context, task));
+  const outdated = present.filter((task) => !planning.isCurrent(context, task));
+  const working = current.filter((task) => isHealthy(planning.world, task) || isFinished(planning.world.state, task));
+  const staying = working.find((task) => mustMove(planning, task) === undefined);
+  // an outdated task that must move may wait for ever for a replacement that does not work
+  const moving = pairs(staying === undefined ? present : current).find(
+    ({ original }) => mustMove(planning, original) !== undefined,
+  );
+  const winner = staying ?? (moving === undefined ? working[0] : undefined);
+  if (winner !== undefined) {
+    for (const task of outdated) planning.end(task, `updated to version ${winner.specVersion}`);
+  }
   if (moving !== undefined) {
     giveWay(planning, moving);
     return;
-  }
-  const current = present.filter((task) => planning.isCurrent(context, task));
-  const outdated = present.filter((task) => !planning.isCurrent(context, task));
-  const winner = current.find((task) => isHealthy(planning.world, task) || isFinished(planning.world.state, task));
-  if (winner !== undefined) {
-    for (const task of outdated) planning.end(task, `updated to version ${winner.specVersion}`);
   }
   const equals = current.length > 1 ? current : outdated;
   const [pair] = pairs(equals);

@@ -218,3 +218,24 @@ describe("restart policies", () => {
     expect(world.plan()).toEqual([]);
   });
 });
+
+describe("a slot whose old version never worked", () => {
+  test("is emptied of all of it, on a draining node too, once a newer version works", () => {
+    const world = new WorldModel();
+    for (const name of ["n1", "n2", "n3"]) world.node(name);
+    world.broken.add("bad");
+    world.deploy("web", { kind: "replicated", replicas: 1 }, template({ image: "bad" }), { parallelism: 0 });
+    world.run(3_000);
+    const [first] = world.live("web");
+    world.availability(asId(first?.nodeId ?? ""), "drain");
+    world.run(3_000);
+    expect(world.live("web")).toHaveLength(2);
+    world.deploy("web", { kind: "replicated", replicas: 1 }, template({ image: "good" }), {
+      parallelism: 0,
+      order: "start-first",
+    });
+    world.run(30_000);
+    expect(world.live("web").map((task) => task.specVersion)).toEqual([2]);
+    expect(world.plan()).toEqual([]);
+  });
+});
