@@ -68,6 +68,9 @@ class Run {
     const leases = new LeaseChecks(this.#findings, this.cluster);
     universe.witnesses.push(history, leases, this.#engines, new PlanChecks(this.#findings));
     universe.scheduler.afterEach = () => leases.look();
+    universe.journal.onError = (who, message) => {
+      if (message.startsWith("the plan does not come to rest")) this.#findings.report("L3", `${who}: ${message}`);
+    };
     const maker = new ServiceMaker(universe, drawn.areBadImagesMade);
     this.#operator = new Operator(this.cluster, maker, history, this.#engines);
     this.#faults = new FaultMaker(this.cluster, drawn.faults);

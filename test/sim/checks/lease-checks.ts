@@ -23,7 +23,8 @@ type Watch = {
   readonly heardMs: Map<NodeId, number>;
   presence: ReadonlyMap<NodeId, Presence> | undefined;
   isValveShut: boolean;
-  valveOpenedMs: number;
+  /** Nodes that were clearly silent when the valve opened: when they got a full lease again. */
+  readonly renewedMs: Map<NodeId, number>;
 };
 
 export class LeaseChecks extends Bystander {
@@ -45,7 +46,7 @@ export class LeaseChecks extends Bystander {
       heardMs: new Map(),
       presence: undefined,
       isValveShut: false,
-      valveOpenedMs: 0,
+      renewedMs: new Map(),
     });
   }
 
@@ -65,9 +66,21 @@ export class LeaseChecks extends Bystander {
       const { presence, valveShut } = coordinator.worldOf(door.state);
       if (presence === watch.presence) continue;
       watch.presence = presence;
-      if (watch.isValveShut && !valveShut) watch.valveOpenedMs = this.#cluster.universe.nowMs;
+      if (watch.isValveShut && !valveShut) this.#renew(watch);
       watch.isValveShut = valveShut;
       for (const [id, now] of presence) if (now === "lost") this.#lostIsBelieved(id, nonce);
+    }
+  }
+
+  #renew(watch: Watch): void {
+    const nowMs = this.#cluster.universe.nowMs;
+    for (const id of watch.presence?.keys() ?? []) {
+      const heardMs = Math.max(
+        watch.heardMs.get(id) ?? 0,
+        this.#listeningSinceMs(watch.coordinating),
+        watch.renewedMs.get(id) ?? 0,
+      );
+      if (nowMs - heardMs > CLEARLY_SILENT_MS) watch.renewedMs.set(id, nowMs);
     }
   }
 
@@ -90,7 +103,7 @@ export class LeaseChecks extends Bystander {
       if (change.kind === "task" && !state.task.has(change.record.id)) this.#replaced(coordinating, change.record);
       if (change.kind === "nodeStatus" && change.record.unseenSinceMs !== undefined) {
         if (state.nodeStatus.get(change.record.id)?.unseenSinceMs === undefined)
-          this.#declaredLost(coordinating, asId<"node">(change.record.id));
+          this.#declaredLost(coordinating, asId<"node">(change.record.id), change.record.unseenSinceMs);
       }
     }
   }
@@ -109,10 +122,9 @@ export class LeaseChecks extends Bystander {
     const sinceMs = this.#listeningSinceMs(coordinating);
     const counted = [...state.node.values()].filter((node) => node.confirmedDeadAtMs === undefined);
     const nowMs = this.#cluster.universe.nowMs;
-    const opened = watch?.valveOpenedMs ?? 0;
-    const silent = counted.filter(
-      ({ id }) => nowMs - Math.max(watch?.heardMs.get(id) ?? 0, sinceMs, opened) > CLEARLY_SILENT_MS,
-    );
+    const silentMs = (id: NodeId): number =>
+      nowMs - Math.max(watch?.heardMs.get(id) ?? 0, sinceMs, watch?.renewedMs.get(id) ?? 0);
+    const silent = counted.filter(({ id }) => silentMs(id) > CLEARLY_SILENT_MS);
     this.#findings.check(
       "S20",
       silent.length * 2 <= counted.length,
@@ -120,11 +132,15 @@ export class LeaseChecks extends Bystander {
     );
   }
 
-  #declaredLost(coordinating: Coordinating, id: NodeId): void {
+  #declaredLost(coordinating: Coordinating, id: NodeId, atWallMs: number): void {
     const watch = this.#watches.get(coordinating.nonce);
     const heardMs = watch?.heardMs.get(id) ?? 0;
-    const grantedMs = Math.max(heardMs, this.#listeningSinceMs(coordinating), watch?.valveOpenedMs ?? 0);
-    const silentMs = this.#cluster.universe.nowMs - grantedMs;
+    const grantedMs = Math.max(heardMs, this.#listeningSinceMs(coordinating), watch?.renewedMs.get(id) ?? 0);
+    // a slow disk may hold up what was decided before
+    const { nowMs } = this.#cluster.universe;
+    const judgedMs = nowMs - Math.max(0, coordinating.clock.nowMs() - atWallMs);
+    const silentMs = judgedMs - grantedMs;
+    if (silentMs < 0) return;
     const name = this.#hostOf.get(id)?.name ?? id;
     this.#findings.check(
       "S20",

@@ -5,7 +5,7 @@
 import type { NodeId } from "../../../src/core/model/ids.ts";
 import type { Change, Node, Rollout, Service, Task } from "../../../src/core/model/records.ts";
 import type { ServiceSpec, UpdatePolicy } from "../../../src/core/model/service-spec.ts";
-import { applyChange, copyState, type MutableState, versionKey } from "../../../src/core/model/world.ts";
+import { applyChange, copyState, type MutableState, type State, versionKey } from "../../../src/core/model/world.ts";
 import type { Commit } from "../../../src/ports/store.ts";
 import type { Coordinating } from "../world/coordinator-machine.ts";
 import { Bystander } from "../world/universe.ts";
@@ -128,17 +128,18 @@ export class PlanChecks extends Bystander {
     return state.rollout.get(service.id)?.state === "rolling_back" ? spec?.rollback : spec?.update;
   }
 
-  /** Live tasks by slot, of those that count: a global service does not wait for a node that is down. */
-  #slotsOf(state: MutableState, service: Service): readonly (readonly Task[])[] {
-    const live = [...state.task.values()].filter(
-      (task) => task.serviceId === service.id && task.desired === "running" && task.withdrawal === undefined,
-    );
+  /** Tasks by slot, of the slots that count: a global service does not wait for a node that is down. */
+  #slotsOf(state: MutableState, service: Service): readonly Slot[] {
+    const tasks = [...state.task.values()].filter((task) => task.serviceId === service.id);
     if (service.mode.kind === "replicated") {
       const { replicas } = service.mode;
-      return Array.from({ length: replicas }, (_, at) => live.filter((task) => task.slot === at + 1));
+      return Array.from({ length: replicas }, (_, at) => slotOf(tasks.filter((task) => task.slot === at + 1)));
     }
-    const groups = Map.groupBy(live, (task) => task.onlyNode ?? task.nodeId);
-    return [...groups].flatMap(([id, tasks]) => (id === undefined || this.#isLost(state, id) ? [] : [tasks]));
+    const groups = Map.groupBy(tasks, (task) => task.onlyNode ?? task.nodeId);
+    return [...groups].flatMap(([id, those]) => {
+      const slot = slotOf(those);
+      return id === undefined || slot.live.length === 0 || this.#isLost(state, id) ? [] : [slot];
+    });
   }
 
   #isLost(state: MutableState, id: NodeId): boolean {
@@ -165,13 +166,18 @@ export class PlanChecks extends Bystander {
     const policy = this.#policyOf(state, service);
     if (policy === undefined || policy.parallelism === 0 || !this.#isHealthy(state, before)) return;
     const slots = this.#slotsOf(state, service);
-    const isServed = (slot: readonly Task[], without?: Task): boolean =>
-      slot.some((other) => other.id !== without?.id && this.#isHealthy(state, other));
+    const isServed = ({ live }: Slot, without?: Task): boolean =>
+      live.some((other) => other.id !== without?.id && (this.#isHealthy(state, other) || isFinished(state, other)));
     const left = slots.filter((slot) => isServed(slot, task)).length;
     const had = slots.filter((slot) => isServed(slot)).length;
+    // failures that the policy bears count as if they were healthy, else nothing would go on
+    const failed = state.rollout.get(service.id)?.failedTaskIds ?? [];
+    const isBorne = ({ live, last }: Slot): boolean =>
+      (live.length > 0 ? live : last).some((one) => failed.includes(one.id));
+    const borne = slots.filter((slot) => !isServed(slot) && isBorne(slot)).length;
     this.#findings.check(
       "S8",
-      left >= had || left >= slots.length - policy.parallelism,
+      left >= had || left + borne >= slots.length - policy.parallelism,
       () => `${nameOf(state, task)} is stopped for an update, and ${left} of ${slots.length} slots stay healthy`,
     );
   }
@@ -187,8 +193,11 @@ export class PlanChecks extends Bystander {
       other.createdAtMs >= startedAtMs &&
       other.desiredReason.startsWith("updates from") &&
       (other.nodeId === undefined || !this.#isLost(state, other.nodeId));
+    // what failed, within what the policy bears, holds nobody up
+    const isDecided = (other: Task): boolean =>
+      this.#isHealthy(state, other) || isFinished(state, other) || hasFailed(state, other);
     const changing = this.#slotsOf(state, service).filter(
-      (slot) => slot.some(isUnderWay) && !slot.some((other) => isUnderWay(other) && this.#isHealthy(state, other)),
+      ({ live }) => live.some(isUnderWay) && !live.some((other) => isUnderWay(other) && isDecided(other)),
     ).length;
     this.#findings.check(
       "S9",
@@ -235,7 +244,15 @@ export class PlanChecks extends Bystander {
   }
 }
 
-function specOf(state: MutableState, task: Task): ServiceSpec | undefined {
+type Slot = { readonly live: readonly Task[]; /** The last one that ended. */ readonly last: readonly Task[] };
+
+function slotOf(tasks: readonly Task[]): Slot {
+  const live = tasks.filter((task) => task.desired === "running" && task.withdrawal === undefined);
+  const ended = tasks.filter((task) => task.desired !== "running").toSorted((a, b) => a.createdAtMs - b.createdAtMs);
+  return { live, last: ended.slice(-1) };
+}
+
+function specOf(state: State, task: Task): ServiceSpec | undefined {
   return state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec;
 }
 
@@ -246,6 +263,21 @@ function nameOf(state: MutableState, task: Task): string {
 function labelOf(node: Node, attribute: string): string | undefined {
   if (attribute === "node.hostname") return node.name;
   return node.labels[attribute.replace("node.labels.", "")];
+}
+
+/** It ended as its restart policy lets it end. */
+export function isFinished(state: State, task: Task): boolean {
+  const status = state.taskStatus.get(task.id);
+  const condition = specOf(state, task)?.template.restart.condition;
+  return status?.state === "complete" && status.exhausted && condition !== "any";
+}
+
+/** An attempt of it failed that was not merely interrupted. */
+function hasFailed(state: State, task: Task): boolean {
+  const status = state.taskStatus.get(task.id);
+  if (status === undefined) return false;
+  const isOne = status.state === "failed" || status.state === "rejected" || status.healthy === false;
+  return status.attempt - (isOne ? 0 : 1) > (status.interrupted ?? 0);
 }
 
 function isOver(state: MutableState, task: Task): boolean {

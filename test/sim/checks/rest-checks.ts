@@ -17,6 +17,7 @@ import type { Box } from "../fakes/machine-engine.ts";
 import { KEPT_ENTRIES } from "../fakes/sim-store.ts";
 import type { Cluster } from "../world/cluster.ts";
 import type { Host } from "../world/host.ts";
+import { isFinished } from "./plan-checks.ts";
 import type { Violation } from "./violation.ts";
 
 type Shortfall = Omit<Violation, "atMs">;
@@ -62,13 +63,15 @@ function serviceShortfalls({ state }: Cluster, service: Service, hosts: readonly
     return isUnderWay(rollout) && rollout.fromVersion !== undefined ? [unended(service, rollout)] : [];
   if (rollout.state === "paused" || rollout.state === "rollback_paused") return [];
   const tasks = [...state.task.values()].filter((task) => task.serviceId === service.id && task.desired === "running");
-  const healthy = tasks.filter((task) => task.withdrawal === undefined && isTrulyHealthy(hosts, task));
+  const healthy = tasks.filter(
+    (task) => task.withdrawal === undefined && (isTrulyHealthy(hosts, task) || isFinished(state, task)),
+  );
   const waiting = tasks.filter((task) => task.nodeId === undefined);
   const speechless = waiting.find((task) => (task.waiting ?? "") === "");
   if (speechless !== undefined)
     return [{ invariant: "L6", sentence: `a task of ${service.name} has no node and does not say why` }];
-  const wanted = wantedTasks(state, service);
-  const isComplete = healthy.length + waiting.length >= wanted && tasks.length <= wanted + waiting.length;
+  const { wanted, atMost } = wantedTasks(state, service);
+  const isComplete = healthy.length + waiting.length >= wanted && tasks.length <= atMost + waiting.length;
   if (!isComplete)
     return [
       {
@@ -91,17 +94,19 @@ function imageOf(state: State, service: Service): string {
   return state.serviceVersion.get(versionKey(service.id, service.version))?.spec.template.container.image ?? "";
 }
 
-function wantedTasks(state: State, service: Service): number {
-  if (service.mode.kind === "replicated") return service.mode.replicas;
+/** A paused node keeps what it has of a global service. */
+function wantedTasks(state: State, service: Service): { readonly wanted: number; readonly atMost: number } {
+  if (service.mode.kind === "replicated") return { wanted: service.mode.replicas, atMost: service.mode.replicas };
   const template = state.serviceVersion.get(versionKey(service.id, service.version))?.spec.template;
-  const isEligible = (node: Node): boolean =>
+  const meets = (node: Node): boolean =>
     node.confirmedDeadAtMs === undefined &&
-    node.availability === "active" &&
     (template?.placement.constraints ?? []).every(
       ({ attribute, operator, value }) =>
         (node.labels[attribute.replace("node.labels.", "")] === value) === (operator === "=="),
     );
-  return [...state.node.values()].filter(isEligible).length;
+  const nodes = [...state.node.values()].filter(meets);
+  const wanted = nodes.filter((node) => node.availability === "active").length;
+  return { wanted, atMost: wanted + nodes.filter((node) => node.availability === "pause").length };
 }
 
 function isTrulyHealthy(hosts: readonly Host[], task: Task): boolean {

@@ -9,6 +9,8 @@ export class Journal {
   readonly #scheduler: Scheduler;
   readonly #isKept: boolean;
   readonly #lines: string[] = [];
+  /** Told of each error that a process logs. */
+  onError: (who: string, message: string) => void = () => {};
   #high = 0;
   #low = 0;
 
@@ -44,7 +46,10 @@ export class Journal {
       debug: () => {},
       info: write(""),
       warn: write("WARN "),
-      error: write("ERROR "),
+      error: (message, fields) => {
+        write("ERROR ")(message, fields);
+        this.onError(who, message);
+      },
       with: () => log,
     };
     return log;

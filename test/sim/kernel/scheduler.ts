@@ -39,10 +39,16 @@ export class Life {
   }
 }
 
+/** So many events in so little time are a loop that waits for nothing. */
+const MAX_EVENTS = 100_000;
+const STANDSTILL_MS = 100;
+
 type Event = { atMs: number; readonly order: number; readonly life: Life | undefined; run: (() => void) | undefined };
 
 export class Scheduler {
   readonly #heap: Event[] = [];
+  #sinceMs = 0;
+  #events = 0;
   #order = 0;
   /** True time in milliseconds since the beginning. */
   nowMs = 0;
@@ -92,6 +98,9 @@ export class Scheduler {
       this.#push(event);
       return;
     }
+    this.#events = event.atMs - this.#sinceMs < STANDSTILL_MS ? this.#events + 1 : 0;
+    if (this.#events === 0) this.#sinceMs = event.atMs;
+    if (this.#events > MAX_EVENTS) throw new Error(`${MAX_EVENTS} events within ${STANDSTILL_MS} ms: something spins`);
     this.nowMs = event.atMs;
     this.count += 1;
     run();

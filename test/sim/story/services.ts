@@ -113,7 +113,8 @@ export class ServiceMaker {
         ...base.health,
         probe:
           chance.happens(0.5) || image.startsWith("sick") ? { kind: "http", port: 80, path: "/" } : { kind: "none" },
-        startPeriodMs: chance.one(0, 10_000),
+        // a program may take eight seconds
+        startPeriodMs: chance.one(12_000, 30_000),
       },
       resources: {
         ...base.resources,

@@ -80,7 +80,7 @@ export class Cluster {
 
   #addHost(number: number, cpus: number): Host {
     const host = new Host(this.universe, {
-      id: asId<"node">(`node${number}`.padEnd(25, "0")),
+      id: asId<"node">(`node${String(number).padStart(2, "0")}`.padEnd(25, "0")),
       name: `n${number}`,
       address: `10.0.0.${number + 10}`,
       clockRate: this.#rate(),

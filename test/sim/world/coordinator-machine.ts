@@ -106,6 +106,7 @@ export class CoordinatorMachine implements Station {
     if (this.#machine === undefined || this.#process?.isAlive === true || this.refused !== undefined) return;
     const life = new Life("coordinator", this.#machine);
     this.#process = life;
+    this.resumedMs = 0;
     this.#begin(life).catch((error: unknown) => {
       if (!life.isAlive) return;
       this.#write(`cannot start: ${String(error)}`);
