@@ -5,6 +5,7 @@ import { configKey, configMapName } from "./configs.ts";
 import type { ServiceContext, StackContext } from "./context.ts";
 import type { Value } from "./manifest.ts";
 import { Names, shortName } from "./names.ts";
+import { placeholdersIn } from "./placeholders.ts";
 import { byteQuantity } from "./quantities.ts";
 import { isSafePath } from "./volumes.ts";
 
@@ -157,6 +158,8 @@ class Mounts {
       note("volumes", `${source}: Kubernetes takes absolute paths without .. only`, "write where it leads");
       return;
     }
+    if (placeholdersIn(source).length > 0)
+      note("volumes", `${source}: the path is taken as it stands`, "mount the directory above with a subPathExpr");
     if (ENGINE_SOCKET.test(source))
       note("volumes", `${source}: the nodes of a cluster mostly have no Docker engine`, "use the API of Kubernetes");
     const name = this.#volume(`bind ${source} ${mount.createSource === true}`, `host-${source}`, (own) => ({

@@ -16,6 +16,8 @@ export const text = fc.oneof(
     "0x1F",
     "2001-01-01",
     "$(HOME)",
+    "{{.Node.Hostname}}",
+    "{{ .Task.Name }}-{{.Task.Slot}}-$(X)",
     "$$(X)",
     "<<",
     "a: b",

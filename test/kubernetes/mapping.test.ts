@@ -160,6 +160,47 @@ describe("volumes", () => {
   });
 });
 
+describe("placeholders", () => {
+  test("are filled in by the kubelets where they know them, in texts by way of a variable before", () => {
+    const env = {
+      ALONE: "{{.Node.Hostname}}",
+      OTHER: "{{ range .Items }} {{.Title}}",
+      PRICE: "$${{.Task.Name}} ({{.Task.Name}})",
+      TEXT: "$(X) {{.Service.Name}}.{{ .Task.Name }}.{{.Task.Slot}}",
+    };
+    const { manifests, said } = exported(stackOf("shop", [service("web", { env })]));
+    expect(found(manifests, "Deployment web")["spec"]).toMatchObject({
+      template: {
+        spec: {
+          containers: [
+            {
+              env: [
+                { name: "DAVIT_TASK_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+                { name: "ALONE", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
+                { name: "OTHER", value: "{{ range .Items }} {{.Title}}" },
+                { name: "PRICE", value: "$$$$$(DAVIT_TASK_NAME) ($(DAVIT_TASK_NAME))" },
+                { name: "TEXT", value: "$$(X) shop_web.$(DAVIT_TASK_NAME).{{.Task.Slot}}" },
+              ],
+            },
+          ],
+        },
+      },
+    });
+    expect(said).toEqual(["web: environment: TEXT: {{.Task.Slot}} is not filled in"]);
+  });
+
+  test("in a Secret or in a path of the node are said not to be filled in", () => {
+    const mounts = [{ kind: "bind", source: "/data/{{.Node.Hostname}}", target: "/data", readOnly: false }] as const;
+    const stack = stackOf("shop", [
+      service("web", { env: { TOKEN: "{{.Task.Name}}" } }, { mounts, env: { TOKEN: "{{.Task.Name}}" } }),
+    ]);
+    expect(exported(stack, { secretEnv: ["TOKEN"] }).said).toEqual([
+      "web: volumes: /data/{{.Node.Hostname}}: the path is taken as it stands",
+      "web: environment: TOKEN: {{.Task.Name}} is not filled in",
+    ]);
+  });
+});
+
 describe("configs", () => {
   function withConfig(bytes: Uint8Array): StackSpec {
     const mounts = [{ kind: "config", config: "ab12cd34ef", name: "./big.bin", target: "/big", mode: 0o444 }] as const;
