@@ -106,8 +106,8 @@ function whyRefilled(planning: Planning, lost: Task | undefined, last: Task | un
   return last === undefined ? "fills the slot" : `replaces the one before: ${last.desiredReason}`;
 }
 
-/** A task that writes to a volume starts only when the one before it has ended. */
-function holdBehind(
+/** A task that writes to a volume starts only when the one before it has ended: what it has to wait for, if anything. */
+export function holdBehind(
   planning: Planning,
   ending: readonly Task[],
   template: TaskTemplate | undefined,

@@ -5,7 +5,7 @@ import type { Task } from "../model/records.ts";
 import type { UpdatePolicy } from "../model/service-spec.ts";
 import { isHealthy, isOnLostNode } from "../reconcile/health.ts";
 import type { Planning, ServiceContext } from "../reconcile/planning.ts";
-import { needsStopFirst, type Slot } from "../reconcile/slots.ts";
+import { holdBehind, needsStopFirst, type Slot } from "../reconcile/slots.ts";
 
 export type View = {
   /** Slots that hold a healthy task of the current template and nothing else. */
@@ -81,7 +81,7 @@ function wayFor(planning: Planning, { service, version }: ServiceContext, slot: 
 }
 
 function change(planning: Planning, context: ServiceContext, slot: Slot, way: Way): void {
-  const { service } = context;
+  const { service, version } = context;
   const old = slot.live.at(-1);
   if (old === undefined) return;
   planning.create(context, {
@@ -90,7 +90,11 @@ function change(planning: Planning, context: ServiceContext, slot: Slot, way: Wa
     why: old.specVersion === service.version ? "made anew by force" : `updates from version ${old.specVersion}`,
     replaces: old.id,
     onlyNode: slot.onlyNode,
-    hold: way === "stop-first" && mustStop(planning, old) ? planning.stopsFirst(old) : undefined,
+    // one that was never placed has nothing to stop, but what it waited for may still be there
+    hold:
+      way === "stop-first" && mustStop(planning, old)
+        ? planning.stopsFirst(old)
+        : holdBehind(planning, slot.ending, version.spec.template),
   });
   if (way === "stop-first") for (const task of slot.live) planning.end(task, `updated to version ${service.version}`);
 }

@@ -255,3 +255,24 @@ describe("nodes that were away", () => {
     expect(world.plan()).toEqual([]);
   });
 });
+
+describe("a change that is taken back while its first task still stops", () => {
+  test("starts no second writer of a volume, though the one between was never placed", () => {
+    const world = new WorldModel();
+    world.node("n1");
+    world.volume("data");
+    const one = { kind: "replicated", replicas: 1 } as const;
+    world.deploy("store", one, template({ image: "store:v1", volume: "data" }));
+    world.run(12_000);
+    world.deploy("store", one, template({ image: "store:v2", volume: "data" }));
+    world.rest();
+    world.deploy("store", one, template({ image: "store:v1", volume: "data" }));
+    world.rest();
+    const [next] = world.live("store");
+    expect(next).toMatchObject({ specVersion: 3, waiting: "store.1 on n1 stops first" });
+    expect(next?.nodeId).toBeUndefined();
+    world.run(12_000);
+    expect(world.running("store").map((task) => task.specVersion)).toEqual([3]);
+    expect(world.plan()).toEqual([]);
+  });
+});
