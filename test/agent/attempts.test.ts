@@ -225,3 +225,21 @@ describe("restarts of agent, engine and host", () => {
     expect(JSON.parse(world.disk.durable.get("attempts.json") ?? "")).toMatchObject([{ status: { attempt: 2 } }]);
   });
 });
+
+describe("a wall clock that is set back by an hour", () => {
+  test("does not hold up an attempt that was made before, nor has its volume looked for again and again", async () => {
+    const world = await new AgentWorld([]).start();
+    world.engine.isRegistryDown = true;
+    const volume = { name: "data", driver: "local", driverOpts: {}, labels: {}, external: false, mustExist: false };
+    world.engine.fail("volumeExists", "timeout", "no answer within 30 s");
+    await world.give(workOf(1, { volumes: [volume] }));
+    world.clock.stepWall(-3_600_000);
+    world.engine.isRegistryDown = false;
+    world.engine.heal("volumeExists");
+    world.engine.registryImages.add(IMAGE);
+    await world.clock.advance(30_000);
+    expect(world.status(1)).toMatchObject({ state: "running", healthy: true });
+    const looks = world.engine.calls.filter((call) => call.startsWith("volumeExists")).length;
+    expect(looks).toBeLessThan(20);
+  });
+});

@@ -34,6 +34,16 @@ export function planPrepare(input: PlanInput, work: TaskWork, run: TaskRun): Pre
   return parts.find((part) => part.kind === "waiting") ?? { kind: "ready" };
 }
 
+/** Whether something that was looked at may be looked at again. A wall clock that was set back must not put that off. */
+function isDue(atMs: number, nowMs: number): boolean {
+  return nowMs >= atMs + BRIDGE_RETRY_MS || nowMs < atMs;
+}
+
+/** Whether a fact is of this attempt; one from the future is from before the wall clock was set back. */
+function isOfAttempt(atMs: number, run: TaskRun, nowMs: number): boolean {
+  return atMs >= run.attemptAtMs && atMs <= nowMs;
+}
+
 function working(operation: Operation): Preparation {
   return { kind: "working", operations: [operation] };
 }
@@ -48,7 +58,7 @@ function prepareBridge(input: PlanInput): Preparation {
     case "missing":
       return working({ kind: "createBridge", pool: "make", subject, subnet: node.subnet });
     case "failed":
-      if (nowMs >= bridge.atMs + BRIDGE_RETRY_MS) return working({ kind: "inspectBridge", pool: "look", subject });
+      if (isDue(bridge.atMs, nowMs)) return working({ kind: "inspectBridge", pool: "look", subject });
       return {
         kind: "waiting",
         reason: `network ${BRIDGE}: ${bridge.reason}`,
@@ -58,7 +68,7 @@ function prepareBridge(input: PlanInput): Preparation {
       if (bridge.subnet === node.subnet) return { kind: "ready" };
       if (bridge.containers === 0)
         return working({ kind: "removeBridge", pool: "make", subject, subnet: bridge.subnet });
-      if (nowMs >= bridge.atMs + BRIDGE_RETRY_MS) return working({ kind: "inspectBridge", pool: "look", subject });
+      if (isDue(bridge.atMs, nowMs)) return working({ kind: "inspectBridge", pool: "look", subject });
       return {
         kind: "waiting",
         reason: `network ${BRIDGE} on ${node.nodeName} has ${bridge.subnet} instead of ${node.subnet}, and ${bridge.containers} containers: remove them and the network`,
@@ -75,7 +85,7 @@ function prepareImage(input: PlanInput, work: TaskWork, run: TaskRun): Preparati
   if (fact === undefined) return working({ kind: "inspectImage", pool: "look", subject, image });
   switch (fact.kind) {
     case "failed":
-      if (fact.atMs >= run.attemptAtMs) return { kind: "refused", reason: fact.reason };
+      if (isOfAttempt(fact.atMs, run, input.nowMs)) return { kind: "refused", reason: fact.reason };
       return working({ kind: "inspectImage", pool: "look", subject, image });
     case "missing":
       if (pullPolicy === "never")
@@ -94,7 +104,7 @@ function prepareVolume(input: PlanInput, volume: VolumeWork, run: TaskRun): Prep
   const { name } = volume;
   const subject = `volume/${name}`;
   const fact = input.volumes.get(name);
-  if (fact === undefined || fact.atMs < run.attemptAtMs)
+  if (fact === undefined || !isOfAttempt(fact.atMs, run, input.nowMs))
     return working({ kind: "inspectVolume", pool: "look", subject, volume: name });
   switch (fact.kind) {
     case "present":
@@ -122,7 +132,7 @@ function prepareVolume(input: PlanInput, volume: VolumeWork, run: TaskRun): Prep
 function prepareConfig(input: PlanInput, { config, name }: ConfigMount, run: TaskRun): Preparation {
   if (input.heldConfigs.has(config)) return { kind: "ready" };
   const fact = input.configs.get(config);
-  if (fact !== undefined && fact.atMs >= run.attemptAtMs) return { kind: "refused", reason: fact.reason };
+  if (fact !== undefined && isOfAttempt(fact.atMs, run, input.nowMs)) return { kind: "refused", reason: fact.reason };
   if (!input.isConnected) {
     // a session that opens wakes the planner
     const reason = `config ${name} has not arrived on ${input.node?.nodeName ?? "this node"}, and no coordinator is connected that could send it`;

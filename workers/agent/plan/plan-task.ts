@@ -179,7 +179,9 @@ function planAttempt(input: PlanInput, work: TaskWork, run: TaskRun, container: 
 }
 
 function planCreate(input: PlanInput, work: TaskWork, run: TaskRun): TaskPlan {
-  const preparing = advance(run, "preparing", input.nowMs);
+  // what is looked up for an attempt is compared with its time: a wall clock that was set back must not have everything looked up for ever
+  const made = run.attemptAtMs > input.nowMs ? { ...run, attemptAtMs: input.nowMs } : run;
+  const preparing = advance(made, "preparing", input.nowMs);
   const preparation = planPrepare(input, work, preparing);
   switch (preparation.kind) {
     case "refused": {
