@@ -5,12 +5,14 @@ import { z } from "@hono/zod-openapi";
 import {
   type BlockIoLimits,
   type ConfigFile,
+  CONSTRAINT_OPERATORS,
   type DeviceRequest,
   type Hook,
   type Labels,
   MAX_CONFIG_BYTES,
   type Mount,
   type NetworkSpec,
+  PLACEMENT_STRATEGIES,
   type PortSpec,
   type Probe,
   type ResourceAmounts,
@@ -190,6 +192,8 @@ const containerSchema = z.strictObject({
   runtime: runtimeSchema,
 });
 
+const affinities = z.array(z.strictObject({ service: text, required: z.boolean() })).max(MAX_ITEMS);
+
 const templateSchema: z.ZodType<TaskTemplate> = z.strictObject({
   container: containerSchema,
   resources: z.strictObject({
@@ -198,11 +202,17 @@ const templateSchema: z.ZodType<TaskTemplate> = z.strictObject({
   }),
   placement: z.strictObject({
     constraints: z
-      .array(z.strictObject({ attribute: text, operator: z.enum(["==", "!="]), value: text }))
+      .array(z.strictObject({ attribute: text, operator: z.enum(CONSTRAINT_OPERATORS), value: text }))
       .max(MAX_ITEMS),
     spreadOver: texts,
     maxPerNode: count,
     platforms: texts,
+    affinity: optional(affinities),
+    antiAffinity: optional(affinities),
+    with: optional(text),
+    priority: optional(count),
+    preempt: optional(z.boolean()),
+    strategy: optional(z.enum(PLACEMENT_STRATEGIES)),
   }),
   restart: z.strictObject({
     condition: z.enum(["any", "on-failure", "none"]),

@@ -9,11 +9,11 @@ const POLICY = "parallelism delay order failure_action monitor max_failure_ratio
 export const DEPLOY_KEYS: KeyTable = {
   [`${D}.endpoint_mode`]: v("davit", "vip, the default; dnsrr is not there yet"),
   [`${D}.labels`]: v("davit", "labels of the service"),
-  [`${D}.mode`]: v("davit", "replicated, global; jobs are not there yet"),
+  [`${D}.mode`]: v("davit", "replicated, global, replicated-job, global-job"),
   [`${D}.placement`]: davit,
   [`${D}.placement.constraints`]: v(
     "davit",
-    "== and != on node.id, node.hostname, node.role, node.labels.… and the like",
+    "== != in notin exists !exists < <= > >= on node.id, node.hostname, node.role, node.ip, node.platform.os, node.platform.arch, node.labels.…, engine.labels.…; * and ? in values",
   ),
   [`${D}.placement.preferences`]: davit,
   [`${D}.placement.preferences.spread`]: davit,

@@ -1,9 +1,10 @@
 // Reads values out of a tree and notes what is wrong with them. A reader never throws: it notes the problem with its place and gives
 // what lets the reading go on, so that all problems of a file come at once.
 
+import { nearest } from "../../core/model/nearest.ts";
 import { keysAt } from "../keys/table.ts";
 import { type ComposeNode, type MapEntry, type MapNode, type Place, type Problem, written } from "../tree/node.ts";
-import { nearest, parseBytes, parseDuration } from "./values.ts";
+import { parseBytes, parseDuration } from "./values.ts";
 
 export class Reader {
   readonly problems: Problem[] = [];

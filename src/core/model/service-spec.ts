@@ -211,10 +211,23 @@ export type ResourceSpec = {
   readonly reservations: ResourceAmounts;
 };
 
-export type ConstraintOperator = "==" | "!=";
-/** `attribute` is one of node.id, node.hostname, node.role, node.platform.os, node.platform.arch, node.ip, node.labels.K, engine.labels.K. */
+export const CONSTRAINT_OPERATORS = ["==", "!=", "in", "notin", "exists", "!exists", "<", "<=", ">", ">="] as const;
+export type ConstraintOperator = (typeof CONSTRAINT_OPERATORS)[number];
+/**
+ * `attribute` is one of node.id, node.hostname, node.role, node.platform.os, node.platform.arch, node.ip, node.labels.K, engine.labels.K.
+ * `value` is a pattern for == and !=, patterns separated by ", " for in and notin, a decimal number for comparisons, else empty.
+ */
 export type Constraint = { readonly attribute: string; readonly operator: ConstraintOperator; readonly value: string };
 
+/** Nodes with tasks of a service, by its full name. Required: nothing else will do; else preferred. */
+export type Affinity = { readonly service: string; readonly required: boolean };
+
+export const PLACEMENT_STRATEGIES = ["spread", "binpack"] as const;
+/** Which of the nodes that can take a task is best: the emptiest, or the fullest that still has room. */
+export type PlacementStrategy = (typeof PLACEMENT_STRATEGIES)[number];
+export const MAX_PRIORITY = 1_000;
+
+/** What is absent is not asked for. */
 export type PlacementSpec = {
   readonly constraints: readonly Constraint[];
   /** Attributes to spread over, the widest first. */
@@ -223,6 +236,18 @@ export type PlacementSpec = {
   readonly maxPerNode: number;
   /** `os/arch` texts of which one must match; empty means any. */
   readonly platforms: readonly string[];
+  /** On nodes that have tasks of these services. */
+  readonly affinity?: readonly Affinity[];
+  /** On nodes that have no task of these services. */
+  readonly antiAffinity?: readonly Affinity[];
+  /** Full name of a replicated service: each slot goes where that service's slot of the same number is. */
+  readonly with?: string;
+  /** 0–MAX_PRIORITY; absent is 0. Services of higher priority are placed first. */
+  readonly priority?: number;
+  /** Its waiting tasks may end tasks of lower priority. */
+  readonly preempt?: boolean;
+  /** Absent is `spread`. */
+  readonly strategy?: PlacementStrategy;
 };
 
 export type RestartPolicy = {

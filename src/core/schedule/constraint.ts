@@ -3,57 +3,82 @@
 import { assertNever } from "../model/invariant.ts";
 import type { Node, NodeStatus } from "../model/records.ts";
 import type { Constraint } from "../model/service-spec.ts";
+import { attributeOf } from "./attribute.ts";
+import { DECIMAL, valuesIn } from "./constraint-text.ts";
+import { matcherOf, normalArchitecture } from "./pattern.ts";
 
-/** The value of an attribute on a node; undefined when the node has none. */
-export function attributeOf(node: Node, status: NodeStatus | undefined, attribute: string): string | undefined {
-  if (attribute.startsWith("node.labels.")) return node.labels[attribute.slice("node.labels.".length)];
-  if (attribute.startsWith("engine.labels.")) return status?.engineLabels[attribute.slice("engine.labels.".length)];
-  switch (attribute) {
-    case "node.id":
-      return node.id;
-    case "node.hostname":
-      return node.name;
-    case "node.ip":
-      return node.address.host;
-    case "node.role":
-      return "worker";
-    case "node.platform.os":
-      return status?.platform.os;
-    case "node.platform.arch":
-      return status?.platform.arch;
-    default:
-      return undefined;
-  }
-}
+type Test = (value: string | undefined) => boolean;
 
-/** An absent value equals nothing: `!=` holds for it. */
+/** What a constraint comes to, made once for each: it is asked of every node. Records never change, so neither does this. */
+const TESTS = new WeakMap<Constraint, Test>();
+
+/** Whether a node meets a constraint. An absent value equals nothing: `!=` and `notin` hold for it, comparisons do not. */
 export function meets(constraint: Constraint, node: Node, status: NodeStatus | undefined): boolean {
-  const value = attributeOf(node, status, constraint.attribute);
-  switch (constraint.operator) {
+  let test = TESTS.get(constraint);
+  if (test === undefined) {
+    test = testOf(constraint);
+    TESTS.set(constraint, test);
+  }
+  return test(attributeOf(node, status, constraint.attribute));
+}
+
+function testOf({ attribute, operator, value }: Constraint): Test {
+  const isOneOf = (patterns: readonly string[]): Test => {
+    const matchers = patterns.map((pattern) => matcherOf(attribute, pattern));
+    return (actual) => actual !== undefined && matchers.some((matches) => matches(actual));
+  };
+  const compares = (holds: (a: number, b: number) => boolean): Test => {
+    return (actual) => actual !== undefined && DECIMAL.test(actual) && holds(Number(actual), Number(value));
+  };
+  switch (operator) {
     case "==":
-      return value === constraint.value;
+      return isOneOf([value]);
     case "!=":
-      return value !== constraint.value;
+      return not(isOneOf([value]));
+    case "in":
+      return isOneOf(valuesIn(value));
+    case "notin":
+      return not(isOneOf(valuesIn(value)));
+    case "exists":
+      return (actual) => actual !== undefined;
+    case "!exists":
+      return (actual) => actual === undefined;
+    case "<":
+      return compares((a, b) => a < b);
+    case "<=":
+      return compares((a, b) => a <= b);
+    case ">":
+      return compares((a, b) => a > b);
+    case ">=":
+      return compares((a, b) => a >= b);
     default:
-      return assertNever(constraint.operator);
+      return assertNever(operator);
   }
 }
 
-/** "label disk=ssd", "no label disk=ssd", "node.hostname=n1": as a thing that a node lacks. */
-export function describeConstraint(constraint: Constraint): string {
-  const name = constraint.attribute.replace(/^node\.labels\./, "label ").replace(/^engine\.labels\./, "engine label ");
-  return constraint.operator === "==" ? `${name}=${constraint.value}` : `${name} other than ${constraint.value}`;
+function not(test: Test): Test {
+  return (actual) => !test(actual);
 }
 
-/** Architectures have two names each: the kernel's and the image format's. */
-const ARCHITECTURE_NAMES: Readonly<Record<string, string>> = { x86_64: "amd64", aarch64: "arm64", armv7l: "arm" };
+/** "lacks label disk=ssd", "has label gpu": what keeps a node from meeting a constraint, for one node and for several. */
+export function describeUnmet({ attribute, operator, value }: Constraint): {
+  readonly one: string;
+  readonly several: string;
+} {
+  const name = attribute.replace(/^node\.labels\./, "label ").replace(/^engine\.labels\./, "engine label ");
+  if (operator === "!exists") return { one: `has ${name}`, several: `have ${name}` };
+  const what = { "==": `${name}=${value}`, "!=": `${name} other than ${value}`, exists: name }[operator as string];
+  const isList = operator === "in" || operator === "notin";
+  const told = what ?? `${name} ${operator} ${isList ? `(${value})` : value}`;
+  return { one: `lacks ${told}`, several: `lack ${told}` };
+}
 
 /** Whether a node can run one of the platforms ("linux/amd64"); empty means any. */
 export function runsPlatform(platforms: readonly string[], status: NodeStatus | undefined): boolean {
   if (platforms.length === 0) return true;
-  const normal = (name: string): string => ARCHITECTURE_NAMES[name] ?? name;
   return platforms.some((platform) => {
     const [os = "", architecture = ""] = platform.split("/");
-    return os === status?.platform.os && (architecture === "" || normal(architecture) === normal(status.platform.arch));
+    const isArchitecture = normalArchitecture(architecture) === normalArchitecture(status?.platform.arch ?? "");
+    return os === status?.platform.os && (architecture === "" || isArchitecture);
   });
 }

@@ -5,7 +5,7 @@ import type { NodeId, ServiceId } from "../model/ids.ts";
 import type { ServiceMode, TaskTemplate } from "../model/service-spec.ts";
 import type { World } from "../model/world.ts";
 import { hasFreeAddress } from "./address.ts";
-import { describeConstraint, meets, runsPlatform } from "./constraint.ts";
+import { describeUnmet, meets, runsPlatform } from "./constraint.ts";
 import type { Ledger, Make, NodeUse, Pin } from "./ledger.ts";
 
 /** A node lost twice within it gets nothing new until it has passed. */
@@ -119,8 +119,7 @@ function hasVolumes({ wanted, pins }: Asking, { node }: NodeUse): Lack | undefin
 
 function meetsConstraints({ wanted }: Asking, { node, status }: NodeUse): Lack | undefined {
   const failed = wanted.template.placement.constraints.find((constraint) => !meets(constraint, node, status));
-  if (failed === undefined) return undefined;
-  return lack(`lacks ${describeConstraint(failed)}`, `lack ${describeConstraint(failed)}`);
+  return failed === undefined ? undefined : describeUnmet(failed);
 }
 
 function canRunPlatform({ wanted }: Asking, { status }: NodeUse): Lack | undefined {

@@ -5,7 +5,7 @@ import type { HostPort, Node } from "../model/records.ts";
 import type { ServiceMode, TaskTemplate } from "../model/service-spec.ts";
 import type { World } from "../model/world.ts";
 import { nextAddress } from "./address.ts";
-import { attributeOf } from "./constraint.ts";
+import { attributeOf } from "./attribute.ts";
 import { type Asking, type Lack, refusal, steadyAgainAtMs, volumeNames, type Wanted } from "./filters.ts";
 import { type Ledger, type NodeUse, reservedFraction } from "./ledger.ts";
 
