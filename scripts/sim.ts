@@ -1,5 +1,5 @@
 // Runs seeds of the simulator and says what they found. Exit code 1 when an invariant was violated.
-// Usage: npm run sim -- [--seeds N] [--first SEED] [--seed SEED] [--trace] [--json] [--storm SECONDS] [--nodes N] [--faults a,b]
+// Usage: npm run sim -- [--seeds N] [--first SEED] [--seed SEED] [--trace] [--json] [--storm SECONDS] [--nodes N] [--faults a,b] [--stop]
 
 import { parseArgs } from "node:util";
 import { FAULTS } from "../test/sim/story/faults.ts";
@@ -14,6 +14,7 @@ const { values } = parseArgs({
     storm: { type: "string" },
     nodes: { type: "string" },
     faults: { type: "string" },
+    stop: { type: "boolean", default: false },
     trace: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
   },
@@ -52,15 +53,17 @@ function main(): number {
   const matrix = new Map<string, number>();
   const violations: RunResult[] = [];
   let simulatedMs = 0;
+  let seeds = 0;
   let events = 0;
   const startedMs = performance.now();
-  for (let seed = first; seed < first + count; seed++) {
+  for (let seed = first; seed < first + count && !(values.stop && violations.length > 0); seed++) {
     const result = runSeed(optionsOf(seed));
     simulatedMs += result.simulatedMs;
     events += result.events;
     for (const [cell, hits] of result.matrix) matrix.set(cell, (matrix.get(cell) ?? 0) + hits);
     if (values.trace) for (const line of result.lines) console.log(line);
     if (result.violation !== undefined) violations.push(result);
+    seeds += 1;
     if (!values.json) tell(result);
     if (values.seed !== undefined && !values.json) console.log(`hash ${result.hash}`);
   }
@@ -79,7 +82,7 @@ function main(): number {
   else {
     if (values.seed === undefined) printMatrix(matrix);
     console.log(
-      `\n${count} seeds, ${sum.simulatedSeconds} simulated seconds in ${sum.seconds.toFixed(1)} s: ${speed} × real time; ${violations.length} violations`,
+      `\n${seeds} seeds, ${sum.simulatedSeconds} simulated seconds in ${sum.seconds.toFixed(1)} s: ${speed} × real time; ${violations.length} violations`,
     );
     for (const { seed, invariant, sentence } of found) console.log(`  ${seed}: ${invariant}: ${sentence}`);
   }

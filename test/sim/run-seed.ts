@@ -12,7 +12,9 @@ import { ServiceMaker } from "./story/services.ts";
 import { Cluster } from "./world/cluster.ts";
 
 /** The longest that a run may take to come to rest after its faults, in simulated time: backoffs are capped at a minute. */
-const REST_DEADLINE_MS = 240_000;
+const REST_DEADLINE_MS = 180_000;
+/** And for each node: updates may go one by one, with a slow pull on each. */
+const REST_PER_NODE_MS = 60_000;
 /** A node that was lost twice is left alone for so long. */
 const FLAPPING_MS = 600_000;
 /** Rest that is no accident: nothing may change in it. */
@@ -145,7 +147,7 @@ class Run {
 
   #deadlineMs(): number {
     const isFlapping = [...this.cluster.state.nodeStatus.values()].some(({ lostAtMs }) => lostAtMs.length > 1);
-    return REST_DEADLINE_MS + (isFlapping ? FLAPPING_MS : 0);
+    return REST_DEADLINE_MS + this.cluster.nodes.length * REST_PER_NODE_MS + (isFlapping ? FLAPPING_MS : 0);
   }
 
   result(): RunResult {

@@ -1,6 +1,7 @@
 // What must come about once faults are over. L1: every service that can be has its healthy tasks, by what truly runs. L2: rollouts end. L3:
 // planning again changes nothing. L5: drained nodes are empty. L6: what waits says why. S7: nothing else runs. S21: history is bounded.
 
+import { nextTick } from "../fakes/calendar.ts";
 import { idSourceFrom } from "../../../src/core/model/ids.ts";
 import {
   KEPT_TASKS_PER_SLOT,
@@ -10,6 +11,7 @@ import {
   type Service,
   type Task,
 } from "../../../src/core/model/records.ts";
+import type { TaskTemplate } from "../../../src/core/model/service-spec.ts";
 import { type State, versionKey } from "../../../src/core/model/world.ts";
 import { plan } from "../../../src/core/reconcile/plan.ts";
 import { changesOf, describeStep } from "../../../src/core/reconcile/step.ts";
@@ -58,28 +60,85 @@ function serviceShortfalls({ state }: Cluster, service: Service, hosts: readonly
     return [
       { invariant: "L2", sentence: `the rollout of ${service.name} to version ${service.version} has not begun` },
     ];
-  // what cannot work is not asked to: it pauses, goes back, or says so
-  if (!/^(good|slow|stubborn):/.test(image))
-    return isUnderWay(rollout) && rollout.fromVersion !== undefined ? [unended(service, rollout)] : [];
-  if (rollout.state === "paused" || rollout.state === "rollback_paused") return [];
   const tasks = [...state.task.values()].filter((task) => task.serviceId === service.id && task.desired === "running");
-  const healthy = tasks.filter(
-    (task) => task.withdrawal === undefined && (isTrulyHealthy(hosts, task) || isFinished(state, task)),
-  );
   const waiting = tasks.filter((task) => task.nodeId === undefined);
-  const speechless = waiting.find((task) => (task.waiting ?? "") === "");
-  if (speechless !== undefined)
-    return [{ invariant: "L6", sentence: `a task of ${service.name} has no node and does not say why` }];
+  const stuck = waiting.flatMap((task) => wrongWait(state, service, task));
+  if (stuck.length > 0) return stuck;
+  // what waits for a node holds up a rollout, and the slots behind it
+  if (waiting.length > 0 || rollout.state === "paused" || rollout.state === "rollback_paused") return [];
+  // what cannot work is not asked to: it pauses, goes back, or says so; a first deploy keeps trying
+  if (!isGood(image)) return isUnderWay(rollout) && !isTriedForEver(state, rollout) ? [unended(service, rollout)] : [];
+  const healthy = tasks.filter((task) => isTrulyHealthy(hosts, task) || isFinished(state, task));
   const { wanted, atMost } = wantedTasks(state, service);
-  const isComplete = healthy.length + waiting.length >= wanted && tasks.length <= atMost + waiting.length;
-  if (!isComplete)
+  if (healthy.length < wanted || tasks.length > atMost)
     return [
       {
         invariant: "L1",
-        sentence: `${service.name} has ${healthy.length} healthy tasks of ${wanted}, ${waiting.length} wait, ${tasks.length} are wanted`,
+        sentence: `${service.name} has ${healthy.length} healthy tasks of ${wanted}, and ${tasks.length} are to run`,
       },
     ];
-  return isUnderWay(rollout) && waiting.length === 0 ? [unended(service, rollout)] : [];
+  return isUnderWay(rollout) ? [unended(service, rollout)] : [];
+}
+
+function isGood(image: string): boolean {
+  return /^(good|slow|stubborn):/.test(image);
+}
+
+/**
+ * A first deploy, one that goes on whatever fails, and one back to tasks that are there already and fail: these have no end of their own
+ * while their version does not work.
+ */
+function isTriedForEver(state: State, rollout: Rollout): boolean {
+  const { id, fromVersion, toVersion } = rollout;
+  const spec = state.serviceVersion.get(versionKey(id, toVersion))?.spec;
+  const policy = rollout.state === "rolling_back" ? spec?.rollback : spec?.update;
+  const isOfIt = (task: Task): boolean =>
+    task.serviceId === id && task.specVersion === toVersion && task.createdAtMs >= rollout.startedAtMs;
+  const isTried = [...state.task.values()].some(isOfIt);
+  return fromVersion === undefined || policy?.failureAction === "continue" || !isTried;
+}
+
+/** A task without a node although one would take it, or without a word. */
+function wrongWait(state: State, service: Service, task: Task): readonly Shortfall[] {
+  const reason = task.waiting ?? "";
+  if (reason === "")
+    return [{ invariant: "L6", sentence: `a task of ${service.name} has no node and does not say why` }];
+  const template = state.serviceVersion.get(versionKey(service.id, task.specVersion))?.spec.template;
+  // another task of the slot, its data, or a node's ten minutes: these are none of capacity
+  if (template === undefined || /stops first|its data is on|twice in ten minutes/.test(reason)) return [];
+  if (template.ports.length > 0 || template.placement.maxPerNode > 0 || template.container.mounts.length > 0) return [];
+  const taker = [...state.node.values()].find(
+    (node) =>
+      (task.onlyNode ?? node.id) === node.id && node.availability === "active" && wouldTake(state, node, template),
+  );
+  if (taker === undefined) return [];
+  return [
+    { invariant: "L6", sentence: `a task of ${service.name} waits (${reason}), and ${taker.name} has room for it` },
+  ];
+}
+
+function wouldTake(state: State, node: Node, template: TaskTemplate): boolean {
+  const { cpus } = template.resources.reservations;
+  const taken = [...state.task.values()]
+    .filter((task) => task.nodeId === node.id && task.desired === "running")
+    .reduce((sum, task) => sum + cpusOf(state, task), 0);
+  return (
+    node.confirmedDeadAtMs === undefined &&
+    meets(node, template) &&
+    taken + cpus <= (state.nodeStatus.get(node.id)?.resources.cpus ?? 0)
+  );
+}
+
+function cpusOf(state: State, task: Task): number {
+  const spec = state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec;
+  return spec?.template.resources.reservations.cpus ?? 0;
+}
+
+function meets(node: Node, template: TaskTemplate): boolean {
+  return template.placement.constraints.every(
+    ({ attribute, operator, value }) =>
+      (node.labels[attribute.replace("node.labels.", "")] === value) === (operator === "=="),
+  );
 }
 
 function isUnderWay({ state }: Rollout): boolean {
@@ -98,13 +157,9 @@ function imageOf(state: State, service: Service): string {
 function wantedTasks(state: State, service: Service): { readonly wanted: number; readonly atMost: number } {
   if (service.mode.kind === "replicated") return { wanted: service.mode.replicas, atMost: service.mode.replicas };
   const template = state.serviceVersion.get(versionKey(service.id, service.version))?.spec.template;
-  const meets = (node: Node): boolean =>
-    node.confirmedDeadAtMs === undefined &&
-    (template?.placement.constraints ?? []).every(
-      ({ attribute, operator, value }) =>
-        (node.labels[attribute.replace("node.labels.", "")] === value) === (operator === "=="),
-    );
-  const nodes = [...state.node.values()].filter(meets);
+  const nodes = [...state.node.values()].filter(
+    (node) => node.confirmedDeadAtMs === undefined && template !== undefined && meets(node, template),
+  );
   const wanted = nodes.filter((node) => node.availability === "active").length;
   return { wanted, atMost: wanted + nodes.filter((node) => node.availability === "pause").length };
 }
@@ -131,18 +186,23 @@ function orphans(state: State, host: Host, givenUp: ReadonlySet<Host>): readonly
 
 // --- L5
 
+/** Unless what is there waits for a successor that cannot work, or that a user must decide about. */
 function drained(state: State, hosts: readonly Host[]): readonly Shortfall[] {
   const draining = hosts.filter((host) => state.node.get(host.id)?.availability === "drain");
   return draining.flatMap((host) =>
-    host.engine.running.some((box) => box.request !== undefined)
-      ? [
-          {
-            invariant: "L5",
-            sentence: `${host.name} is draining, and ${host.engine.running.map((box) => box.name).join()} run there`,
-          },
-        ]
-      : [],
+    host.engine.running
+      .filter((box) => box.request !== undefined && !hasBadSuccessor(state, box))
+      .map((box) => ({ invariant: "L5", sentence: `${host.name} is draining, and ${box.name} runs there` })),
   );
+}
+
+function hasBadSuccessor(state: State, box: Box): boolean {
+  const successor = [...state.task.values()].find(
+    (task) => task.replaces === box.labels["davit.task"] && task.desired === "running",
+  );
+  if (successor === undefined) return false;
+  const spec = state.serviceVersion.get(versionKey(successor.serviceId, successor.specVersion))?.spec;
+  return !isGood(spec?.template.container.image ?? "");
 }
 
 // --- L3
@@ -150,7 +210,7 @@ function drained(state: State, hosts: readonly Host[]): readonly Shortfall[] {
 function notPlanned({ running }: Cluster): readonly Shortfall[] {
   if (running === undefined) return [];
   const { coordinator, door, clock } = running;
-  const { steps } = plan(coordinator.worldOf(door.state), clock.nowMs(), idSourceFrom("again"));
+  const { steps } = plan(coordinator.worldOf(door.state), clock.nowMs(), idSourceFrom("again"), nextTick);
   const [first] = steps.filter((step) => changesOf(step, door.state).length > 0);
   return first === undefined
     ? []

@@ -1,0 +1,296 @@
+// Bugs that others have had, or that this project had: each is one change of one file's text, made while the simulator's own process loads
+// it. Nothing of it is in the code that is built. A change that fits nowhere any more is an error, so that none is lost silently.
+
+export type Mutant = {
+  readonly name: string;
+  /** From the project's root. */
+  readonly file: string;
+  /** Must be there exactly once. */
+  readonly find: string;
+  readonly replace: string;
+  /** Faults that bring it to light; absent: any. */
+  readonly faults?: readonly string[];
+};
+
+const NODE_LOSS = ["host loses power", "node isolated", "node cut from coordinator", "node clogged"] as const;
+
+const LEASES: readonly Mutant[] = [
+  {
+    name: "the agent's lease counts from the grant, not from the beat that it answers",
+    file: "workers/agent/lease/lease.ts",
+    find: "return { ...lease, grantedSeq: seq, endsBootMs: Math.max(lease.endsBootMs, sentMs + leaseMs) };",
+    replace:
+      "return { ...lease, grantedSeq: seq, endsBootMs: Math.max(lease.endsBootMs, (lease.sent.get(lease.nextSeq - 1) ?? sentMs) + leaseMs + 3_000) };",
+    faults: NODE_LOSS,
+  },
+  {
+    name: "hearing any frame renews the lease",
+    file: "workers/agent/session/agent-session.ts",
+    find: '    if (frame.type === "grant") return this.#takeGrant(frame);',
+    replace:
+      '    if (this.#isOpen) this.#shared.lease.granted(this.#shared.lease.beat(), 6_000);\n    if (frame.type === "grant") return this.#takeGrant(frame);',
+    faults: ["node cut one way", "node clogged", "slow network"],
+  },
+  {
+    name: "sending a beat renews the lease",
+    file: "workers/agent/session/agent-session.ts",
+    find: '    this.#stream.send({ type: "beat", seq });',
+    replace: '    this.#shared.lease.granted(seq, 6_000);\n    this.#stream.send({ type: "beat", seq });',
+    faults: ["node cut one way", "node isolated"],
+  },
+  {
+    name: "an agent that restarts begins with a full lease",
+    file: "workers/agent/session/lease-keeper.ts",
+    find: "startLease(endsBootMs));",
+    replace: "startLease(endsBootMs + clock.bootMs() + 60_000));",
+    faults: ["agent killed", "node isolated", "host loses power"],
+  },
+  {
+    name: "one missed beat loses a node",
+    file: "src/core/lease/leases.ts",
+    find: "if (silentMs < LEASE_MS) return lease.inContact",
+    replace: "if (silentMs < 2_200) return lease.inContact",
+    faults: ["slow network", "lossy network", "node clogged"],
+  },
+  {
+    name: "more than half of the nodes silent shuts no valve",
+    file: "src/core/lease/leases.ts",
+    find: "return silent * 2 > counted;",
+    replace: "return silent > counted;",
+    faults: ["coordinator isolated", "node isolated"],
+  },
+  {
+    name: "a valve that opens renews nobody",
+    file: "src/core/lease/leases.ts",
+    find: "if (before.valveShut && !valveShut) renewSilent(nodes, bootMs);",
+    replace: "",
+    faults: ["coordinator isolated", "node isolated", "host loses power"],
+  },
+  {
+    name: "a stalled coordinator renews nobody",
+    file: "src/core/lease/leases.ts",
+    find: "const stalled = bootMs - before.tickedMs > BEAT_INTERVAL_MS;",
+    replace: "const stalled = false;",
+    faults: ["coordinator paused"],
+  },
+  {
+    name: "a coordinator that starts takes every node for lost",
+    file: "src/core/lease/leases.ts",
+    find: "for (const id of nodeIds) nodes.set(id, fresh(bootMs));",
+    replace: "for (const id of nodeIds) nodes.set(id, fresh(bootMs - 10_000));",
+    faults: ["coordinator killed", "coordinator loses power"],
+  },
+];
+
+const TRUST: readonly Mutant[] = [
+  {
+    name: "openings are judged side by side",
+    file: "workers/agent/session/epoch-keeper.ts",
+    find: "this.#turn.then(() => this.#obey(head, chain));",
+    replace: "this.#obey(head, chain);",
+    faults: ["host suspended", "agent paused", "coordinator killed", "agent's disk slow"],
+  },
+  {
+    name: "an agent obeys any chain",
+    file: "workers/agent/session/epoch-keeper.ts",
+    find: "if (newest !== undefined && !chain.some((epoch) => isSame(epoch, newest))) {",
+    replace: "if (newest !== undefined && chain.length === 0) {",
+    faults: ["host suspended", "agent paused", "coordinator killed", "an old coordinator returns"],
+  },
+  {
+    name: "work is acted on before it is durable",
+    file: "workers/agent/state/held-work.ts",
+    find: "    await this.#store(position, sections);\n    this.#adopt(position, sections);",
+    replace: "    this.#adopt(position, sections);\n    await this.#store(position, sections);",
+    faults: ["agent killed", "agent's disk slow", "host loses power", "container dies"],
+  },
+  {
+    name: "memory changes before the disk has the commit",
+    file: "src/coordinator/commit-door.ts",
+    find: "      const guards = firstGuards(drafts);",
+    replace:
+      "      applyChanges(this.#state, changes);\n      this.#revision += 1;\n      for (const listener of this.#listeners) listener(changes, this.#revision, []);\n      const guards = firstGuards(drafts);",
+    faults: ["coordinator killed", "coordinator's disk slow", "coordinator loses power"],
+  },
+  {
+    name: "a change is acknowledged before the disk has it",
+    file: "src/coordinator/commit-door.ts",
+    find: "      const guards = firstGuards(drafts);",
+    replace:
+      "      for (const one of ready) one.resolve({ result: one.draft.result, revision: this.#revision + 1, events: [] });\n      const guards = firstGuards(drafts);",
+    faults: ["coordinator killed", "coordinator's disk slow"],
+  },
+  {
+    name: "a coordinator starts without a new epoch",
+    file: "src/coordinator/begin.ts",
+    find: "const next = { epoch: newest + 1, nonce",
+    replace: "const next = { epoch: newest, nonce",
+  },
+];
+
+const PLANS: readonly Mutant[] = [
+  {
+    name: "parallelism is ignored by a second look",
+    file: "src/core/rollout/batch.ts",
+    find: "policy.parallelism - view.changing.length;",
+    replace: "policy.parallelism;",
+  },
+  {
+    name: "an update stops healthy tasks however few are left",
+    file: "src/core/rollout/batch.ts",
+    find: "if (stopsHealthy && mayStop <= 0) continue;",
+    replace: "",
+  },
+  {
+    name: "a rollback is rolled back",
+    file: "src/core/rollout/failures.ts",
+    find: 'policy.failureAction === "rollback" && !service.isRollback;',
+    replace: 'policy.failureAction === "rollback";',
+  },
+  {
+    name: "a rollback goes to the version before, stable or not",
+    file: "src/core/rollout/last-good.ts",
+    find: "if (kept?.stable === true) return kept;",
+    replace: "if (kept !== undefined) return kept;",
+  },
+  {
+    name: "a failed version gets further tasks",
+    file: "src/core/reconcile/slots.ts",
+    find: 'case "paused": {',
+    replace: 'case "superseded": {',
+  },
+  {
+    name: "failures do not end a rollout",
+    file: "src/core/rollout/failures.ts",
+    find: "if (canAct && failedTaskIds.length > policy.maxFailureRatio * slotCount) {",
+    replace: "if (canAct && failedTaskIds.length > policy.maxFailureRatio * slotCount + 1_000) {",
+  },
+  {
+    name: "a writer of a volume starts beside the one before it",
+    file: "src/core/reconcile/slots.ts",
+    find: 'return template.container.mounts.some((mount) => mount.kind === "volume" && !mount.readOnly);',
+    replace: "return template.container.mounts.length < 0;",
+  },
+  {
+    name: "a change taken back at once starts a second writer",
+    file: "src/core/rollout/batch.ts",
+    find: ": holdBehind(planning, slot.ending, version.spec.template),",
+    replace: ": undefined,",
+  },
+  {
+    name: "a pinned volume's task starts anywhere",
+    file: "src/core/schedule/filters.ts",
+    find: "if (nodeIds.length === 0 || nodeIds.includes(node.id)) continue;",
+    replace: "if (nodeIds.length >= 0) continue;",
+  },
+  {
+    name: "a lost node's pinned task is replaced on an empty volume",
+    file: "src/core/reconcile/slots.ts",
+    find: "if (reason === undefined) return false;",
+    replace: 'if (reason !== "") return false;',
+    faults: NODE_LOSS,
+  },
+  {
+    name: "a draining node still gets tasks",
+    file: "src/core/schedule/filters.ts",
+    find: 'if (node.availability === "drain") return lack("is draining", "are draining");',
+    replace: "",
+  },
+  {
+    name: "constraints are not looked at",
+    file: "src/core/schedule/filters.ts",
+    find: "if (failed === undefined) return undefined;",
+    replace: "if (failed !== null) return undefined;",
+  },
+  {
+    name: "what stops no longer counts on its node",
+    file: "src/core/schedule/ledger.ts",
+    find: 'return task.desired !== "running" && isEnded(state.taskStatus.get(task.id));',
+    replace: 'return task.desired !== "running";',
+  },
+  {
+    name: "draining waits for a newer version's older twins for ever",
+    file: "src/core/reconcile/twins.ts",
+    find: "const staying = working.find((task) => mustMove(planning, task) === undefined);",
+    replace: 'const staying = working.find((task) => task.nodeId === "nowhere");',
+  },
+  {
+    name: "a lost node's tasks are not replaced",
+    file: "src/core/reconcile/slots.ts",
+    find: "if (gone.length === 0 || !planning.world.valveShut) refill",
+    replace: "if (gone.length === 0) refill",
+    faults: ["host loses power"],
+  },
+  {
+    name: "history is kept for ever",
+    file: "src/core/reconcile/history.ts",
+    find: "oldestFirst.slice(0, Math.max(0, ended.length - keep))",
+    replace: "oldestFirst.slice(0, Math.max(0, ended.length - keep - 20))",
+  },
+];
+
+const AGENTS: readonly Mutant[] = [
+  {
+    name: "an ended container is started again",
+    file: "workers/agent/plan/plan-task.ts",
+    find: "      if (container.examined === undefined) return { run, operations: [examine(taskId, container)], settled: false };\n      return {",
+    replace:
+      '      if (container.examined !== undefined) return { run, operations: [{ kind: "start", pool: "start", subject: taskSubject(taskId), taskId, containerId: container.id }], settled: false };\n      if (container.examined === undefined) return { run, operations: [examine(taskId, container)], settled: false };\n      return {',
+  },
+  {
+    name: "a container of nobody's is taken for an orphan",
+    file: "workers/agent/plan/plan-agent.ts",
+    find: 'if (taskId === undefined || container.labels["davit.cluster"] !== input.clusterId) continue;',
+    replace: 'if (taskId === undefined) { groups.set(asId<"task">(container.id), [container]); continue; }',
+  },
+  {
+    name: "containers without work are left alone",
+    file: "workers/agent/plan/plan-agent.ts",
+    find: "return planRemoval(input, taskId, run, containers);",
+    replace: "return planRemoval(input, taskId, run, []);",
+    faults: ["host loses power", "node isolated"],
+  },
+  {
+    name: "an exit that nobody told of is never looked for",
+    file: "workers/agent/loop/engine-watch.ts",
+    find: "const RELOOK_MS = 60_000;",
+    replace: "const RELOOK_MS = 86_400_000;",
+    faults: ["exit events lost", "container dies"],
+  },
+  {
+    name: "a report that comes late takes a task back",
+    file: "src/core/work/merge-status.ts",
+    find: "if (reported.attempt !== known.attempt) return reported.attempt > known.attempt ? reported : undefined;",
+    replace: "if (reported.attempt !== known.attempt) return undefined;",
+  },
+  {
+    name: "work of an older position is taken over",
+    file: "workers/agent/state/held-work.ts",
+    find: 'if (held !== undefined && comparePositions(delta, held) < 0) return { kind: "stale" };',
+    replace: "",
+    faults: ["host suspended", "agent paused", "coordinator killed"],
+  },
+  {
+    name: "a delta is applied to whatever is held",
+    file: "workers/agent/state/held-work.ts",
+    find: "if (delta.base !== undefined && (held === undefined || comparePositions(delta.base, held) !== 0))",
+    replace: "if (delta.base !== undefined && held === undefined)",
+    faults: ["agent killed", "agent's disk fails", "agent's disk slow"],
+  },
+  {
+    name: "a second session leaves the first one in place",
+    file: "src/coordinator/sessions.ts",
+    find: 'older?.close("a newer session took over");',
+    replace: "if (older !== undefined) link.session = older;",
+    faults: ["node cut from coordinator", "node isolated", "host suspended"],
+  },
+  {
+    name: "a volume is looked for over and over after the clock was set back",
+    file: "workers/agent/plan/plan-task.ts",
+    find: "run.attemptAtMs > input.nowMs ? { ...run, attemptAtMs: input.nowMs } : run;",
+    replace: "run;",
+    faults: ["wall clock stepped", "host loses power", "agent killed", "container dies"],
+  },
+];
+
+export const MUTANTS: readonly Mutant[] = [...LEASES, ...TRUST, ...PLANS, ...AGENTS];
