@@ -220,6 +220,8 @@ export type Node = {
   /** The node's /24 of the cluster's pool. */
   readonly subnet: string;
   readonly reserved: ResourceAmounts;
+  /** Named resources that its user says it has, such as GPUs, with how many; over what its agent finds. */
+  readonly generic?: Readonly<Record<string, number>>;
   readonly joinedAtMs: WallMs;
   /** Set by `confirm-dead` or removal: its tasks are replaced at once, and it must be asked before it counts again. */
   readonly confirmedDeadAtMs?: WallMs;

@@ -7,7 +7,7 @@ import type { Rollout, Service, ServiceVersion, Task } from "../model/records.ts
 import { versionKey, type World } from "../model/world.ts";
 import { volumeNames, type Wanted } from "../schedule/filters.ts";
 import { isEnded, isOver, Ledger, makeOf } from "../schedule/ledger.ts";
-import { place, type Placement } from "../schedule/place.ts";
+import { makeRoom, place, type Placement } from "../schedule/place.ts";
 import { isLost, isOnLostNode } from "./health.ts";
 import { type Step, taskName } from "./step.ts";
 
@@ -41,6 +41,8 @@ export class Planning {
   readonly ledger: Ledger;
   readonly steps: Step[] = [];
   #wakeAtMs: number | undefined;
+  /** Tasks that this run ends: what another asked of them counts no more. */
+  readonly #ending = new Set<TaskId>();
 
   constructor(world: World, nowMs: number, newId: IdSource) {
     this.world = world;
@@ -120,10 +122,17 @@ export class Planning {
     this.#book(service, task, placement.placed.nodeId);
   }
 
-  /** Whether a node would take a task of this version now, given that `successorOf` makes room for it. */
-  wouldFit(service: Service, version: number, onlyNode: NodeId | undefined, successorOf?: Task): boolean {
+  /** Whether a node would take a task of this version now, given that `successorOf` makes room for it. `slot`: that of the successor unless given. */
+  wouldFit(
+    service: Service,
+    version: number,
+    onlyNode: NodeId | undefined,
+    successorOf?: Task,
+    slot: number | undefined = successorOf?.slot,
+  ): boolean {
     const made = this.#versionOf(service.id, version);
-    const ask = (): boolean => "placed" in this.#ask(service, made, service.force, onlyNode, new Set());
+    const wanted = wantedOf(service, made, { force: service.force, onlyNode, slot }, new Set());
+    const ask = (): boolean => "placed" in place(this.world, this.ledger, this.nowMs, wanted);
     return successorOf === undefined ? ask() : this.ledger.without(successorOf, ask);
   }
 
@@ -147,7 +156,8 @@ export class Planning {
   /** Ends a task in order: out of the routes first, if it can be in any; at once if nothing of it runs or can be reached. */
   end(task: Task, why: string): void {
     const { world, nowMs } = this;
-    if (task.withdrawal !== undefined) return;
+    if (task.withdrawal !== undefined || this.#ending.has(task.id)) return;
+    this.#ending.add(task.id);
     if (task.nodeId === undefined) {
       this.steps.push({ kind: "forget", taskId: task.id, now: true });
     } else if (isOnLostNode(world, task) || isEnded(world.state.taskStatus.get(task.id))) {
@@ -185,21 +195,15 @@ export class Planning {
   }
 
   #place(service: Service, task: Task, version: ServiceVersion, avoid: ReadonlySet<NodeId> = new Set()): Placement {
-    const placement = this.#ask(service, version, task.force, task.onlyNode, avoid);
-    if ("retryAtMs" in placement && placement.retryAtMs !== undefined) this.isDue(placement.retryAtMs);
-    return placement;
-  }
-
-  #ask(
-    { id: serviceId, mode }: Service,
-    { spec: { template }, templateHash }: ServiceVersion,
-    force: number,
-    onlyNode: NodeId | undefined,
-    avoid: ReadonlySet<NodeId>,
-  ): Placement {
-    const make = makeOf(serviceId, templateHash, force);
-    const wanted: Wanted = { serviceId, make, template, mode, avoid, ...(onlyNode === undefined ? {} : { onlyNode }) };
-    return place(this.world, this.ledger, this.nowMs, wanted);
+    const wanted = wantedOf(service, version, task, avoid);
+    const placement = place(this.world, this.ledger, this.nowMs, wanted);
+    if ("placed" in placement) return placement;
+    if (placement.retryAtMs !== undefined) this.isDue(placement.retryAtMs);
+    const room = makeRoom(this.world, this.ledger, this.nowMs, wanted, this.#ending);
+    if (room === undefined) return placement;
+    const { priority } = version.spec.template.placement;
+    for (const victim of room.victims) this.end(victim, `gives way to ${this.name(task)} of priority ${priority}`);
+    return { reason: `room is made on ${this.nodeName(room.nodeId)}: tasks there end first` };
   }
 
   /** Books a placement, so that the next one of this run sees it; a volume's first placement says where its data is. */
@@ -212,4 +216,23 @@ export class Planning {
       this.ledger.pin(volume.name, nodeId);
     }
   }
+}
+
+/** What a task asks of nodes. A slot counts for replicated services only. */
+function wantedOf(
+  { id: serviceId, mode }: Service,
+  { spec: { template }, templateHash }: ServiceVersion,
+  task: { readonly force: number; readonly slot: number | undefined; readonly onlyNode?: NodeId | undefined },
+  avoid: ReadonlySet<NodeId>,
+): Wanted {
+  const make = makeOf(serviceId, templateHash, task.force);
+  return {
+    serviceId,
+    make,
+    template,
+    mode,
+    avoid,
+    ...(task.slot === undefined || task.slot === 0 ? {} : { slot: task.slot }),
+    ...(task.onlyNode === undefined ? {} : { onlyNode: task.onlyNode }),
+  };
 }

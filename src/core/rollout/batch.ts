@@ -76,7 +76,8 @@ function wayFor(planning: Planning, { service, version }: ServiceContext, slot: 
   const old = slot.live.at(-1);
   if (old === undefined || old.nodeId === undefined) return "stop-first";
   const mayRunBeside = policy.order === "start-first" && !needsStopFirst(version.spec.template);
-  if (mayRunBeside && planning.wouldFit(service, version.version, slot.onlyNode)) return "start-first";
+  if (mayRunBeside && planning.wouldFit(service, version.version, slot.onlyNode, undefined, slot.slot))
+    return "start-first";
   return planning.wouldFit(service, version.version, slot.onlyNode, old) ? "stop-first" : "wait";
 }
 

@@ -5,6 +5,7 @@ import type { NodeId, ServiceId } from "../model/ids.ts";
 import type { ServiceMode, TaskTemplate } from "../model/service-spec.ts";
 import type { World } from "../model/world.ts";
 import { hasFreeAddress } from "./address.ts";
+import { type Company, missingCompany, unwantedCompany } from "./company.ts";
 import { describeUnmet, meets, runsPlatform } from "./constraint.ts";
 import type { Ledger, Make, NodeUse, Pin } from "./ledger.ts";
 
@@ -19,6 +20,8 @@ export type Wanted = {
   readonly mode: ServiceMode;
   /** Nodes where it just failed: taken only if nothing else is left. */
   readonly avoid: ReadonlySet<NodeId>;
+  /** Absent when it is not for a certain slot: nobody is followed then. */
+  readonly slot?: number;
   /** A global service's task is for this node alone. */
   readonly onlyNode?: NodeId;
 };
@@ -30,6 +33,7 @@ export type Asking = {
   readonly nowMs: number;
   readonly wanted: Wanted;
   readonly pins: readonly Pin[];
+  readonly company: Company;
 };
 
 /** What a node lacks: `one` and `several` are the singular and plural of the same sentence. */
@@ -43,15 +47,30 @@ const FILTERS: readonly Filter[] = [
   hasVolumes,
   meetsConstraints,
   canRunPlatform,
+  hasCompany,
+  hasNoUnwantedCompany,
   hasRoomForService,
   hasResources,
   hasPorts,
   hasAddress,
 ];
 
+/** What is only taken: what a node lacks of it now, it has when tasks on it end. */
+const ROOM: readonly Filter[] = [hasResources, hasPorts, hasAddress];
+const REST: readonly Filter[] = FILTERS.filter((filter) => !ROOM.includes(filter));
+
 /** The first thing that a node lacks for a task; undefined if it can take it. */
 export function refusal(asking: Asking, use: NodeUse): Lack | undefined {
-  for (const filter of FILTERS) {
+  return firstLack(FILTERS, asking, use);
+}
+
+/** Whether room is all that a node lacks, if anything. */
+export function couldTake(asking: Asking, use: NodeUse): boolean {
+  return firstLack(REST, asking, use) === undefined;
+}
+
+function firstLack(filters: readonly Filter[], asking: Asking, use: NodeUse): Lack | undefined {
+  for (const filter of filters) {
     const why = filter(asking, use);
     if (why !== undefined) return why;
   }
@@ -119,13 +138,27 @@ function hasVolumes({ wanted, pins }: Asking, { node }: NodeUse): Lack | undefin
 
 function meetsConstraints({ wanted }: Asking, { node, status }: NodeUse): Lack | undefined {
   const failed = wanted.template.placement.constraints.find((constraint) => !meets(constraint, node, status));
-  return failed === undefined ? undefined : describeUnmet(failed);
+  if (failed === undefined) return undefined;
+  return describeUnmet(failed);
 }
 
 function canRunPlatform({ wanted }: Asking, { status }: NodeUse): Lack | undefined {
   const { platforms } = wanted.template.placement;
   if (runsPlatform(platforms, status)) return undefined;
   return lack(`cannot run ${platforms.join(" or ")}`, `cannot run ${platforms.join(" or ")}`);
+}
+
+function hasCompany({ ledger, company }: Asking, use: NodeUse): Lack | undefined {
+  if (company.near.length === 0) return undefined;
+  const missing = missingCompany(company, ledger, use);
+  return missing === undefined ? undefined : lack(`has no task of ${missing.name}`, `have no task of ${missing.name}`);
+}
+
+function hasNoUnwantedCompany({ company }: Asking, use: NodeUse): Lack | undefined {
+  if (company.apart.length === 0 && use.refused.size === 0) return undefined;
+  const unwanted = unwantedCompany(company, use);
+  if (unwanted === undefined) return undefined;
+  return lack(`has a task of ${unwanted}, to keep apart from`, `have a task of ${unwanted}, to keep apart from`);
 }
 
 function hasRoomForService({ wanted }: Asking, { byService }: NodeUse): Lack | undefined {

@@ -45,6 +45,10 @@ export type NodeUse = {
   readonly generic: Map<string, number>;
   tasks: number;
   readonly byService: Map<ServiceId, number>;
+  /** Of those, the ones that are not ending: the company that others look for. */
+  readonly settled: Map<ServiceId, number>;
+  /** By name of a service: those with settled tasks here that must not be with it, with how many. */
+  readonly refused: Map<string, Map<string, number>>;
   readonly byMake: Map<Make, number>;
   readonly ports: { readonly port: HostPort; readonly taskId: TaskId; readonly serviceId: ServiceId }[];
   readonly addresses: Map<string, AddressUse>;
@@ -58,6 +62,10 @@ export class Ledger {
   readonly #state: State;
   readonly #uses = new Map<NodeId, NodeUse>();
   readonly #pins = new Map<string, Pin>();
+  readonly #settled = new Map<ServiceId, number>();
+  #byName: ReadonlyMap<string, ServiceId> | undefined;
+  #bySlot: ReadonlyMap<string, readonly Task[]> | undefined;
+  #byNode: ReadonlyMap<NodeId | undefined, readonly Task[]> | undefined;
 
   constructor(state: State) {
     this.#state = state;
@@ -76,6 +84,39 @@ export class Ledger {
 
   nodeUse(id: NodeId): NodeUse | undefined {
     return this.#uses.get(id);
+  }
+
+  /** The service of a full name. */
+  serviceNamed(name: string): ServiceId | undefined {
+    this.#byName ??= new Map([...this.#state.service.values()].map((service) => [service.name, service.id]));
+    return this.#byName.get(name);
+  }
+
+  /** Whether a service has a task somewhere that is not ending, placed by this plan or before. */
+  isAnySettled(id: ServiceId): boolean {
+    return (this.#settled.get(id) ?? 0) > 0;
+  }
+
+  /** A slot's tasks as they were before this plan. */
+  tasksOf(id: ServiceId, slot: number): readonly Task[] {
+    this.#bySlot ??= Map.groupBy(this.#state.task.values(), (task) => `${task.serviceId}/${task.slot}`);
+    return this.#bySlot.get(`${id}/${slot}`) ?? [];
+  }
+
+  /** Tasks that held something on a node before this plan. */
+  tasksOn(id: NodeId): readonly Task[] {
+    this.#byNode ??= Map.groupBy(
+      [...this.#state.task.values()].filter((task) => !isOver(this.#state, task)),
+      (task) => task.nodeId,
+    );
+    return this.#byNode.get(id) ?? [];
+  }
+
+  /** Keeps resources on a node for a task that will get them when others have ended. */
+  reserve(use: NodeUse, { cpus, memoryBytes, generic }: ResourceAmounts): void {
+    use.cpus += cpus;
+    use.memoryBytes += memoryBytes;
+    for (const [kind, amount] of Object.entries(generic)) use.generic.set(kind, (use.generic.get(kind) ?? 0) + amount);
   }
 
   /** Books a task on its node. One that is over keeps only its address booked, as the one to be given away last. */
@@ -101,13 +142,20 @@ export class Ledger {
     const mine = use.ports.filter((held) => held.taskId === task.id);
     const others = use.ports.filter((held) => held.taskId !== task.id);
     this.#count(use, task, -1);
+    if (task.address !== undefined) use.addressesHeld -= 1;
     use.ports.splice(0, use.ports.length, ...others);
     try {
       return ask();
     } finally {
       this.#count(use, task, 1);
+      if (task.address !== undefined) use.addressesHeld += 1;
       use.ports.push(...mine);
     }
+  }
+
+  /** What `ask` answers if none of these tasks were there. */
+  withoutAll<Answer>(tasks: readonly Task[], ask: () => Answer): Answer {
+    return tasks.reduce((rest, task) => () => this.without(task, rest), ask)();
   }
 
   #count(use: NodeUse, task: Task, sign: 1 | -1): void {
@@ -125,6 +173,14 @@ export class Ledger {
     use.byService.set(task.serviceId, (use.byService.get(task.serviceId) ?? 0) + sign);
     const make = makeOf(task.serviceId, version?.templateHash ?? "", task.force);
     use.byMake.set(make, (use.byMake.get(make) ?? 0) + sign);
+    if (task.withdrawal !== undefined) return;
+    use.settled.set(task.serviceId, (use.settled.get(task.serviceId) ?? 0) + sign);
+    this.#settled.set(task.serviceId, (this.#settled.get(task.serviceId) ?? 0) + sign);
+    for (const { service, required } of version?.spec.template.placement.antiAffinity ?? []) {
+      if (!required || version === undefined) continue;
+      const refusers = use.refused.get(service) ?? new Map<string, number>();
+      use.refused.set(service, refusers.set(version.spec.name, (refusers.get(version.spec.name) ?? 0) + sign));
+    }
   }
 
   /** Pinned volumes by name, with the nodes that have their data; names of others are left out. */
@@ -142,7 +198,7 @@ export class Ledger {
   /** What of `wanted` a node lacks, in words; empty if it fits. */
   lacking(use: NodeUse, wanted: ResourceAmounts): string {
     const { node, status } = use;
-    const has = status?.resources ?? { cpus: 0, memoryBytes: 0, generic: {} };
+    const has = status?.resources ?? { cpus: 0, memoryBytes: 0 };
     const lacks: string[] = [];
     // sums of fractions of a CPU are not exact
     const freeCpus = has.cpus - node.reserved.cpus - use.cpus + 1e-9;
@@ -153,7 +209,7 @@ export class Ledger {
     }
     for (const kind of Object.keys(wanted.generic).sort()) {
       const amount = wanted.generic[kind] ?? 0;
-      const free = (has.generic[kind] ?? 0) - (node.reserved.generic[kind] ?? 0) - (use.generic.get(kind) ?? 0);
+      const free = genericOf(node, status, kind) - (node.reserved.generic[kind] ?? 0) - (use.generic.get(kind) ?? 0);
       if (amount > free) lacks.push(`${amount} ${kind}`);
     }
     return lacks.join(" and ");
@@ -203,11 +259,18 @@ function emptyUse(node: Node, status: NodeStatus | undefined): NodeUse {
     generic: new Map(),
     tasks: 0,
     byService: new Map(),
+    settled: new Map(),
+    refused: new Map(),
     byMake: new Map(),
     ports: [],
     addresses: new Map(),
     addressesHeld: 0,
   };
+}
+
+/** How much of a generic resource a node has: what its user says, else what its agent found. */
+export function genericOf(node: Node, status: NodeStatus | undefined, kind: string): number {
+  return node.generic?.[kind] ?? status?.resources.generic[kind] ?? 0;
 }
 
 /** What is reserved on a node, as a fraction of what it has: the larger of CPU and memory. */

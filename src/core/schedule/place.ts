@@ -1,13 +1,15 @@
 // Chooses a node for a task: the filters say which nodes can take it, the ranking says which is best, with deterministic ties. Pure.
 
-import type { NodeId } from "../model/ids.ts";
+import type { NodeId, TaskId } from "../model/ids.ts";
 import type { HostPort, Node } from "../model/records.ts";
 import type { ServiceMode, TaskTemplate } from "../model/service-spec.ts";
 import type { World } from "../model/world.ts";
 import { nextAddress } from "./address.ts";
-import { attributeOf } from "./attribute.ts";
+import { companyOf, partnerOf } from "./company.ts";
 import { type Asking, type Lack, refusal, steadyAgainAtMs, volumeNames, type Wanted } from "./filters.ts";
-import { type Ledger, type NodeUse, reservedFraction } from "./ledger.ts";
+import type { Ledger, NodeUse } from "./ledger.ts";
+import { findRoom, type Room } from "./preempt.ts";
+import { ranking, scoresOf } from "./ranking.ts";
 
 export type Placed = { readonly nodeId: NodeId; readonly address: string; readonly hostPorts: readonly HostPort[] };
 export type Placement =
@@ -18,10 +20,12 @@ export type Placement =
 /** The node for a task, or why there is none. */
 export function place(world: World, ledger: Ledger, nowMs: number, wanted: Wanted): Placement {
   const asking = askingFor(world, ledger, nowMs, wanted);
+  const only = onlyNode(asking);
+  if (typeof only === "string") return { reason: only };
   const lacks: Lack[] = [];
-  const isBetter = ranking(asking);
+  const isBetter = ranking(scoresOf(asking));
   let best: NodeUse | undefined;
-  for (const use of candidates(ledger, wanted)) {
+  for (const use of only === undefined ? ledger.nodes : only.uses) {
     const why = refusal(asking, use);
     if (why !== undefined) lacks.push(why);
     else if (best === undefined || isBetter(use, best)) best = use;
@@ -33,42 +37,86 @@ export function place(world: World, ledger: Ledger, nowMs: number, wanted: Wante
       return { placed: { nodeId: best.node.id, address, hostPorts } };
     }
   }
-  const reason =
-    pinnedAway(world, ledger, wanted.template, wanted.mode) ?? summarise(lacks, onlyNodeName(world, wanted));
+  const reason = pinnedAway(world, ledger, wanted.template, wanted.mode) ?? summarise(lacks, only?.name);
   const retryAtMs = steadyAgainAtMs(ledger.nodes, nowMs);
   return { reason, ...(retryAtMs === undefined ? {} : { retryAtMs }) };
 }
 
-function askingFor(world: World, ledger: Ledger, nowMs: number, wanted: Wanted): Asking {
-  return { world, ledger, nowMs, wanted, pins: ledger.pinsOf(volumeNames(wanted.template)) };
+/** Where room can be made for a task that no node takes, by ending tasks of lower priority; undefined if nowhere, or if it may not. */
+export function makeRoom(
+  world: World,
+  ledger: Ledger,
+  nowMs: number,
+  wanted: Wanted,
+  ending: ReadonlySet<TaskId>,
+): Room | undefined {
+  const { priority = 0, preempt = false } = wanted.template.placement;
+  // one that just failed would end others for nothing
+  if (!preempt || priority === 0 || wanted.avoid.size > 0) return undefined;
+  const asking = askingFor(world, ledger, nowMs, wanted);
+  const only = onlyNode(asking);
+  if (typeof only === "string") return undefined;
+  const room = findRoom(asking, only === undefined ? ledger.nodes : only.uses, ending);
+  const use = room === undefined ? undefined : ledger.nodeUse(room.nodeId);
+  if (use !== undefined) ledger.reserve(use, wanted.template.resources.reservations);
+  return room;
 }
 
-function candidates(ledger: Ledger, { onlyNode }: Wanted): Iterable<NodeUse> {
-  if (onlyNode === undefined) return ledger.nodes;
-  const use = ledger.nodeUse(onlyNode);
-  return use === undefined ? [] : [use];
+/** What is asked of every node, looked up once. */
+function askingFor(world: World, ledger: Ledger, nowMs: number, wanted: Wanted): Asking {
+  const { template, serviceId } = wanted;
+  const name = world.state.service.get(serviceId)?.name ?? "";
+  const company = companyOf(ledger, name, template.placement);
+  return { world, ledger, nowMs, wanted, pins: ledger.pinsOf(volumeNames(template)), company };
 }
+
+/** The one node that a task is for, and why in words, or a sentence when that is none; undefined when any will do. */
+function onlyNode({ world, ledger, wanted }: Asking): OnlyNode | string | undefined {
+  const usesOf = (id: NodeId): readonly NodeUse[] => [ledger.nodeUse(id)].filter((use) => use !== undefined);
+  const nameOf = (id: NodeId): string => world.state.node.get(id)?.name ?? "a removed node";
+  if (wanted.onlyNode !== undefined) return { uses: usesOf(wanted.onlyNode), name: nameOf(wanted.onlyNode) };
+  const { with: partner } = wanted.template.placement;
+  if (partner === undefined || wanted.slot === undefined) return undefined;
+  const task = partnerOf(world, ledger, partner, wanted.slot);
+  if (typeof task === "string") return task;
+  if (task.nodeId === undefined) return undefined;
+  return { uses: usesOf(task.nodeId), name: `${nameOf(task.nodeId)}, where ${partner}.${wanted.slot} is,` };
+}
+
+type OnlyNode = { readonly uses: readonly NodeUse[]; readonly name: string };
 
 export type Explanation = {
   readonly node: Node;
   /** Whether it would take one more task of the service now; if not, `reason` says what it lacks. */
   readonly takes: boolean;
   readonly reason: string;
+  /** Takers by rank from 1; absent for others. */
+  readonly rank?: number;
+  /** What ranks the takers, the weightiest first: less is better. */
+  readonly scores: readonly { readonly name: string; readonly value: number }[];
 };
 
-/** For each node, by name, why it would or would not take a task now. */
+/** For each node why it would or would not take a task now: the takers by rank, then the others by name. */
 export function explain(world: World, ledger: Ledger, nowMs: number, wanted: Wanted): readonly Explanation[] {
   const asking = askingFor(world, ledger, nowMs, wanted);
-  return [...ledger.nodes]
-    .sort((a, b) => compare(a.node.name, b.node.name))
-    .map((use) => {
-      const why = refusal(asking, use);
-      return { node: use.node, takes: why === undefined, reason: why?.one ?? "" };
-    });
-}
-
-function onlyNodeName(world: World, { onlyNode }: Wanted): string | undefined {
-  return onlyNode === undefined ? undefined : (world.state.node.get(onlyNode)?.name ?? "a removed node");
+  const only = onlyNode(asking);
+  const scores = scoresOf(asking);
+  const isBetter = ranking(scores);
+  const why = (use: NodeUse): string => {
+    if (typeof only === "string") return only;
+    if (only !== undefined && !only.uses.includes(use)) return `is not ${only.name.replace(/,$/, "")}`;
+    return refusal(asking, use)?.one ?? "";
+  };
+  const told = [...ledger.nodes].map((use) => ({ use, reason: why(use) }));
+  const takers = told.filter(({ reason }) => reason === "").sort((a, b) => (isBetter(a.use, b.use) ? -1 : 1));
+  const others = told.filter(({ reason }) => reason !== "").sort((a, b) => compare(a.use.node.name, b.use.node.name));
+  return [...takers, ...others].map(({ use, reason }, at) => ({
+    node: use.node,
+    takes: reason === "",
+    reason,
+    ...(reason === "" ? { rank: at + 1 } : {}),
+    scores: reason === "" ? scores.map(({ name, of }) => ({ name, value: of(use) })) : [],
+  }));
 }
 
 /** "2 nodes lack label disk=ssd; 1 node is draining": the most frequent first. `only`: the one node that it is for, by name. */
@@ -86,44 +134,6 @@ function summarise(lacks: readonly Lack[], only: string | undefined): string {
     .sort((a, b) => b.count - a.count || compare(a.lack.one, b.lack.one))
     .map(({ lack, count }) => (count === 1 ? `1 node ${lack.one}` : `${count} nodes ${lack.several}`))
     .join("; ");
-}
-
-type Score = (use: NodeUse) => number;
-
-/**
- * Whether one node is better than another. In order: not where it just failed, spread preferences, fewest tasks of the same make
- * (an update's older ones are going to leave), fewest tasks of the service, least reserved, least busy by measurement, fewest
- * tasks; ties end at the id.
- */
-function ranking(asking: Asking): (a: NodeUse, b: NodeUse) => boolean {
-  const { world, wanted } = asking;
-  const scores: readonly Score[] = [
-    ({ node }) => (wanted.avoid.has(node.id) ? 1 : 0),
-    ...wanted.template.placement.spreadOver.map((attribute) => spreadScore(asking, attribute)),
-    ({ byMake }) => byMake.get(wanted.make) ?? 0,
-    ({ byService }) => byService.get(wanted.serviceId) ?? 0,
-    // in steps: below a tenth of a node, or a quarter of its processors, the difference is noise
-    (use) => Math.floor(reservedFraction(use) * 10),
-    ({ node }) => Math.floor((world.measured.get(node.id)?.cpuFraction ?? 0) * 4),
-    ({ tasks }) => tasks,
-  ];
-  return (a, b) => {
-    for (const score of scores) {
-      const difference = score(a) - score(b);
-      if (difference !== 0) return difference < 0;
-    }
-    return a.node.id < b.node.id;
-  };
-}
-
-/** Tasks of the same make on all nodes that share the attribute's value. */
-function spreadScore({ ledger, wanted }: Asking, attribute: string): Score {
-  const counts = new Map<string, number>();
-  const valueOf = ({ node, status }: NodeUse): string => attributeOf(node, status, attribute) ?? "";
-  for (const use of ledger.nodes) {
-    counts.set(valueOf(use), (counts.get(valueOf(use)) ?? 0) + (use.byMake.get(wanted.make) ?? 0));
-  }
-  return (use) => counts.get(valueOf(use)) ?? 0;
 }
 
 /** "its data is on n2, which is down", if that is why nothing else matters. */
