@@ -239,6 +239,14 @@ describe("work", () => {
     expect(side.applied.at(-1)).toBe(8);
   });
 
+  test("a task that is to go before anything of it was made is told as gone", async () => {
+    const { world, side, session, link } = await connected();
+    side.sections = sectionsOf([NODE, workOf(1, { desired: "remove" })]);
+    session.sendWork();
+    await world.clock.advance(100);
+    expect(link.agent.sent).toContainEqual({ type: "observe", tasks: [], gone: [taskId(1)] });
+  });
+
   test("a change travels as the sections that changed, and the rest is not touched", async () => {
     const { world, side, session, link } = await connected();
     side.sections = sectionsOf([NODE, workOf(1), workOf(2)]);

@@ -243,7 +243,11 @@ export class AgentCore implements SessionShared {
   /** A pass is over: what has come to rest once since its work changed is applied. */
   #planned(plan: AgentPlan): void {
     for (const key of this.#pending) {
-      if (!plan.unsettled.has(key.slice("task/".length) as TaskId)) this.#pending.delete(key);
+      const id = key.slice("task/".length) as TaskId;
+      if (plan.unsettled.has(id)) continue;
+      this.#pending.delete(key);
+      // one that was to go before anything of it was made leaves nothing to forget, and is gone all the same
+      if (this.held.tasks.get(id)?.desired === "remove" && !this.runs.all.has(id)) this.#session?.observe([], [id]);
     }
     const position = this.held.position;
     if (this.#pending.size > 0 || position === undefined) return;
