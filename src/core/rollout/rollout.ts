@@ -72,7 +72,7 @@ function look(planning: Planning, context: ServiceContext, rollout: Rollout, slo
     const stopsOlder = slot.ending.some((task) => !planning.isCurrent(context, task));
     if (isSettled && older === 0) done.push(slot);
     else if (current.length === 0 && older > 0 && !stopsOlder) outdated.push(slot);
-    else if (older === 0 && hasFailedIn(planning, context, slot)) failed.push(slot);
+    else if (hasFailedIn(planning, context, slot)) failed.push(slot);
     else changing.push(slot);
   }
   const isOurs = (slot: Slot): boolean => lastTasks(slot).some((task) => rollout.failedTaskIds.includes(task.id));

@@ -276,3 +276,22 @@ describe("a change that is taken back while its first task still stops", () => {
     expect(world.plan()).toEqual([]);
   });
 });
+
+describe("a task that fails beside the one it replaces", () => {
+  test("holds up nobody when the policy bears it: the others change, and the rollout ends", () => {
+    const world = running();
+    world.deploy("web", three, template({ image: "web:v2" }), {
+      order: "start-first",
+      failureAction: "continue",
+      parallelism: 1,
+    });
+    world.rest();
+    const [first] = world.live("web").filter((task) => task.specVersion === 2);
+    world.run(8_000, () => {
+      if (first !== undefined) world.status(first.id, { state: "failed", reason: "exit code 1" });
+    });
+    expect(versions(world)).toEqual([1, 2, 2]);
+    expect(stateOf(world)).toBe("completed");
+    expect(world.plan()).toEqual([]);
+  });
+});
