@@ -57,7 +57,7 @@ export function planSlot(planning: Planning, context: ServiceContext, slot: Slot
     else if (isUsedUp(planning.world.state, task)) planning.end(task, "its attempts are used up");
   }
   retireLost(planning, context, gone, present);
-  if (present.length > 1) resolveTwins(planning, context, present);
+  if (present.length > 1) resolveTwins(planning, context, present, (task) => versionFor(planning, context, task));
   else moveAway(planning, context, slot, present[0]);
 }
 

@@ -34,27 +34,30 @@ function isReadyForLong(planning: Planning, task: Task): boolean {
 }
 
 /**
- * A newer template that works wins, unless it must move itself; a task that must move gives way to its replacement; of equals, the
- * original stays.
+ * A newer template that works wins; a task that must move gives way to its replacement; of equals, the original stays. `moveTo`: the version
+ * that a task's replacement is made of when it must move, which is an older one while a rollout is paused.
  */
-export function resolveTwins(planning: Planning, context: ServiceContext, present: readonly Task[]): void {
+export function resolveTwins(
+  planning: Planning,
+  context: ServiceContext,
+  present: readonly Task[],
+  moveTo: (task: Task) => number,
+): void {
   const current = present.filter((task) => planning.isCurrent(context, task));
-  const outdated = present.filter((task) => !planning.isCurrent(context, task));
   const working = current.filter((task) => isHealthy(planning.world, task) || isFinished(planning.world.state, task));
-  const staying = working.find((task) => mustMove(planning, task) === undefined);
-  // an outdated task that must move may wait for ever for a replacement that does not work
-  const moving = pairs(staying === undefined ? present : current).find(
-    ({ original }) => mustMove(planning, original) !== undefined,
-  );
-  const winner = staying ?? (moving === undefined ? working[0] : undefined);
-  if (winner !== undefined) {
-    for (const task of outdated) planning.end(task, `updated to version ${winner.specVersion}`);
-  }
+  const winner = working.find((task) => mustMove(planning, task) === undefined) ?? working[0];
+  const nextVersion = winner === undefined || mustMove(planning, winner) === undefined ? undefined : moveTo(winner);
+  // the others of an older template may wait for ever for each other, and for what does not work
+  const beaten = (task: Task): boolean =>
+    winner !== undefined && !current.includes(task) && task.specVersion !== nextVersion;
+  for (const task of present) if (beaten(task)) planning.end(task, `updated to version ${winner?.specVersion}`);
+  const left = present.filter((task) => !beaten(task));
+  const moving = pairs(left).find(({ original }) => mustMove(planning, original) !== undefined);
   if (moving !== undefined) {
     giveWay(planning, moving);
     return;
   }
-  const equals = current.length > 1 ? current : outdated;
+  const equals = current.length > 1 ? current : left.filter((task) => !current.includes(task));
   const [pair] = pairs(equals);
   if (pair !== undefined) chooseOne(planning, pair);
   else if (equals.length > 1) keepOldestHealthy(planning, equals);

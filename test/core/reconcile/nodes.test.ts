@@ -239,3 +239,23 @@ describe("a slot whose old version never worked", () => {
     expect(world.plan()).toEqual([]);
   });
 });
+
+describe("a slot whose working task is on a draining node", () => {
+  test("loses the failed tasks of newer versions first, and then moves", () => {
+    const world = new WorldModel();
+    for (const name of ["n1", "n2"]) world.node(name);
+    const one = { kind: "replicated", replicas: 1 } as const;
+    const update = { order: "start-first", failureAction: "rollback" } as const;
+    world.deploy("web", one, template({ image: "good" }), update);
+    world.run(12_000);
+    const [working] = world.live("web");
+    world.broken.add("bad");
+    world.deploy("web", one, template({ image: "bad" }), update);
+    world.rest();
+    world.availability(asId(working?.nodeId ?? ""), "drain");
+    world.run(30_000);
+    expect(world.live("web")).toMatchObject([{ specVersion: 1 }]);
+    expect(world.live("web")[0]?.nodeId).not.toBe(working?.nodeId);
+    expect(world.plan()).toEqual([]);
+  });
+});
