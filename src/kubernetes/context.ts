@@ -31,6 +31,8 @@ export type ServiceContext = {
   readonly selector: Labels;
   readonly note: Noting;
   readonly options: ExportOptions;
+  /** What the pods of a service of the stack are found by, by its full name. */
+  readonly selectorOf: (service: string) => Labels | undefined;
 };
 
 /** `notes` is added to. */
@@ -43,11 +45,27 @@ export function contextOf(stack: StackSpec, options: ExportOptions, notes: Note[
   const managed = { "app.kubernetes.io/managed-by": "davit" };
   const serviceNames = new Names(MAX_WORKLOAD_NAME);
   const names = serviceNames.takeAll(stack.services.map((spec) => shortName(spec.name, stack.name)));
+  const selectors = new Map(
+    stack.services.map((spec) => {
+      const short = shortName(spec.name, stack.name);
+      return [spec.name, { "app.kubernetes.io/name": names.get(short) ?? short, ...partOf }] as const;
+    }),
+  );
+  const selectorOf = (service: string): Labels | undefined => selectors.get(service);
   const services = stack.services.map((spec): ServiceContext => {
     const short = shortName(spec.name, stack.name);
     const name = names.get(short) ?? short;
     const selector = { "app.kubernetes.io/name": name, ...partOf };
-    return { spec, short, name, selector, labels: { ...selector, ...managed }, note: noteOn(short), options };
+    return {
+      spec,
+      short,
+      name,
+      selector,
+      labels: { ...selector, ...managed },
+      note: noteOn(short),
+      options,
+      selectorOf,
+    };
   });
   const volumes = planVolumes(stack, noteOn);
   return {

@@ -11,11 +11,13 @@ import { checkRoutes, ingressOf, routesTo } from "./ingress.ts";
 import { compact, type Exported, type ExportOptions, type Manifest, type Note } from "./manifest.ts";
 import { podMountsOf } from "./mounts.ts";
 import { networkPolicies } from "./network-policies.ts";
+import { priorityClasses } from "./priorities.ts";
 import { type Exposure, exposureOf, servicesOf } from "./services.ts";
 import { workloadOf } from "./workload.ts";
 
 /** What others need is before them. */
 const ORDER = [
+  "PriorityClass",
   "PersistentVolume",
   "PersistentVolumeClaim",
   "ConfigMap",
@@ -26,9 +28,10 @@ const ORDER = [
   "Deployment",
   "DaemonSet",
   "Job",
+  "CronJob",
   "Ingress",
 ];
-const WITHOUT_NAMESPACE: ReadonlySet<string> = new Set(["PersistentVolume"]);
+const WITHOUT_NAMESPACE: ReadonlySet<string> = new Set(["PersistentVolume", "PriorityClass"]);
 
 /** Throws `invalid_input` for options that speak of what the stack does not have. */
 export function exportStack(stack: StackSpec, options: ExportOptions): Exported {
@@ -41,6 +44,7 @@ export function exportStack(stack: StackSpec, options: ExportOptions): Exported 
   );
   const manifests = [
     ...context.services.flatMap((service) => manifestsOf(context, service, exposures.get(service))),
+    ...priorityClasses(context),
     ...claims(context),
     ...configMaps(context),
     ...networkPolicies(context, exposures),

@@ -1,112 +1,105 @@
 // Constraints, platforms, spreading a maximum per node and shared volumes, to node selectors, affinities and spread constraints. Pure.
 
-import type { Constraint } from "../core/model/service-spec.ts";
+import type { Affinity } from "../core/model/service-spec.ts";
 import type { ServiceContext } from "./context.ts";
 import { type Fields, some, someOf, type Value } from "./manifest.ts";
-import { isLabelValue, isQualifiedName } from "./names.ts";
+import { expressionOf, HOSTNAME, labelOf, platformOf, type Requirement, requirementOf } from "./node-requirements.ts";
 
 const NAME = "app.kubernetes.io/name";
-const HOSTNAME = "kubernetes.io/hostname";
-const OS = "kubernetes.io/os";
-const ARCH = "kubernetes.io/arch";
-const ARCHITECTURES: Readonly<Record<string, string>> = {
-  x86_64: "amd64",
-  aarch64: "arm64",
-  armv7l: "arm",
-  i386: "386",
-};
-
-type Requirement = { readonly key: string; readonly operator: "In" | "NotIn"; readonly values: readonly string[] };
 
 /** `together`: names of services whose pods must be on one node. */
 export function placementOf(context: ServiceContext, together: readonly (readonly string[])[]): Fields {
   const { placement } = context.spec.template;
+  if (placement.strategy === "binpack")
+    context.note(
+      "x-davit.placement.strategy",
+      "binpack: the cluster's scheduler decides",
+      "give it a profile with MostAllocated",
+    );
   const wanted = placement.constraints.flatMap((constraint) => requirementOf(constraint, context.note) ?? []);
   const platforms = placement.platforms.map(platformOf);
   const [platform] = platforms;
   const all = platforms.length === 1 && platform !== undefined ? [...wanted, ...platform] : wanted;
   // a selector holds one value for each label; what is more than that, or excludes, is an affinity
-  const isSelected = ({ key, operator }: Requirement): boolean =>
-    operator === "In" && all.filter((other) => other.key === key && other.operator === "In").length === 1;
+  const isSelected = ({ key, operator, values = [] }: Requirement): boolean =>
+    operator === "In" &&
+    values.length === 1 &&
+    all.filter((other) => other.key === key && other.operator === "In").length === 1;
   const selected = all.filter(isSelected);
   const matched = all.filter((requirement) => !isSelected(requirement));
   const terms =
     platforms.length > 1 ? platforms.map((one) => [...matched, ...one]) : matched.length > 0 ? [matched] : [];
   return {
-    nodeSelector: someOf(Object.fromEntries(selected.map(({ key, values }) => [key, values[0]]))),
+    nodeSelector: someOf(Object.fromEntries(selected.map(({ key, values }) => [key, values?.[0]]))),
     affinity: someOf({
       nodeAffinity:
         terms.length === 0
           ? undefined
           : {
               requiredDuringSchedulingIgnoredDuringExecution: {
-                nodeSelectorTerms: terms.map((matchExpressions) => ({ matchExpressions })),
+                nodeSelectorTerms: terms.map((matchExpressions) => ({
+                  matchExpressions: matchExpressions.map(expressionOf),
+                })),
               },
             },
-      podAffinity: togetherOf(context, together),
-      podAntiAffinity: apartOf(context),
+      podAffinity: podsAt(context, "affinity", togetherOf(context, together), besides(context)),
+      podAntiAffinity: podsAt(context, "anti_affinity", apartOf(context), placement.antiAffinity ?? []),
     }),
     topologySpreadConstraints: some(spreadsOf(context)),
   };
 }
 
-function requirementOf(
-  { attribute, operator, value }: Constraint,
-  note: ServiceContext["note"],
-): Requirement | undefined {
-  const text = `${attribute} ${operator} ${value}`;
-  const key = labelOf(attribute);
-  const known = attribute === "node.platform.arch" ? (ARCHITECTURES[value] ?? value) : value;
-  if (key !== undefined && isLabelValue(known))
-    return { key, operator: operator === "==" ? "In" : "NotIn", values: [known] };
+/** The services whose tasks it wants to be beside; slot by slot is more than Kubernetes can. */
+function besides({ spec, note }: ServiceContext): readonly Affinity[] {
+  const { affinity = [], with: mate } = spec.template.placement;
+  if (mate === undefined) return affinity;
   note(
-    "deploy.placement.constraints",
-    `'${text}' speaks of what Kubernetes does not know of a node`,
-    "label the nodes with kubectl label node, and constrain node.labels.NAME",
+    "x-davit.placement.with",
+    `Kubernetes does not pair pods: each is on a node that has one of ${mate}`,
+    "put both into one pod if they belong together",
   );
-  return undefined;
+  return [...affinity, { service: mate, required: true }];
 }
 
-/** The label of a node that holds an attribute; undefined when none does. */
-function labelOf(attribute: string): string | undefined {
-  switch (attribute) {
-    case "node.hostname":
-      return HOSTNAME;
-    case "node.platform.os":
-      return OS;
-    case "node.platform.arch":
-      return ARCH;
-    default: {
-      const label = attribute.startsWith("node.labels.") ? attribute.slice("node.labels.".length) : "";
-      return isQualifiedName(label) ? label : undefined;
-    }
-  }
-}
-
-/** "linux/arm64/v8": the variant has no label. */
-function platformOf(platform: string): readonly Requirement[] {
-  const [os = "", arch] = platform.split("/");
-  const one = (key: string, value: string): Requirement => ({ key, operator: "In", values: [value] });
-  return [one(OS, os), ...(arch === undefined ? [] : [one(ARCH, ARCHITECTURES[arch] ?? arch)])];
+/** Terms that must hold, those given and those of services, and terms that should. */
+function podsAt(
+  { note, selectorOf }: ServiceContext,
+  key: string,
+  given: readonly Value[],
+  affinities: readonly Affinity[],
+): Value {
+  const known = affinities.flatMap(({ service, required }) => {
+    const matchLabels = selectorOf(service);
+    if (matchLabels === undefined)
+      note(
+        `x-davit.placement.${key}`,
+        `${service} (${required ? "required" : "preferred"}) is not in this stack`,
+        "add a term with the labels of its pods",
+      );
+    return matchLabels === undefined
+      ? []
+      : [{ required, term: { labelSelector: { matchLabels }, topologyKey: HOSTNAME } }];
+  });
+  const hard = [...given, ...known.flatMap(({ required, term }) => (required ? [term] : []))];
+  const soft = known.flatMap(({ required, term }) => (required ? [] : [{ weight: 100, podAffinityTerm: term }]));
+  return someOf({
+    requiredDuringSchedulingIgnoredDuringExecution: some(hard),
+    preferredDuringSchedulingIgnoredDuringExecution: some(soft),
+  });
 }
 
 /** The first of them goes anywhere, since each is among those that it wants to be with. */
-function togetherOf({ selector }: ServiceContext, together: readonly (readonly string[])[]): Value {
+function togetherOf({ selector }: ServiceContext, together: readonly (readonly string[])[]): readonly Value[] {
   const { [NAME]: _, ...others } = selector;
-  const terms = together.map((values) => ({
+  return together.map((values) => ({
     labelSelector: { matchLabels: others, matchExpressions: [{ key: NAME, operator: "In", values }] },
     topologyKey: HOSTNAME,
   }));
-  return terms.length === 0 ? undefined : { requiredDuringSchedulingIgnoredDuringExecution: terms };
 }
 
-function apartOf({ spec, selector }: ServiceContext): Value {
-  if (spec.template.placement.maxPerNode !== 1 || spec.mode.kind === "global") return undefined;
-  return {
-    requiredDuringSchedulingIgnoredDuringExecution: [
-      { labelSelector: { matchLabels: selector }, topologyKey: HOSTNAME },
-    ],
-  };
+function apartOf({ spec, selector }: ServiceContext): readonly Value[] {
+  if (spec.template.placement.maxPerNode !== 1 || spec.mode.kind === "global") return [];
+  return [{ labelSelector: { matchLabels: selector }, topologyKey: HOSTNAME }];
 }
 
 function spreadsOf({ spec, selector, note }: ServiceContext): readonly Value[] {

@@ -7,6 +7,7 @@ import { lifecycleOf } from "./hooks.ts";
 import type { PodMounts } from "./mounts.ts";
 import { isDnsLabel, isSubdomain } from "./names.ts";
 import { placementOf } from "./placement.ts";
+import { priorityClassName } from "./priorities.ts";
 import { probesOf } from "./probes.ts";
 import { resourcesOf } from "./resources.ts";
 import { noteRuntime } from "./runtime.ts";
@@ -40,6 +41,7 @@ export function podTemplateOf(context: ServiceContext, input: PodInput): Fields 
       enableServiceLinks: false,
       restartPolicy: input.restartPolicy === "Always" ? undefined : input.restartPolicy,
       runtimeClassName: runtimeClassOf(context),
+      priorityClassName: priorityClassName(context),
       imagePullSecrets: some(context.options.imagePullSecrets.map((name) => ({ name }))),
       securityContext: podSecurity(context, input.mounts.hasClaims),
       terminationGracePeriodSeconds: seconds(container.stopGraceMs),

@@ -7,6 +7,7 @@ import { annotationsOf, type ServiceContext, type StackContext } from "./context
 import { type Fields, type Manifest, seconds, some } from "./manifest.ts";
 import type { PodMounts } from "./mounts.ts";
 import { type PodInput, podTemplateOf } from "./pod.ts";
+import { scheduleOf } from "./schedules.ts";
 import { noteUpdate } from "./update-notes.ts";
 
 export type WorkloadInput = Omit<PodInput, "restartPolicy" | "isStateful">;
@@ -121,10 +122,16 @@ function job(context: ServiceContext, input: WorkloadInput, completions: number,
       "a Job that succeeds is done: it is not run again",
       "use condition: on-failure",
     );
-  return manifest(context, "batch/v1", "Job", {
+  const { job: asked } = context.spec;
+  const once = {
     completions,
     parallelism,
     backoffLimit: condition === "none" ? 0 : maxAttempts === 0 ? MAX_BACKOFF : maxAttempts,
+    activeDeadlineSeconds: asked === undefined || asked.timeoutMs <= 0 ? undefined : seconds(asked.timeoutMs),
     template: podTemplateOf(context, { ...input, restartPolicy, isStateful: false }),
-  });
+  };
+  const schedule = scheduleOf(context);
+  return schedule === undefined
+    ? manifest(context, "batch/v1", "Job", once)
+    : manifest(context, "batch/v1", "CronJob", { ...schedule, jobTemplate: { spec: once } });
 }

@@ -2,21 +2,23 @@
 // combination that the model allows.
 
 import fc from "fast-check";
-import type {
-  ContainerSpec,
-  HealthSpec,
-  Hook,
-  Mount,
-  PlacementSpec,
-  PortSpec,
-  ResourceSpec,
-  RestartPolicy,
-  ServiceMode,
-  ServiceSpec,
-  StackSpec,
-  TaskTemplate,
-  UpdatePolicy,
-  VolumeSpec,
+import type { JobSpec } from "../../src/core/model/job.ts";
+import {
+  CONSTRAINT_OPERATORS,
+  type ContainerSpec,
+  type HealthSpec,
+  type Hook,
+  type Mount,
+  type PlacementSpec,
+  type PortSpec,
+  type ResourceSpec,
+  type RestartPolicy,
+  type ServiceMode,
+  type ServiceSpec,
+  type StackSpec,
+  type TaskTemplate,
+  type UpdatePolicy,
+  type VolumeSpec,
 } from "../../src/core/model/service-spec.ts";
 import { defined, labels, list, ms, optional, path, runtime, text, whole, word } from "./arbitrary-values.ts";
 import type { ExportOptions } from "../../src/kubernetes/manifest.ts";
@@ -131,6 +133,27 @@ const resources: fc.Arbitrary<ResourceSpec> = fc.record({
   }),
 });
 
+const affinity = fc.record({
+  service: fc.constantFrom(`${STACK}_web`, `${STACK}_db`, "other_web"),
+  required: fc.boolean(),
+});
+
+const job: fc.Arbitrary<JobSpec> = fc
+  .record({
+    schedule: optional(
+      fc.record({
+        cron: fc.constantFrom("*/5 * * * *", "0 0 3 L * *", "15 0 0 3 * MON-FRI", "0 4 * JUL WED", "0 0 * * 5#2"),
+        timezone: fc.constantFrom("UTC", "Europe/Vienna"),
+      }),
+    ),
+    after: fc.constantFrom([], [`${STACK}_db`]),
+    overlap: fc.constantFrom("forbid" as const, "allow" as const, "replace" as const),
+    startingDeadlineMs: ms,
+    timeoutMs: ms,
+    keptRuns: whole(0, 9),
+  })
+  .map(defined) as fc.Arbitrary<JobSpec>;
+
 const placement: fc.Arbitrary<PlacementSpec> = fc.record({
   constraints: list(
     fc.record({
@@ -145,13 +168,18 @@ const placement: fc.Arbitrary<PlacementSpec> = fc.record({
         "node.labels.a/b/c",
         "engine.labels.x",
       ),
-      operator: fc.constantFrom("==" as const, "!=" as const),
-      value: fc.constantFrom("n1", "linux", "x86_64", "a b", ""),
+      operator: fc.constantFrom(...CONSTRAINT_OPERATORS),
+      value: fc.constantFrom("n1", "linux", "x86_64", "a b", "", "n1, n2", "web-*", "500", "1.5"),
     }),
   ),
   spreadOver: list(fc.constantFrom("node.labels.zone", "node.hostname", "node.ip")),
   maxPerNode: whole(0, 3),
   platforms: list(fc.constantFrom("linux/amd64", "linux/arm64/v8", "linux")),
+  affinity: list(affinity),
+  antiAffinity: list(affinity),
+  priority: whole(0, 2),
+  preempt: fc.boolean(),
+  strategy: fc.constantFrom("spread", "binpack"),
 });
 
 const restart: fc.Arbitrary<RestartPolicy> = fc.record({
@@ -232,6 +260,7 @@ const service = shortName.chain((short) =>
     stack: fc.constant(STACK),
     labels,
     mode,
+    job,
     template,
     update: policy,
     rollback: policy,

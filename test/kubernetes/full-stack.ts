@@ -133,6 +133,12 @@ const PLACEMENT: Complete<PlacementSpec> = {
   spreadOver: ["node.labels.zone"],
   maxPerNode: 2,
   platforms: ["linux/amd64"],
+  affinity: [{ service: "full_app", required: true }],
+  antiAffinity: [{ service: "noisy_batch", required: false }],
+  with: "full_app",
+  priority: 7,
+  preempt: true,
+  strategy: "binpack",
 };
 
 const HEALTH: Complete<HealthSpec> = {
@@ -160,6 +166,14 @@ const SERVICE: Complete<ServiceSpec> = {
   stack: "full",
   labels: { "org.example.tier": "web" },
   mode: { kind: "replicated", replicas: 3 },
+  job: {
+    schedule: { cron: "30 4 * * 1-5", timezone: "Europe/Vienna" },
+    after: ["full_prepare"],
+    overlap: "forbid",
+    startingDeadlineMs: 600_000,
+    timeoutMs: 3_600_000,
+    keptRuns: 5,
+  },
   template: {
     container: CONTAINER,
     resources: RESOURCES,

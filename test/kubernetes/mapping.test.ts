@@ -2,7 +2,8 @@
 // refused.
 
 import { describe, expect, test } from "vitest";
-import type { ServiceSpec, StackSpec } from "../../src/core/model/service-spec.ts";
+import type { JobSpec } from "../../src/core/model/job.ts";
+import type { PlacementSpec, ServiceSpec, StackSpec } from "../../src/core/model/service-spec.ts";
 import { exportStack } from "../../src/kubernetes/export.ts";
 import type { ExportOptions, Manifest } from "../../src/kubernetes/manifest.ts";
 import { networkOf, serviceOf, type ServiceChanges, stackOf } from "../fakes/stacks.ts";
@@ -75,6 +76,124 @@ describe("jobs", () => {
     expect(said).toEqual([
       "sweep: deploy.mode: Kubernetes has no job that runs once on every node: this one runs once",
     ]);
+  });
+});
+
+describe("schedules", () => {
+  const mode = { kind: "replicated-job", completions: 1, concurrency: 1 } as const;
+  const restart = { condition: "on-failure", delayMs: 1_000, maxAttempts: 2, windowMs: 0 } as const;
+  const asked = { after: [], overlap: "forbid", startingDeadlineMs: 600_000, timeoutMs: 90_500, keptRuns: 4 } as const;
+  const scheduled = (cron: string, job: Partial<JobSpec> = {}) => {
+    const schedule = { cron, timezone: "Europe/Vienna" };
+    return exported(
+      stackOf("shop", [{ ...service("backup", { mode, template: { restart } }), job: { ...asked, schedule, ...job } }]),
+    );
+  };
+
+  test("a job with a schedule is a CronJob in its time zone", () => {
+    const { manifests, notes } = scheduled("30 4 * * MON-FRI");
+    expect(notes).toEqual([]);
+    expect(found(manifests, "CronJob backup")["spec"]).toMatchObject({
+      schedule: "30 4 * * MON-FRI",
+      timeZone: "Europe/Vienna",
+      concurrencyPolicy: "Forbid",
+      startingDeadlineSeconds: 600,
+      successfulJobsHistoryLimit: 4,
+      failedJobsHistoryLimit: 4,
+      jobTemplate: {
+        spec: { backoffLimit: 2, activeDeadlineSeconds: 91, template: { spec: { restartPolicy: "OnFailure" } } },
+      },
+    });
+  });
+
+  test("seconds are left out, and what Kubernetes cannot read is suspended, which is said", () => {
+    const late = scheduled("15 0 3 * * *");
+    expect(found(late.manifests, "CronJob backup")["spec"]).toMatchObject({ schedule: "0 3 * * *" });
+    expect(late.said).toEqual([
+      "backup: x-davit.job.schedule: '15 0 3 * * *': Kubernetes has no seconds: it runs at the full minute",
+    ]);
+    for (const cron of ["0 3 L * *", "0 3 15W * *", "0 3 * * 5#2", "0 3 * * 5L"]) {
+      const { manifests, said } = scheduled(cron);
+      expect(found(manifests, "CronJob backup")["spec"]).toMatchObject({ suspend: true });
+      expect(said).toHaveLength(1);
+    }
+    expect(scheduled("0 3 * JUL WED").notes).toEqual([]);
+  });
+
+  test("a job after others runs at once, which is said", () => {
+    const spec = { ...service("load", { mode, template: { restart } }), job: { ...asked, after: ["shop_fetch"] } };
+    const { manifests, said } = exported(stackOf("shop", [spec]));
+    expect(found(manifests, "Job load")["spec"]).toMatchObject({ activeDeadlineSeconds: 91 });
+    expect(said).toEqual([
+      "load: x-davit.job.after: shop_fetch: Kubernetes does not put jobs in order: it runs at once",
+    ]);
+  });
+});
+
+describe("placement", () => {
+  const placed = (placement: Partial<PlacementSpec>) => {
+    const web = service("web");
+    const template = { ...web.template, placement: { ...web.template.placement, ...placement } };
+    return exported(stackOf("shop", [{ ...web, template }, service("db")]));
+  };
+  const podOf = (manifests: readonly Manifest[]) =>
+    (
+      found(manifests, "Deployment web") as unknown as {
+        readonly spec: { readonly template: { readonly spec: Manifest } };
+      }
+    ).spec.template.spec;
+
+  test.each([
+    ["in", "n1, n2", { operator: "In", values: ["n1", "n2"] }],
+    ["notin", "n1, n2", { operator: "NotIn", values: ["n1", "n2"] }],
+    ["exists", "", { operator: "Exists" }],
+    ["!exists", "", { operator: "DoesNotExist" }],
+    ["<", "500", { operator: "Lt", values: ["500"] }],
+    ["<=", "500", { operator: "Lt", values: ["501"] }],
+    [">", "500", { operator: "Gt", values: ["500"] }],
+    [">=", "500", { operator: "Gt", values: ["499"] }],
+  ] as const)("the operator %s is one of Kubernetes' own", (operator, value, requirement) => {
+    const { manifests, notes } = placed({ constraints: [{ attribute: "node.labels.size", operator, value }] });
+    expect(notes).toEqual([]);
+    expect(JSON.stringify(podOf(manifests)["affinity"])).toContain(JSON.stringify([{ key: "size", ...requirement }]));
+  });
+
+  test.each([
+    ["==", "web-*"],
+    [">", "1.5"],
+    ["in", "a b, c"],
+  ] as const)("a value that labels do not hold or compare, %s %s, is said", (operator, value) => {
+    const { manifests, said } = placed({ constraints: [{ attribute: "node.labels.size", operator, value }] });
+    expect(podOf(manifests)["affinity"]).toBeUndefined();
+    expect(said).toEqual([
+      `web: deploy.placement.constraints: 'node.labels.size ${operator} ${value}' speaks of what Kubernetes does not know of a node`,
+    ]);
+  });
+
+  test("services that are wanted near or far are affinities to their pods", () => {
+    const { manifests, said } = placed({
+      affinity: [{ service: "shop_db", required: true }],
+      antiAffinity: [
+        { service: "shop_web", required: false },
+        { service: "other_web", required: true },
+      ],
+    });
+    const matchLabels = { "app.kubernetes.io/name": "db", "app.kubernetes.io/part-of": "shop" };
+    expect(podOf(manifests)["affinity"]).toMatchObject({
+      podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ labelSelector: { matchLabels } }] },
+      podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100 }] },
+    });
+    expect(said).toEqual(["web: x-davit.placement.anti_affinity: other_web (required) is not in this stack"]);
+  });
+
+  test("a priority is a class of the cluster, which may or may not end others", () => {
+    const { manifests } = placed({ priority: 7 });
+    expect(found(manifests, "PriorityClass shop-priority-7")).toMatchObject({ value: 7, preemptionPolicy: "Never" });
+    expect(podOf(manifests)["priorityClassName"]).toBe("shop-priority-7");
+    const preempting = placed({ priority: 7, preempt: true }).manifests;
+    expect(found(preempting, "PriorityClass shop-priority-7-preempting")).toMatchObject({
+      preemptionPolicy: "PreemptLowerPriority",
+    });
   });
 });
 

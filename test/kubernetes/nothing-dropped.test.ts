@@ -26,6 +26,7 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
   none: "host",
   nfs: "nfs4",
   pause: "continue",
+  forbid: "replace",
 };
 
 function withTemplate(

@@ -10,13 +10,20 @@ const DNS_1123 = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?
 const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;
 const QUALIFIED = /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/i;
 const QUANTITY = /^\d+(\.\d+)?(m|k|[KMGTPE]i?)?$/;
-const WORKLOADS: ReadonlySet<string> = new Set(["Deployment", "StatefulSet", "DaemonSet", "Job"]);
+const WORKLOADS: ReadonlySet<string> = new Set(["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"]);
 
 function at(value: unknown, ...path: readonly (string | number)[]): unknown {
   return path.reduce<unknown>((found, key) => (found as Json | undefined)?.[key], value);
 }
 function listAt(value: unknown, ...path: readonly (string | number)[]): readonly Json[] {
   return (at(value, ...path) ?? []) as readonly Json[];
+}
+
+/** The template of a workload's pods. */
+function podOf(manifest: Manifest): unknown {
+  return manifest.kind === "CronJob"
+    ? at(manifest, "spec", "jobTemplate", "spec", "template")
+    : at(manifest, "spec", "template");
 }
 
 /** A sentence for each rule that is broken. */
@@ -27,7 +34,7 @@ export function ruleFaults(manifests: readonly Manifest[]): readonly string[] {
     ...twice.map((title) => `${title} is there twice`),
     ...nodePortFaults(manifests),
     ...manifests.flatMap((manifest) => {
-      const pod = at(manifest, "spec", "template");
+      const pod = podOf(manifest);
       const faults = [
         ...metadataFaults(manifest),
         ...undefinedIn(manifest, ""),
@@ -78,7 +85,7 @@ function serviceFaults(manifest: Manifest, all: readonly Manifest[]): readonly s
     (other) =>
       WORKLOADS.has(other.kind) &&
       Object.entries(JSON.parse(selector) as Json).every(
-        ([key, value]) => at(other, "spec", "template", "metadata", "labels", key) === value,
+        ([key, value]) => at(podOf(other), "metadata", "labels", key) === value,
       ),
   );
   return [
@@ -97,7 +104,7 @@ function serviceFaults(manifest: Manifest, all: readonly Manifest[]): readonly s
 
 function workloadFaults(manifest: Manifest): readonly string[] {
   const faults: string[] = [];
-  const labels = at(manifest, "spec", "template", "metadata", "labels") as Json;
+  const labels = at(podOf(manifest), "metadata", "labels") as Json;
   const selector = (at(manifest, "spec", "selector", "matchLabels") ?? {}) as Json;
   if (!Object.entries(selector).every(([key, value]) => labels[key] === value))
     faults.push("it does not select its own pods");
@@ -155,6 +162,12 @@ function podFaults(pod: unknown, manifest: Manifest, all: readonly Manifest[]): 
     ({ containerPort, protocol }) => `${String(containerPort)}/${String(protocol)}`,
   );
   if (new Set(ports).size !== ports.length) faults.push("a container port is there twice");
+  const priority = at(spec, "priorityClassName");
+  if (
+    priority !== undefined &&
+    !all.some(({ kind, metadata }) => kind === "PriorityClass" && metadata.name === priority)
+  )
+    faults.push("its PriorityClass is not there");
   return [...faults, ...securityFaults(spec, container), ...resourceFaults(container), ...metadataOf(pod)];
 }
 

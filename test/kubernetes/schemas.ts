@@ -2,6 +2,7 @@
 // fault, and so is a field that no schema asks for, since the schemas themselves let unknown fields pass.
 
 import { validate as configMap } from "kubernetes-models/_schemas/IoK8sApiCoreV1ConfigMap";
+import { validate as cronJob } from "kubernetes-models/_schemas/IoK8sApiBatchV1CronJob";
 import { validate as daemonSet } from "kubernetes-models/_schemas/IoK8sApiAppsV1DaemonSet";
 import { validate as deployment } from "kubernetes-models/_schemas/IoK8sApiAppsV1Deployment";
 import { validate as ingress } from "kubernetes-models/_schemas/IoK8sApiNetworkingV1Ingress";
@@ -9,6 +10,7 @@ import { validate as job } from "kubernetes-models/_schemas/IoK8sApiBatchV1Job";
 import { validate as networkPolicy } from "kubernetes-models/_schemas/IoK8sApiNetworkingV1NetworkPolicy";
 import { validate as persistentVolume } from "kubernetes-models/_schemas/IoK8sApiCoreV1PersistentVolume";
 import { validate as claim } from "kubernetes-models/_schemas/IoK8sApiCoreV1PersistentVolumeClaim";
+import { validate as priorityClass } from "kubernetes-models/_schemas/IoK8sApiSchedulingV1PriorityClass";
 import { validate as secret } from "kubernetes-models/_schemas/IoK8sApiCoreV1Secret";
 import { validate as service } from "kubernetes-models/_schemas/IoK8sApiCoreV1Service";
 import { validate as statefulSet } from "kubernetes-models/_schemas/IoK8sApiAppsV1StatefulSet";
@@ -18,6 +20,7 @@ type Validate = ((data: unknown) => boolean) & { readonly errors?: readonly unkn
 
 const SCHEMAS: Readonly<Record<string, Validate>> = {
   ConfigMap: configMap,
+  CronJob: cronJob,
   DaemonSet: daemonSet,
   Deployment: deployment,
   Ingress: ingress,
@@ -25,6 +28,7 @@ const SCHEMAS: Readonly<Record<string, Validate>> = {
   NetworkPolicy: networkPolicy,
   PersistentVolume: persistentVolume,
   PersistentVolumeClaim: claim,
+  PriorityClass: priorityClass,
   Secret: secret,
   Service: service,
   StatefulSet: statefulSet,
