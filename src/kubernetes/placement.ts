@@ -12,7 +12,7 @@ export function placementOf(context: ServiceContext, together: readonly (readonl
   const { placement } = context.spec.template;
   if (placement.strategy === "binpack")
     context.note(
-      "x-davit.placement.strategy",
+      "x-davit.strategy",
       "binpack: the cluster's scheduler decides",
       "give it a profile with MostAllocated",
     );
@@ -54,7 +54,7 @@ function besides({ spec, note }: ServiceContext): readonly Affinity[] {
   const { affinity = [], with: mate } = spec.template.placement;
   if (mate === undefined) return affinity;
   note(
-    "x-davit.placement.with",
+    "x-davit.with",
     `Kubernetes does not pair pods: each is on a node that has one of ${mate}`,
     "put both into one pod if they belong together",
   );
@@ -72,7 +72,7 @@ function podsAt(
     const matchLabels = selectorOf(service);
     if (matchLabels === undefined)
       note(
-        `x-davit.placement.${key}`,
+        `x-davit.${key}`,
         `${service} (${required ? "required" : "preferred"}) is not in this stack`,
         "add a term with the labels of its pods",
       );

@@ -18,7 +18,7 @@ export function scheduleOf({ spec, note }: ServiceContext): Fields | undefined {
   const { job } = spec;
   if (job !== undefined && job.after.length > 0)
     note(
-      "x-davit.job.after",
+      "x-davit.after",
       `${job.after.join(", ")}: Kubernetes does not put jobs in order: it runs at once`,
       "use a workflow engine, or wait in an initContainer",
     );
@@ -26,12 +26,12 @@ export function scheduleOf({ spec, note }: ServiceContext): Fields | undefined {
   const { cron, timezone } = job.schedule;
   const words = cron.trim().split(/\s+/);
   if (words.length > FIELDS)
-    note("x-davit.job.schedule", `'${cron}': Kubernetes has no seconds: it runs at the full minute`, "leave them out");
+    note("x-davit.schedule", `'${cron}': Kubernetes has no seconds: it runs at the full minute`, "leave them out");
   const rule = words.slice(-FIELDS).join(" ");
   const isRead = words.length >= FIELDS && !UNREAD.test(rule);
   if (!isRead)
     note(
-      "x-davit.job.schedule",
+      "x-davit.schedule",
       `'${cron}' is no rule that Kubernetes reads: it is suspended`,
       "write it with numbers, * , - and /",
     );

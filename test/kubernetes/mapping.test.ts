@@ -110,7 +110,7 @@ describe("schedules", () => {
     const late = scheduled("15 0 3 * * *");
     expect(found(late.manifests, "CronJob backup")["spec"]).toMatchObject({ schedule: "0 3 * * *" });
     expect(late.said).toEqual([
-      "backup: x-davit.job.schedule: '15 0 3 * * *': Kubernetes has no seconds: it runs at the full minute",
+      "backup: x-davit.schedule: '15 0 3 * * *': Kubernetes has no seconds: it runs at the full minute",
     ]);
     for (const cron of ["0 3 L * *", "0 3 15W * *", "0 3 * * 5#2", "0 3 * * 5L"]) {
       const { manifests, said } = scheduled(cron);
@@ -124,9 +124,7 @@ describe("schedules", () => {
     const spec = { ...service("load", { mode, template: { restart } }), job: { ...asked, after: ["shop_fetch"] } };
     const { manifests, said } = exported(stackOf("shop", [spec]));
     expect(found(manifests, "Job load")["spec"]).toMatchObject({ activeDeadlineSeconds: 91 });
-    expect(said).toEqual([
-      "load: x-davit.job.after: shop_fetch: Kubernetes does not put jobs in order: it runs at once",
-    ]);
+    expect(said).toEqual(["load: x-davit.after: shop_fetch: Kubernetes does not put jobs in order: it runs at once"]);
   });
 });
 
@@ -183,7 +181,7 @@ describe("placement", () => {
       podAffinity: { requiredDuringSchedulingIgnoredDuringExecution: [{ labelSelector: { matchLabels } }] },
       podAntiAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [{ weight: 100 }] },
     });
-    expect(said).toEqual(["web: x-davit.placement.anti_affinity: other_web (required) is not in this stack"]);
+    expect(said).toEqual(["web: x-davit.anti_affinity: other_web (required) is not in this stack"]);
   });
 
   test("a priority is a class of the cluster, which may or may not end others", () => {
