@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { hashBytes, readDiskFile } from "../src/cli/compose-disk.ts";
+import { createCalendar } from "../src/system/calendar.ts";
 import { loadStack } from "../src/compose/load.ts";
 
 const [directory = ".", services = "0", only] = process.argv.slice(2);
@@ -19,6 +20,7 @@ function load(): void {
     profiles: [],
     read: readDiskFile,
     hash: hashBytes,
+    nextTick: createCalendar(),
   });
   if (stack?.services.length !== Number(services)) throw new Error(JSON.stringify(problems.slice(0, 3)));
 }

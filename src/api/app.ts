@@ -13,6 +13,7 @@ import type { Actor, ApiContext, ApiEnv, ApiOptions, Parts } from "./context.ts"
 import { asDavitError, problemResponse } from "./errors.ts";
 import { bindAccess } from "./handlers/access.ts";
 import { bindNodes } from "./handlers/nodes.ts";
+import { bindJobs } from "./handlers/jobs.ts";
 import { bindServices } from "./handlers/services.ts";
 import { bindStacks } from "./handlers/stacks.ts";
 import { bindSystem } from "./handlers/system.ts";
@@ -51,7 +52,16 @@ export function createApi(backend: Backend, options: ApiOptions): ApiApp {
   );
   guard(app, parts);
   const api: Api = { app, cache, parts };
-  for (const bindRoom of [bindSystem, bindNodes, bindServices, bindTasks, bindStacks, bindAccess, bindVolumes])
+  for (const bindRoom of [
+    bindSystem,
+    bindNodes,
+    bindServices,
+    bindJobs,
+    bindTasks,
+    bindStacks,
+    bindAccess,
+    bindVolumes,
+  ])
     bindRoom(api);
   serveDocument(app, options.version ?? packageJson.version);
   return { fetch: (request, bindings) => app.fetch(request, bindings) };

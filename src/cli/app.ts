@@ -12,6 +12,11 @@ import packageJson from "../../package.json" with { type: "json" };
 import { DavitError, reasonOf } from "../core/model/errors.ts";
 import type { CliContext } from "./context.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
+import { jobHistory } from "./job/history.ts";
+import { jobLogs } from "./job/logs.ts";
+import { jobLs } from "./job/ls.ts";
+import { jobRun } from "./job/run.ts";
+import { jobResume, jobSuspend } from "./job/suspend.ts";
 import { nodeActivate } from "./node/activate.ts";
 import { nodeAdd } from "./node/add.ts";
 import { nodeConfirmDead } from "./node/confirm-dead.ts";
@@ -77,6 +82,14 @@ const SERVICE: Routes = {
   exec: serviceExec,
   rm: serviceRm,
 };
+const JOB: Routes = {
+  ls: jobLs,
+  run: jobRun,
+  history: jobHistory,
+  logs: jobLogs,
+  suspend: jobSuspend,
+  resume: jobResume,
+};
 const REGISTRY: Routes = { login: registryLogin, ls: registryLs, logout: registryLogout };
 const TOKEN: Routes = { create: tokenCreate, ls: tokenLs, revoke: tokenRevoke };
 
@@ -117,6 +130,7 @@ function rootRoutes() {
       node: noun("hosts: join, look at, empty, remove", NODE),
       stack: noun("what Compose files made", STACK),
       service: noun("services: look at, change, go back", SERVICE),
+      job: noun("services that end: run, look back, suspend", JOB),
       registry: noun("credentials for private images", REGISTRY),
       token: noun("access for users over HTTP", TOKEN),
       export: exportStack,

@@ -113,6 +113,7 @@ export async function loadCompose(context: CliContext, flags: ComposeFlags): Pro
     profiles,
     read: readDiskFile,
     hash: hashBytes,
+    nextTick: await context.calendar(),
     ...(flags.name === undefined ? {} : { name: flags.name }),
   });
 }

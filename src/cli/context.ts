@@ -1,6 +1,7 @@
 // What every command is given: streams, environment, time, and the way to the coordinator. Commands reach nothing else.
 
 import type { CommandContext } from "@stricli/core";
+import type { NextTick } from "../core/model/job.ts";
 import type { DavitClient } from "../client/types.ts";
 
 export type StreamName = "stdout" | "stderr";
@@ -34,6 +35,8 @@ export interface CliContext extends CommandContext {
   readonly canAsk: boolean;
   readonly terminal: Terminal;
   readonly nowMs: () => number;
+  /** When schedules fire, loaded at the first use. */
+  readonly calendar: () => Promise<NextTick>;
   /** Calls back once, after the delay, unless the result is called before. */
   readonly after: (delayMs: number, run: () => void) => () => void;
   /** The coordinator's client, made at the first use. */

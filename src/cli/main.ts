@@ -1,5 +1,6 @@
 // The command line's composition root: one command on this process, its exit code once all output is written.
 
+import type { NextTick } from "../core/model/job.ts";
 import { createProcessContext } from "./process-context.ts";
 import { runOn } from "./run.ts";
 
@@ -7,12 +8,17 @@ import { runOn } from "./run.ts";
 export async function runCli(argv: readonly string[]): Promise<number> {
   quietBrokenPipes();
   const code = await runOn(argv, {
-    contextFor: createProcessContext,
+    contextFor: (host) => createProcessContext(host, loadCalendar),
     writeError: (text) => void process.stderr.write(text),
     withStack: process.env["DAVIT_DEBUG"] === "1",
   });
   await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
   return code;
+}
+
+async function loadCalendar(): Promise<NextTick> {
+  const { createCalendar } = await import("../system/calendar.ts");
+  return createCalendar();
 }
 
 /** The process ends right after the command: what a slow reader of a pipe has not taken yet must not be lost. */

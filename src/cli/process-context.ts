@@ -10,7 +10,7 @@ import type { CliContext, StreamName, Terminal } from "./context.ts";
 const USUAL_SIZE = { columns: 120, rows: 40 };
 
 /** `host` is the value of --host. Throws `invalid_input` when it, or DAVIT_HOST, is no address. */
-export function createProcessContext(host: string | undefined): CliContext {
+export function createProcessContext(host: string | undefined, calendar: CliContext["calendar"]): CliContext {
   const where = parseHost(host ?? process.env["DAVIT_HOST"], process.env);
   let client: Promise<DavitClient> | undefined;
   const isTerminal = process.stderr.isTTY && process.env["TERM"] !== "dumb";
@@ -24,6 +24,7 @@ export function createProcessContext(host: string | undefined): CliContext {
     canAsk: process.stdin.isTTY && process.stderr.isTTY,
     terminal: processTerminal(),
     nowMs: () => Date.now(),
+    calendar,
     after: (delayMs, run) => {
       const timer = setTimeout(run, delayMs);
       return () => clearTimeout(timer);

@@ -27,6 +27,7 @@ async function nothing(this: CliContext): Promise<readonly string[]> {
 
 export const nodeNames = namesBy(async (client) => (await client.nodes()).map((node) => node.name));
 export const serviceNames = namesBy(async (client) => (await client.services()).map((service) => service.name));
+export const jobNames = namesBy(async (client) => (await client.jobs()).map((job) => job.name));
 export const stackNames = namesBy(async (client) => (await client.stacks()).map((stack) => stack.name));
 export const tokenNames = namesBy(async (client) => (await client.tokens()).map((token) => token.name));
 export const registryHosts = namesBy(async (client) => (await client.registries()).map((registry) => registry.host));

@@ -65,6 +65,8 @@ function readers(transport: Transport) {
     service: (ref) => get<views.ServiceDetailView>(transport, at("services", ref)),
     serviceTasks: (ref, options = {}) =>
       get<readonly views.TaskView[]>(transport, at("services", ref, "/tasks"), options),
+    jobs: (filter = {}) => get<readonly views.JobView[]>(transport, "/v1/jobs", filter),
+    job: (ref) => get<views.JobDetailView>(transport, at("jobs", ref)),
     tasks: (filter = {}) => get<readonly views.TaskView[]>(transport, "/v1/tasks", filter),
     task: (ref) => get<views.TaskView>(transport, at("tasks", ref)),
     stacks: () => get<readonly views.StackView[]>(transport, "/v1/stacks"),
@@ -105,6 +107,10 @@ function serviceCalls(transport: Transport) {
       ),
     removeService: (ref, options) =>
       send<views.ServiceView>(transport, "DELETE", at("services", ref), undefined, options),
+    runJob: (ref, options) => send<views.JobView>(transport, "POST", at("jobs", ref, "/run"), undefined, options),
+    suspendJob: (ref, options) =>
+      send<views.JobView>(transport, "POST", at("jobs", ref, "/suspend"), undefined, options),
+    resumeJob: (ref, options) => send<views.JobView>(transport, "POST", at("jobs", ref, "/resume"), undefined, options),
     exec: (ref, query) => openExec(transport, ref, query),
     deploy: (spec, options = {}) =>
       send<views.DeployView>(transport, "PUT", withQuery(at("stacks", spec.name), options), spec),
@@ -126,6 +132,7 @@ function accessCalls(transport: Transport) {
 function streams(transport: Transport) {
   return {
     serviceLogs: (ref, query = {}, signal) => logs(transport, at("services", ref, "/logs"), query, signal),
+    jobLogs: (ref, query = {}, signal) => logs(transport, at("jobs", ref, "/logs"), query, signal),
     taskLogs: (ref, query = {}, signal) => logs(transport, at("tasks", ref, "/logs"), query, signal),
     progress: (serviceIds, options = {}, signal) =>
       progress(transport, serviceIds, options.waitMonitor ?? false, signal),

@@ -7,6 +7,8 @@ import type {
   DeployView,
   EventView,
   HealthView,
+  JobDetailView,
+  JobView,
   JoinProgress,
   JoinRequest,
   LogMessage,
@@ -113,6 +115,14 @@ export interface DavitClient {
   rollback(ref: string, options?: IfMatch & { readonly to?: number }): Promise<ServiceView>;
   removeService(ref: string, options?: IfMatch): Promise<ServiceView>;
   serviceLogs(ref: string, query?: LogQuery, signal?: AbortSignal): AsyncIterable<LogMessage>;
+
+  jobs(filter?: { readonly stack?: string }): Promise<readonly JobView[]>;
+  job(ref: string): Promise<JobDetailView>;
+  runJob(ref: string, options?: IfMatch): Promise<JobView>;
+  suspendJob(ref: string, options?: IfMatch): Promise<JobView>;
+  resumeJob(ref: string, options?: IfMatch): Promise<JobView>;
+  /** Of one run, by its number; of the newest unless told. */
+  jobLogs(ref: string, query?: LogQuery & { readonly run?: number }, signal?: AbortSignal): AsyncIterable<LogMessage>;
 
   tasks(filter?: TaskFilter): Promise<readonly TaskView[]>;
   task(ref: string): Promise<TaskView>;

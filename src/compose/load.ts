@@ -2,6 +2,7 @@
 
 import { posix } from "node:path";
 import { MAX_SERVICES } from "../core/commands/check-spec.ts";
+import type { NextTick } from "../core/model/job.ts";
 import type { StackSpec } from "../core/model/service-spec.ts";
 import { type BuildSpec, readBuild } from "./spec/build.ts";
 import { Configs } from "./spec/configs.ts";
@@ -31,6 +32,7 @@ export type LoadInput = {
   readonly read: ReadFile;
   /** Lower-case hex of SHA-256. */
   readonly hash: (bytes: Uint8Array) => string;
+  readonly nextTick: NextTick;
 };
 
 export type Loaded = {
@@ -78,6 +80,7 @@ function readStack(
   const configs = new Configs({ reader, read, hash, directory, environment }, merged);
   for (const [key, { node }] of named(reader.map(get(merged, "secrets"), "secrets")))
     reader.section(node, `secrets.${key}`, "secrets.*");
+  const all = new Set(reader.map(get(merged, "services"), "services")?.entries.keys());
   const services = chosen.map(([key, map]) =>
     readService(
       {
@@ -87,14 +90,16 @@ function readStack(
         read,
         directory,
         configs,
+        nextTick: input.nextTick,
         volumeName: (volume) => volumes.get(volume)?.name,
         networkName: (network) => networks.get(network)?.name,
+        serviceName: (service) => (all.has(service) ? `${name}_${service}` : service),
       },
       key,
       map,
     ),
   );
-  checkDependencies(reader, chosen, new Set(reader.map(get(merged, "services"), "services")?.entries.keys()));
+  checkDependencies(reader, chosen, all);
   const used = new Set(services.flatMap((service) => service.template.networks.map((network) => network.network)));
   return {
     name,

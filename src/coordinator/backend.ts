@@ -8,6 +8,7 @@ import { ID_BYTES, idFromBytes, idSourceFrom, type NodeId, type TaskId, type Tok
 import type { Node, Task, TaskStatus } from "../core/model/records.ts";
 import type { JoinProgress } from "../core/model/views.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { NextTick } from "../core/model/job.ts";
 import type { Hasher } from "../ports/hasher.ts";
 import type { HostShell } from "../ports/host-shell.ts";
 import type { Log } from "../ports/log.ts";
@@ -31,6 +32,7 @@ export type BackendInput = {
   readonly clock: Clock;
   readonly random: Random;
   readonly hasher: Hasher;
+  readonly nextTick: NextTick;
   readonly log: Log;
 };
 
@@ -43,6 +45,7 @@ export function createBackend(input: BackendInput): Backend {
     newId: idSourceFrom(idFromBytes(random.bytes(ID_BYTES))),
     hash: (text) => hasher.hash(text),
     hashBytes: (bytes) => hasher.hashBytes(bytes),
+    nextTick: input.nextTick,
   });
   return {
     world: () => coordinator.worldOf(door.state),

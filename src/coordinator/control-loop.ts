@@ -3,6 +3,7 @@
 
 import { reasonOf } from "../core/model/errors.ts";
 import { idFromBytes, ID_BYTES, idSourceFrom } from "../core/model/ids.ts";
+import type { NextTick } from "../core/model/job.ts";
 import type { Change, EventDraft } from "../core/model/records.ts";
 import { applyChanges, copyState, type State, type World } from "../core/model/world.ts";
 import { plan } from "../core/reconcile/plan.ts";
@@ -25,6 +26,7 @@ export type ControlLoopInput = {
   readonly log: Log;
   /** The world around a state: presence, measurements, progress of nodes. */
   readonly worldOf: (state: State) => World;
+  readonly nextTick: NextTick;
 };
 
 export type LoopReport = {
@@ -88,18 +90,18 @@ export class ControlLoop {
   }
 
   #draft(state: State): { changes: Change[]; events: EventDraft[]; result: { steps: string[]; passes: number } } {
-    const { clock, random, worldOf, log } = this.#input;
+    const { clock, random, worldOf, log, nextTick } = this.#input;
     const newId = idSourceFrom(idFromBytes(random.bytes(ID_BYTES)));
     const nowMs = clock.nowMs();
     const changes: Change[] = [...volumesMade(state)];
     const events: EventDraft[] = [];
     const sentences: string[] = [];
     let passes = 0;
-    let { steps } = plan(worldOf(state), nowMs, newId);
+    let { steps } = plan(worldOf(state), nowMs, newId, nextTick);
     if (steps.length === 0) return { changes, events, result: { steps: sentences, passes } };
     const scratch = copyState(state);
     applyChanges(scratch, changes);
-    for (; steps.length > 0; steps = plan(worldOf(scratch), nowMs, newId).steps) {
+    for (; steps.length > 0; steps = plan(worldOf(scratch), nowMs, newId, nextTick).steps) {
       passes += 1;
       if (passes > MAX_PASSES) {
         log.error("the plan does not come to rest; going on with what there is", { step: describe(steps, scratch) });
@@ -120,9 +122,9 @@ export class ControlLoop {
   /** Until the planner's next date; what the planner would do now was done, so a plan of the committed world is read for its date only. */
   #sleep(): void {
     if (this.#stopped) return;
-    const { clock, door, worldOf } = this.#input;
+    const { clock, door, worldOf, nextTick } = this.#input;
     const nowMs = clock.nowMs();
-    const { wakeAtMs } = plan(worldOf(door.state), nowMs, idSourceFrom("date"));
+    const { wakeAtMs } = plan(worldOf(door.state), nowMs, idSourceFrom("date"), nextTick);
     const delayMs = Math.min(Math.max((wakeAtMs ?? Number.POSITIVE_INFINITY) - nowMs, 1), MAX_SLEEP_MS);
     this.#timer = clock.after(delayMs, () => this.wake());
   }

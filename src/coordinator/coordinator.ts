@@ -3,6 +3,7 @@
 
 import { DavitError } from "../core/model/errors.ts";
 import { ID_BYTES, idFromBytes, type NodeId } from "../core/model/ids.ts";
+import type { NextTick } from "../core/model/job.ts";
 import type { EpochChain } from "../core/model/lease.ts";
 import type { Node } from "../core/model/records.ts";
 import type { Measured, NodeProgress, State, World } from "../core/model/world.ts";
@@ -26,6 +27,7 @@ export type CoordinatorInput = {
   readonly clock: Clock;
   readonly random: Random;
   readonly hasher: Hasher;
+  readonly nextTick: NextTick;
   readonly log: Log;
   readonly dialer: AgentDialer<Node>;
   readonly reconnectMs: ReconnectPolicy;
@@ -61,6 +63,7 @@ export class Coordinator {
       random,
       log: log.with({ part: "plan" }),
       worldOf: (state) => this.worldOf(state),
+      nextTick: input.nextTick,
     });
     this.#sessions = this.#createSessions();
     this.#presence = new PresenceLoop({

@@ -19,6 +19,7 @@ import { NodeLinks } from "../ssh/node-links.ts";
 import { nextReconnectMs } from "../ssh/reconnect.ts";
 import { openStore } from "../store/open.ts";
 import { createSystemClock } from "../system/clock.ts";
+import { createCalendar } from "../system/calendar.ts";
 import { createHasher } from "../system/hasher.ts";
 import { configureLog, createLog } from "../system/log.ts";
 import { createSystemRandom } from "../system/random.ts";
@@ -58,6 +59,7 @@ async function serve(options: UpOptions): Promise<number> {
     clock: createSystemClock(),
     random: createSystemRandom(),
     hasher: createHasher(),
+    nextTick: createCalendar(),
     log: createLog("coordinator"),
   };
   makeDataDir(dataDir);
@@ -112,6 +114,7 @@ type Adapters = {
   readonly clock: ReturnType<typeof createSystemClock>;
   readonly random: ReturnType<typeof createSystemRandom>;
   readonly hasher: ReturnType<typeof createHasher>;
+  readonly nextTick: ReturnType<typeof createCalendar>;
   readonly log: Log;
 };
 
@@ -162,8 +165,8 @@ function assemble(input: {
   readonly fatal: (error: DavitError) => void;
 }) {
   const { secretKey, store, door, chain, fatal } = input;
-  const { clock, random, hasher, log } = input.adapters;
-  const ports = { clock, random, hasher };
+  const { clock, random, hasher, nextTick, log } = input.adapters;
+  const ports = { clock, random, hasher, nextTick };
   const epoch = chain.at(-1);
   const clusterKey = door.state.clusterKey.get("cluster");
   invariant(epoch !== undefined && clusterKey !== undefined, "a cluster that has begun has an epoch and a key");

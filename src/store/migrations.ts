@@ -4,6 +4,7 @@ import initial from "../../migrations/0001_initial.sql" with { type: "text" };
 import history from "../../migrations/0002_history.sql" with { type: "text" };
 import coordinator from "../../migrations/0003_coordinator.sql" with { type: "text" };
 import configs from "../../migrations/0004_configs.sql" with { type: "text" };
+import jobs from "../../migrations/0005_jobs.sql" with { type: "text" };
 
 export type Migration = { readonly version: number; readonly name: string; readonly sql: string };
 
@@ -12,4 +13,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 2, name: "history", sql: history },
   { version: 3, name: "coordinator", sql: coordinator },
   { version: 4, name: "configs", sql: configs },
+  { version: 5, name: "jobs", sql: jobs },
 ];

@@ -4,6 +4,7 @@ import { z } from "@hono/zod-openapi";
 import { describe, expect, test } from "vitest";
 import * as access from "../../src/api/routes/access.ts";
 import type { Endpoint } from "../../src/api/routes/endpoint.ts";
+import * as jobs from "../../src/api/routes/jobs.ts";
 import * as nodes from "../../src/api/routes/nodes.ts";
 import * as services from "../../src/api/routes/services.ts";
 import * as stacks from "../../src/api/routes/stacks.ts";
@@ -13,10 +14,11 @@ import * as volumes from "../../src/api/routes/volumes.ts";
 import { progressSchema } from "../../src/api/schemas/views.ts";
 import { progressView } from "../../src/api/views/progress.ts";
 import { networkOf, serviceOf, stackOf } from "../fakes/stacks.ts";
+import { JOB } from "../fakes/world-model.ts";
 import { serve, type Serving } from "./serving.ts";
 
 type AnyEndpoint = Endpoint<unknown, unknown, unknown, unknown>;
-const ENDPOINTS = [access, nodes, services, stacks, system, tasks, volumes]
+const ENDPOINTS = [access, jobs, nodes, services, stacks, system, tasks, volumes]
   .flatMap((room) => Object.values(room))
   .filter((value): value is AnyEndpoint => typeof value === "object" && "route" in value);
 
@@ -70,10 +72,11 @@ async function furnish({ backend, client }: Serving): Promise<void> {
   const web = serviceOf("shop", "web", {
     template: { ports: [{ target: 80, published: { from: 8_000, to: 8_010 }, protocol: "tcp", mode: "ingress" }] },
   });
+  const seed = { ...serviceOf("shop", "seed", { mode: { kind: "global-job" } }), job: JOB };
   await client.deploy(
     stackOf(
       "shop",
-      [web, serviceOf("shop", "store", { replicas: 1, volume: "shop_data" })],
+      [web, serviceOf("shop", "store", { replicas: 1, volume: "shop_data" }), seed],
       [networkOf("shop", "back")],
     ),
   );
@@ -96,6 +99,7 @@ describe("answers", () => {
     const refs: Readonly<Record<string, string>> = {
       nodes: "n1",
       services: "shop_web",
+      jobs: "shop_seed",
       tasks: "shop_web.1",
       stacks: "shop",
     };

@@ -3,6 +3,7 @@
 
 import type { DavitClient } from "../../src/client/types.ts";
 import type { CliContext, StreamName, Terminal } from "../../src/cli/context.ts";
+import { createCalendar } from "../../src/system/calendar.ts";
 import { runOn } from "../../src/cli/run.ts";
 
 export type HarnessOptions = {
@@ -85,6 +86,7 @@ export class Harness {
       canAsk: answers !== undefined,
       terminal: this.#terminal(),
       nowMs: () => this.nowMs,
+      calendar: async () => createCalendar(),
       after: (delayMs, run) => this.#after(delayMs, run),
       client: async () => {
         if (client === undefined) throw new Error("this command needs no coordinator");

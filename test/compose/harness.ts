@@ -6,6 +6,7 @@ import { type Loaded, loadStack } from "../../src/compose/load.ts";
 import type { FileContent } from "../../src/compose/tree/disk.ts";
 import { renderProblem } from "../../src/compose/tree/node.ts";
 import { MAX_FILE_BYTES } from "../../src/compose/tree/parse.ts";
+import { createCalendar } from "../../src/system/calendar.ts";
 import type { ServiceSpec } from "../../src/core/model/service-spec.ts";
 
 export type Options = {
@@ -16,6 +17,7 @@ export type Options = {
   readonly files?: Record<string, string | Uint8Array>;
 };
 
+const nextTick = createCalendar();
 const DIRECTORY = "/projects/Shop";
 
 /** Loads one text, or several as if each was given with -f. */
@@ -35,6 +37,7 @@ export function load(texts: string | readonly string[], options: Options = {}): 
     profiles: options.profiles ?? [],
     read: diskOf(options.files ?? {}),
     hash: sha256,
+    nextTick,
     ...(options.name === undefined ? {} : { name: options.name }),
   });
 }

@@ -208,7 +208,6 @@ describe("problems", () => {
     expect(text).toContain("volume 'nowhere' is not declared");
     expect(text).toContain("stop is not supported until nodes have a fence");
     expect(text).toContain("did you mean health?");
-    expect(text).toContain("replicated-job is not supported yet");
   });
 
   test("a dependency on nothing, and a circle of dependencies, are found", () => {

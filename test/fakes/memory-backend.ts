@@ -27,12 +27,13 @@ import {
 import type { AuditDraft, AuditEntry, DavitEvent } from "../../src/core/model/records.ts";
 import type { JoinProgress, JoinRequest } from "../../src/core/model/views.ts";
 import { applyChanges, type World } from "../../src/core/model/world.ts";
+import { createCalendar } from "../../src/system/calendar.ts";
 import { createHasher } from "../../src/system/hasher.ts";
 import { WorldModel } from "./world-model.ts";
 
 /** The context that commands get in tests: digests are real, ids random unless seeded. */
 export function commandContext(nowMs: number, seed: string = idFromBytes(randomBytes(ID_BYTES))): CommandContext {
-  return { nowMs, newId: idSourceFrom(seed), ...createHasher() };
+  return { nowMs, newId: idSourceFrom(seed), ...createHasher(), nextTick: createCalendar() };
 }
 
 export class MemoryBackend implements Backend {

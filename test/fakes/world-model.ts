@@ -4,11 +4,19 @@
 import { expect } from "vitest";
 import { asId, type IdSource, idSourceFrom, type NodeId, type TaskId } from "../../src/core/model/ids.ts";
 import type { Availability, Node, NodeStatus, Service, Task, TaskStatus } from "../../src/core/model/records.ts";
-import type { ServiceMode, ServiceSpec, TaskTemplate, UpdatePolicy } from "../../src/core/model/service-spec.ts";
+import type { JobSpec } from "../../src/core/model/job.ts";
+import {
+  isJobMode,
+  type ServiceMode,
+  type ServiceSpec,
+  type TaskTemplate,
+  type UpdatePolicy,
+} from "../../src/core/model/service-spec.ts";
 import {
   applyChange,
   applyChanges,
   emptyState,
+  type Measured,
   type MutableState,
   type NodeProgress,
   type Presence,
@@ -17,6 +25,9 @@ import {
 } from "../../src/core/model/world.ts";
 import { plan } from "../../src/core/reconcile/plan.ts";
 import { changesOf, describeStep, type Step } from "../../src/core/reconcile/step.ts";
+import { createCalendar } from "../../src/system/calendar.ts";
+
+const nextTick = createCalendar();
 
 export const UPDATE: UpdatePolicy = {
   parallelism: 1,
@@ -25,6 +36,15 @@ export const UPDATE: UpdatePolicy = {
   failureAction: "pause",
   maxFailureRatio: 0,
   monitorMs: 5_000,
+};
+
+/** Runs once at each deploy; an hour to begin in, no limit to end in. */
+export const JOB: JobSpec = {
+  after: [],
+  overlap: "forbid",
+  startingDeadlineMs: 3_600_000,
+  timeoutMs: 0,
+  keptRuns: 3,
 };
 
 export function template(
@@ -66,6 +86,7 @@ export class WorldModel {
   nowMs = 1_000_000;
   valveShut = false;
   routesGeneration = 0;
+  readonly measured = new Map<NodeId, Measured>();
   readonly progress = new Map<NodeId, NodeProgress>();
   /** When the last plan wants to be made again without anything else happening. */
   wakeAtMs: number | undefined;
@@ -85,8 +106,8 @@ export class WorldModel {
   }
 
   world(): World {
-    const { state, presence, progress, valveShut, routesGeneration } = this;
-    return { state, presence, measured: new Map(), progress, valveShut, routesGeneration };
+    const { state, presence, measured, progress, valveShut, routesGeneration } = this;
+    return { state, presence, measured, progress, valveShut, routesGeneration };
   }
 
   node(name: string, labels: Record<string, string> = {}): NodeId {
@@ -163,7 +184,13 @@ export class WorldModel {
   }
 
   /** Creates or changes a service as a deploy does. */
-  deploy(name: string, mode: ServiceMode, from: TaskTemplate, update: Partial<UpdatePolicy> = {}): void {
+  deploy(
+    name: string,
+    mode: ServiceMode,
+    from: TaskTemplate,
+    update: Partial<UpdatePolicy> = {},
+    job: Partial<JobSpec> = {},
+  ): void {
     const id = asId<"service">(name);
     const known = this.state.service.get(id);
     const versions = [...this.state.serviceVersion.values()].filter((version) => version.serviceId === id);
@@ -175,6 +202,7 @@ export class WorldModel {
       template: from,
       update: { ...UPDATE, ...update },
       rollback: UPDATE,
+      ...(isJobMode(mode) ? { job: { ...JOB, ...job } } : {}),
     };
     const templateHash = JSON.stringify(from);
     const record: Service = {
@@ -188,6 +216,7 @@ export class WorldModel {
       force: known?.force ?? 0,
       isRollback: false,
       changeReason: `image ${from.container.image}`,
+      ...(isJobMode(mode) ? { job: known?.job ?? { suspended: false, requested: 0 } } : {}),
       ...(known === undefined ? {} : { previousVersion: known.version }),
     };
     applyChanges(this.state, [
@@ -216,7 +245,7 @@ export class WorldModel {
 
   /** One plan, applied. `each` sees every step, and the world before it took effect. */
   plan(each: (step: Step) => void = () => undefined): readonly Step[] {
-    const { steps, wakeAtMs } = plan(this.world(), this.nowMs, this.#ids);
+    const { steps, wakeAtMs } = plan(this.world(), this.nowMs, this.#ids, nextTick);
     for (const step of steps) {
       each(step);
       this.told.push(describeStep(step, this.state));

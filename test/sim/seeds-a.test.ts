@@ -2,10 +2,14 @@
 // worker.
 
 import { describe, expect, test } from "vitest";
-import { seedBlocks, violationsOf } from "./seeds.ts";
+import { BLOCK_TIMEOUT_MS, seedBlocks, violationsOf } from "./seeds.ts";
 
 describe("a simulated cluster in a storm", () => {
-  test.each(seedBlocks(1, 100))("keeps every invariant and comes to rest: seeds %i to %i", (first, last) => {
-    expect(violationsOf(first, last)).toEqual([]);
-  });
+  test.each(seedBlocks(1, 100))(
+    "keeps every invariant and comes to rest: seeds %i to %i",
+    (first, last) => {
+      expect(violationsOf(first, last)).toEqual([]);
+    },
+    BLOCK_TIMEOUT_MS,
+  );
 });

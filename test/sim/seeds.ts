@@ -3,6 +3,8 @@
 import { runSeed } from "./run-seed.ts";
 
 const BLOCK = 20;
+/** A block takes some seconds of both cores, more on a busy machine; only one that hangs takes so long. */
+export const BLOCK_TIMEOUT_MS = 300_000;
 
 /** First and last seed of each block. */
 export function seedBlocks(first: number, last: number): readonly (readonly [number, number])[] {

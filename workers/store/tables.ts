@@ -64,6 +64,11 @@ export const TABLES: { readonly [Kind in RecordKind]: Table<Kind> } = {
     columns: { name: ({ name }) => name, stack: ({ stack }) => stack ?? null, idx: ({ index }) => index },
   },
   configFile: { table: "config_file", columns: {} },
+  job: { table: "job", columns: { next_tick_at_ms: ({ nextTickAtMs }) => nextTickAtMs ?? null } },
+  run: {
+    table: "run",
+    columns: { service_id: ({ serviceId }) => serviceId, number: ({ number }) => number, state: ({ state }) => state },
+  },
   userToken: {
     table: "user_token",
     columns: { name: ({ name }) => name, idx: ({ index }) => index, expires_at_ms: ({ expiresAtMs }) => expiresAtMs },

@@ -2,6 +2,7 @@
 // refused by name, never dropped. What values mean is checked in core/commands.
 
 import { z } from "@hono/zod-openapi";
+import type { JobSpec } from "../../core/model/job.ts";
 import {
   type BlockIoLimits,
   type ConfigFile,
@@ -254,12 +255,22 @@ export const policyPatchSchema: z.ZodType<Partial<UpdatePolicy>> = z.strictObjec
   monitorMs: optional(policyFields.monitorMs),
 });
 
+export const jobSpecSchema: z.ZodType<JobSpec> = z.strictObject({
+  schedule: optional(z.strictObject({ cron: text, timezone: text })),
+  after: texts,
+  overlap: z.enum(["forbid", "allow", "replace"]),
+  startingDeadlineMs: durationMs,
+  timeoutMs: durationMs,
+  keptRuns: count,
+});
+
 export const serviceSpecSchema: z.ZodType<ServiceSpec> = z
   .strictObject({
     name: text,
     stack: optional(text),
     labels: labelsSchema,
     mode: modeSchema,
+    job: optional(jobSpecSchema),
     template: templateSchema,
     update: policySchema,
     rollback: policySchema,

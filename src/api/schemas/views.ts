@@ -4,7 +4,7 @@
 import { z } from "@hono/zod-openapi";
 import { TASK_STATES } from "../../core/model/records.ts";
 import type * as views from "../../core/model/views.ts";
-import { amountsSchema, labelsSchema, modeSchema, portSchema, serviceSpecSchema } from "./spec.ts";
+import { amountsSchema, jobSpecSchema, labelsSchema, modeSchema, portSchema, serviceSpecSchema } from "./spec.ts";
 
 const optional = z.exactOptional;
 const time = z.iso.datetime();
@@ -164,6 +164,43 @@ export const serviceDetailSchema: z.ZodType<views.ServiceDetailView> = z
     tasks: z.array(taskSchema),
   })
   .openapi("ServiceDetail");
+
+const runSchema: z.ZodType<views.RunView> = z
+  .object({
+    number: whole,
+    version: whole,
+    cause: z.enum(["deployed", "scheduled", "requested", "after"]),
+    state: z.enum(["running", "succeeded", "failed", "cancelled", "skipped"]),
+    createdAt: time,
+    endedAt: optional(time),
+    tickAt: optional(time),
+    missed: optional(whole),
+    message: text,
+    completed: whole,
+    wanted: whole,
+  })
+  .openapi("Run");
+
+const jobFields = {
+  id: text,
+  index: whole,
+  name: text,
+  stack: optional(text),
+  image: text,
+  mode: modeSchema,
+  schedule: optional(z.object({ cron: text, timezone: text })),
+  after: z.array(text),
+  suspended: z.boolean(),
+  nextRunAt: optional(time),
+  lastRun: optional(runSchema),
+  active: z.array(whole),
+} as const;
+
+export const jobSchema: z.ZodType<views.JobView> = z.object(jobFields).openapi("Job");
+
+export const jobDetailSchema: z.ZodType<views.JobDetailView> = z
+  .object({ ...jobFields, runs: z.array(runSchema), spec: jobSpecSchema })
+  .openapi("JobDetail");
 
 export const stackSchema: z.ZodType<views.StackView> = z
   .object({

@@ -3,10 +3,12 @@
 import { wasAskedToRollBack } from "../../core/commands/services.ts";
 import type { Rollout, Task } from "../../core/model/records.ts";
 import type { ProgressView } from "../../core/model/views.ts";
+import { isJobMode } from "../../core/model/service-spec.ts";
 import { type State, versionKey, type World } from "../../core/model/world.ts";
 import { hasFailed, isAnyNodeSilent, isFinished, isOnLostNode } from "../../core/reconcile/health.ts";
 import { taskName } from "../../core/reconcile/step.ts";
 import { isEnded } from "../../core/schedule/ledger.ts";
+import { jobProgress } from "./job-progress.ts";
 import { countService, type Counted } from "./services.ts";
 import { compareTasks, isPresent, taskView } from "./tasks.ts";
 
@@ -33,6 +35,8 @@ export function progressView(world: World, serviceId: string, waitMonitor: boole
       tasks: views,
     };
   }
+  if (isJobMode(service.mode))
+    return { service: service.name, serviceId, ...jobProgress(world, service, tasks), tasks: views };
   const counted = countService(world, service, tasks);
   const atRest = counted.live.filter((task) => counted.healthy.includes(task) || isFinished(state, task));
   const updated = atRest.filter((task) => isCurrent(state, counted, task));

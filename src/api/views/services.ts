@@ -9,6 +9,7 @@ import type {
   StackView,
   UpdateStatusView,
 } from "../../core/model/views.ts";
+import { isJobMode } from "../../core/model/service-spec.ts";
 import type { World } from "../../core/model/world.ts";
 import { isHealthy } from "../../core/reconcile/health.ts";
 import { updateStatusOf } from "../../core/rollout/rollout.ts";
@@ -35,7 +36,7 @@ export function tasksByService(world: World): ReadonlyMap<string, readonly Task[
 export function countService(world: World, service: Service, tasks: readonly Task[]): Counted {
   const version = currentVersion(world.state, service);
   const live = tasks.filter((task) => task.desired === "running" && task.withdrawal === undefined);
-  const healthy = live.filter((task) => isHealthy(world, task));
+  const healthy = isJobMode(service.mode) ? live : live.filter((task) => isHealthy(world, task));
   return { service, version, live, healthy, desired: desiredCount(world, service, version, live) };
 }
 
@@ -43,10 +44,11 @@ function desiredCount(world: World, service: Service, version: ServiceVersion, l
   switch (service.mode.kind) {
     case "replicated":
       return service.mode.replicas;
+    // what runs of a job comes and goes: its runs say how far it is
     case "replicated-job":
-      return service.mode.completions;
-    case "global":
     case "global-job":
+      return live.length;
+    case "global":
       return globalNodes(world, version, live);
   }
 }

@@ -9,7 +9,7 @@ import { durationMs } from "../durations.ts";
 import { oneRef, serviceNames } from "../refs.ts";
 import { paintFor } from "../render/color.ts";
 
-type Flags = {
+export type LogFlags = {
   readonly follow: boolean;
   readonly tail?: number;
   readonly since?: string;
@@ -17,45 +17,56 @@ type Flags = {
   readonly json: boolean;
 };
 
-export const serviceLogs = buildCommand<Flags, [string], CliContext>({
+/** The flags of everything that shows lines of output. */
+export const LOG_FLAGS = {
+  follow: { kind: "boolean", brief: "go on with new lines until Ctrl-C", default: false },
+  tail: {
+    kind: "parsed",
+    parse: parseCount,
+    optional: true,
+    brief: "only the last N lines of each task",
+    placeholder: "N",
+  },
+  since: {
+    kind: "parsed",
+    parse: String,
+    optional: true,
+    brief: "only lines since an ISO time, or 10m ago",
+    placeholder: "TIME",
+  },
+  timestamps: { kind: "boolean", brief: "show when each line was written", default: false },
+  json: { kind: "boolean", brief: "a JSON text per line", default: false },
+} as const;
+export const LOG_ALIASES = { f: "follow", n: "tail", t: "timestamps" } as const;
+
+export const serviceLogs = buildCommand<LogFlags, [string], CliContext>({
   docs: { brief: "show the output of a service's tasks, or of one task" },
   parameters: {
-    aliases: { f: "follow", n: "tail", t: "timestamps" },
+    aliases: LOG_ALIASES,
     positional: oneRef("SERVICE|TASK", "name, id or unique prefix", serviceNames),
-    flags: {
-      follow: { kind: "boolean", brief: "go on with new lines until Ctrl-C", default: false },
-      tail: {
-        kind: "parsed",
-        parse: parseCount,
-        optional: true,
-        brief: "only the last N lines of each task",
-        placeholder: "N",
-      },
-      since: {
-        kind: "parsed",
-        parse: String,
-        optional: true,
-        brief: "only lines since an ISO time, or 10m ago",
-        placeholder: "TIME",
-      },
-      timestamps: { kind: "boolean", brief: "show when each line was written", default: false },
-      json: { kind: "boolean", brief: "a JSON text per line", default: false },
-    },
+    flags: LOG_FLAGS,
   },
   func: showLogs,
 });
 
-async function showLogs(this: CliContext, flags: Flags, ref: string): Promise<void> {
-  const client = await this.client();
+async function showLogs(this: CliContext, flags: LogFlags, ref: string): Promise<void> {
+  await printLogs(this, flags, (client, query, signal) => open(client, ref, query, signal));
+}
+
+type Open = (client: DavitClient, query: LogQuery, signal: AbortSignal) => Promise<AsyncIterable<LogMessage>>;
+
+/** Prints lines until they end, or until Ctrl-C. */
+export async function printLogs(context: CliContext, flags: LogFlags, source: Open): Promise<void> {
+  const client = await context.client();
   const abort = new AbortController();
-  const release = this.onInterrupt(() => abort.abort());
+  const release = context.onInterrupt(() => abort.abort());
   const query: LogQuery = {
     follow: flags.follow,
     ...(flags.tail === undefined ? {} : { tail: flags.tail }),
-    ...(flags.since === undefined ? {} : { since: sinceOf(flags.since, this.nowMs()) }),
+    ...(flags.since === undefined ? {} : { since: sinceOf(flags.since, context.nowMs()) }),
   };
   try {
-    for await (const message of await open(client, ref, query, abort.signal)) print(this, message, flags);
+    for await (const message of await source(client, query, abort.signal)) print(context, message, flags);
   } catch (error) {
     if (!abort.signal.aborted) throw error;
   } finally {
@@ -81,7 +92,7 @@ async function open(
   }
 }
 
-function print(context: CliContext, message: LogMessage, flags: Flags): void {
+function print(context: CliContext, message: LogMessage, flags: LogFlags): void {
   if (flags.json) return sayLine(context, message);
   if (message.kind === "note") return note(context, `davit: ${message.message}`);
   const prefix = paintFor(context.hasColor[message.stream])("quiet", `${message.task}@${message.node} |`);

@@ -9,7 +9,10 @@ import type {
   ServiceMode,
   UpdatePolicy,
 } from "../../core/model/service-spec.ts";
+import { attributeProblem } from "../../core/schedule/attribute.ts";
+import { parseConstraint } from "../../core/schedule/constraint-text.ts";
 import { type ComposeNode, get, type MapNode } from "../tree/node.ts";
+import { asksForJob, type JobKeys, readJobMode } from "../x-davit/job.ts";
 import type { Reader } from "./reader.ts";
 
 /** What services get that say nothing: restart always, a second apart at first; one task at a time, the old one stopped first. */
@@ -26,19 +29,34 @@ export const DEFAULT_UPDATE: UpdatePolicy = {
 const PATTERN = "services.*.deploy";
 const COUNT = { min: 0, max: 10_000, whole: true } as const;
 
-export function readMode(reader: Reader, service: MapNode, deploy: MapNode | undefined, path: string): ServiceMode {
-  const mode =
-    reader.word(get(deploy, "mode"), `${path}.deploy.mode`, ["replicated", "global", "replicated-job", "global-job"]) ??
-    "replicated";
+export function readMode(
+  reader: Reader,
+  service: MapNode,
+  deploy: MapNode | undefined,
+  jobs: JobKeys,
+  path: string,
+): ServiceMode {
+  const asked = reader.word(get(deploy, "mode"), `${path}.deploy.mode`, [
+    "replicated",
+    "global",
+    "replicated-job",
+    "global-job",
+  ]);
+  const mode = asked ?? (asksForJob(jobs) ? "replicated-job" : "replicated");
   const replicas = reader.number(get(deploy, "replicas"), `${path}.deploy.replicas`, COUNT);
   const scale = reader.number(get(service, "scale"), `${path}.scale`, COUNT);
   const modeNode = get(deploy, "mode");
   const endpoint = get(deploy, "endpoint_mode");
   if (reader.word(endpoint, `${path}.deploy.endpoint_mode`, ["vip", "dnsrr"]) === "dnsrr" && endpoint !== undefined)
     reader.problem(endpoint.at, `${path}.deploy.endpoint_mode`, "dnsrr is not supported yet: leave it out");
-  if (mode.endsWith("-job") && modeNode !== undefined)
-    reader.problem(modeNode.at, `${path}.deploy.mode`, `${mode} is not supported yet`);
-  if (mode === "global") {
+  if (!mode.endsWith("-job") && modeNode !== undefined && asksForJob(jobs))
+    reader.problem(
+      modeNode.at,
+      `${path}.deploy.mode`,
+      `'${mode}' runs for ever, and x-davit.schedule, after and job are for what ends: leave the mode out, or write replicated-job or global-job`,
+    );
+  if (mode === "replicated-job") return readJobMode(reader, jobs, replicas ?? scale, path);
+  if (mode === "global" || mode === "global-job") {
     const count = get(deploy, "replicas");
     if (count !== undefined)
       reader.problem(
@@ -46,7 +64,7 @@ export function readMode(reader: Reader, service: MapNode, deploy: MapNode | und
         `${path}.deploy.replicas`,
         "a global service has one task on each node, so it takes no replicas",
       );
-    return { kind: "global" };
+    return { kind: mode };
   }
   return { kind: "replicated", replicas: replicas ?? scale ?? 1 };
 }
@@ -64,7 +82,12 @@ export function readPlacement(
     .flatMap((item, at) => readConstraint(reader, item, `${where}.constraints[${at}]`) ?? []);
   const spreadOver = reader.list(get(map, "preferences"), `${where}.preferences`).flatMap((item, at) => {
     const entry = reader.section(item, `${where}.preferences[${at}]`, `${PATTERN}.placement.preferences`);
-    return reader.text(get(entry, "spread"), `${where}.preferences[${at}].spread`) ?? [];
+    const spread = get(entry, "spread");
+    const attribute = reader.text(spread, `${where}.preferences[${at}].spread`);
+    if (attribute === undefined || spread === undefined) return [];
+    const problem = attributeProblem(attribute);
+    if (problem !== undefined) reader.problem(spread.at, `${where}.preferences[${at}].spread`, problem);
+    return attribute;
   });
   const platform = reader.text(get(service, "platform"), `${path}.platform`);
   return {
@@ -75,33 +98,11 @@ export function readPlacement(
   };
 }
 
-const ATTRIBUTES =
-  /^(node\.(id|hostname|role|ip|platform\.(os|arch)|labels\.[A-Za-z0-9_./-]+)|engine\.labels\.[A-Za-z0-9_./-]+)$/;
-
 function readConstraint(reader: Reader, node: ComposeNode, path: string): Constraint | undefined {
-  const text = reader.text(node, path) ?? "";
-  const match = /^\s*(\S+?)\s*(==|!=)\s*(.*?)\s*$/.exec(text);
-  if (match === null)
-    return reader.problem(
-      node.at,
-      path,
-      `'${text}' is not a constraint: write node.labels.disk == ssd, or != instead of ==`,
-    );
-  const [, attribute = "", operator, value = ""] = match;
-  if (!ATTRIBUTES.test(attribute)) {
-    return reader.problem(
-      node.at,
-      path,
-      `'${attribute}' is not an attribute of a node: node.id, node.hostname, node.role, node.ip, node.platform.os, node.platform.arch, node.labels.NAME, engine.labels.NAME`,
-    );
-  }
-  if (attribute === "node.role" && (operator === "==") !== (value === "worker"))
-    return reader.problem(
-      node.at,
-      path,
-      `'${text}' fits no node: the coordinator runs no tasks, and every node is a worker. Label one (davit node label n1 main=1) and write node.labels.main == 1`,
-    );
-  return { attribute, operator: operator === "!=" ? "!=" : "==", value };
+  const text = reader.text(node, path);
+  if (text === undefined) return undefined;
+  const parsed = parseConstraint(text);
+  return "problem" in parsed ? reader.problem(node.at, path, parsed.problem) : parsed.constraint;
 }
 
 export function readResources(
@@ -166,9 +167,11 @@ export function readRestart(
   service: MapNode,
   deploy: MapNode | undefined,
   path: string,
+  fallback: RestartPolicy = DEFAULT_RESTART,
 ): RestartPolicy {
   const where = `${path}.deploy.restart_policy`;
   const map = reader.section(get(deploy, "restart_policy"), where, `${PATTERN}.restart_policy`);
+  if (map === undefined && get(service, "restart") === undefined) return fallback;
   if (map === undefined) return readShortRestart(reader, get(service, "restart"), `${path}.restart`);
   return {
     condition: reader.word(get(map, "condition"), `${where}.condition`, ["any", "on-failure", "none"]) ?? "any",

@@ -1,8 +1,18 @@
 // One service of the merged file to its spec: what has no order in its meaning is sorted, so that a spec's identity does not depend on
 // how it was written. Pure but for the files that it names.
 
-import type { ContainerSpec, Mount, PullPolicy, ServiceSpec, TaskTemplate } from "../../core/model/service-spec.ts";
+import type { NextTick } from "../../core/model/job.ts";
+import {
+  type ContainerSpec,
+  type Mount,
+  type PullPolicy,
+  type ServiceSpec,
+  type TaskTemplate,
+  isJobMode,
+} from "../../core/model/service-spec.ts";
+import { JOB_RESTART, jobKeys, readJob } from "../x-davit/job.ts";
 import { readOnLeaseLost } from "../x-davit/on-lease-lost.ts";
+import { readWishes } from "../x-davit/placement.ts";
 import { readSettle } from "../x-davit/settle.ts";
 import type { ReadFile } from "../tree/disk.ts";
 import type { Environment } from "../tree/interpolate.ts";
@@ -32,9 +42,12 @@ export type ServiceContext = {
   /** The project's directory, absolute. */
   readonly directory: string;
   readonly configs: Configs;
+  readonly nextTick: NextTick;
   /** Full name of a declared volume or network; undefined if it is not declared. */
   readonly volumeName: (key: string) => string | undefined;
   readonly networkName: (key: string) => string | undefined;
+  /** Full name of a service of the file; another name stands for itself. */
+  readonly serviceName: (key: string) => string;
 };
 
 export function readService(context: ServiceContext, name: string, map: MapNode): ServiceSpec {
@@ -42,20 +55,34 @@ export function readService(context: ServiceContext, name: string, map: MapNode)
   const path = `services.${name}`;
   reader.keys(map, path, PATTERN);
   const deploy = reader.section(get(map, "deploy"), `${path}.deploy`, `${PATTERN}.deploy`);
+  const extension = reader.section(get(map, "x-davit"), `${path}.x-davit`, `${PATTERN}.x-davit`);
+  const jobs = jobKeys(reader, extension, path);
+  const mode = readMode(reader, map, deploy, jobs, path);
+  const fullName = `${stack}_${name}`;
   return {
-    name: `${stack}_${name}`,
+    name: fullName,
     stack,
     labels: reader.textMap(get(deploy, "labels"), `${path}.deploy.labels`),
-    mode: readMode(reader, map, deploy, path),
-    template: readTemplate(context, map, deploy, path),
+    mode,
+    ...(isJobMode(mode) ? { job: readJob(context, jobs, path) } : {}),
+    template: readTemplate(context, { map, deploy, extension, path, fullName, isJob: isJobMode(mode) }),
     update: readUpdate(reader, deploy, "update_config", path),
     rollback: readUpdate(reader, deploy, "rollback_config", path),
   };
 }
 
-function readTemplate(context: ServiceContext, map: MapNode, deploy: MapNode | undefined, path: string): TaskTemplate {
+type ServiceParts = {
+  readonly map: MapNode;
+  readonly deploy: MapNode | undefined;
+  readonly extension: MapNode | undefined;
+  readonly path: string;
+  readonly fullName: string;
+  readonly isJob: boolean;
+};
+
+function readTemplate(context: ServiceContext, parts: ServiceParts): TaskTemplate {
   const { reader } = context;
-  const extension = reader.section(get(map, "x-davit"), `${path}.x-davit`, `${PATTERN}.x-davit`);
+  const { map, deploy, extension, path, fullName, isJob } = parts;
   const container = readContainer(context, map, path);
   const health = readHealth(reader, get(map, "healthcheck"), get(extension, "health"), path);
   if (container.networkMode === "none" && (health.probe.kind === "http" || health.probe.kind === "tcp"))
@@ -67,8 +94,11 @@ function readTemplate(context: ServiceContext, map: MapNode, deploy: MapNode | u
   return {
     container,
     resources: readResources(reader, map, deploy, path),
-    placement: readPlacement(reader, map, deploy, path),
-    restart: readRestart(reader, map, deploy, path),
+    placement: {
+      ...readPlacement(reader, map, deploy, path),
+      ...readWishes(reader, extension, `${path}.x-davit`, fullName, context.serviceName),
+    },
+    restart: readRestart(reader, map, deploy, path, isJob ? JOB_RESTART : undefined),
     health,
     ports: readPorts(reader, get(map, "ports"), `${path}.ports`).toSorted(
       (a, b) =>

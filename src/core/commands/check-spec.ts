@@ -1,15 +1,11 @@
 // Whether a stack's specifications can be accepted at all: names, numbers, what is mounted and attached, ports that collide for certain,
 // and what davit does not do yet, by name. Every fault is reported at once, with the service it is in. Pure.
 
-import type {
-  PortSpec,
-  ServiceMode,
-  ServiceSpec,
-  StackSpec,
-  TaskTemplate,
-  UpdatePolicy,
-} from "../model/service-spec.ts";
+import type { PortSpec, ServiceSpec, StackSpec, TaskTemplate, UpdatePolicy } from "../model/service-spec.ts";
 import { configFaults } from "./check-configs.ts";
+import { jobFaults, orderFaults } from "./check-jobs.ts";
+import type { CommandContext } from "./command.ts";
+import { namedServiceFaults, placementFaults } from "./check-placement.ts";
 import { type Fault, invalid, refuse } from "./fault.ts";
 
 /** More replicas than ten nodes of a /24 each can hold are a slip of the finger. */
@@ -21,8 +17,8 @@ const SERVICE_NAME = /^[a-z0-9][a-z0-9_.-]{0,62}$/;
 const STACK_NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 const VOLUME_NAME = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$/;
 
-/** Throws one DavitError that lists every fault; its code is that of the gravest. */
-export function checkStack(spec: StackSpec, hashBytes: (bytes: Uint8Array) => string): void {
+/** Throws one DavitError that lists every fault; its code is that of the gravest. `outside`: the services of no stack and of others. */
+export function checkStack(spec: StackSpec, outside: readonly ServiceSpec[], context: CommandContext): void {
   const faults: Fault[] = [];
   if (!STACK_NAME.test(spec.name))
     faults.push(
@@ -38,17 +34,21 @@ export function checkStack(spec: StackSpec, hashBytes: (bytes: Uint8Array) => st
   for (const service of spec.services) {
     if (service.stack !== spec.name)
       faults.push(invalid(service.name, `belongs to stack '${service.stack ?? ""}', not to '${spec.name}'`));
-    faults.push(...serviceFaults(service), ...referenceFaults(service, spec));
+    faults.push(...serviceFaults(service, context), ...referenceFaults(service, spec));
   }
   for (const volume of spec.volumes)
     if (!VOLUME_NAME.test(volume.name)) faults.push(invalid(`volumes.${volume.name}`, "is not a volume name"));
-  faults.push(...configFaults(spec, hashBytes));
+  faults.push(
+    ...namedServiceFaults(spec.services, [...spec.services, ...outside]),
+    ...orderFaults(spec.services, outside),
+    ...configFaults(spec, context.hashBytes),
+  );
   refuse(`deploy ${spec.name}`, faults);
 }
 
 /** Throws like `checkStack`, for one service on its own. */
-export function checkService(what: string, spec: ServiceSpec): void {
-  refuse(what, serviceFaults(spec));
+export function checkService(what: string, spec: ServiceSpec, context: CommandContext): void {
+  refuse(what, serviceFaults(spec, context));
 }
 
 /** Throws `invalid_input` for a number of replicas out of range. */
@@ -68,16 +68,18 @@ function checkUnique(spec: StackSpec): readonly Fault[] {
   });
 }
 
-function serviceFaults(spec: ServiceSpec): readonly Fault[] {
+function serviceFaults(spec: ServiceSpec, context: CommandContext): readonly Fault[] {
   const where = spec.name;
   const faults: Fault[] = [];
   if (!SERVICE_NAME.test(spec.name))
     faults.push(invalid(where, "is not a service name: 1–63 characters of [a-z0-9_.-], the first a letter or digit"));
   if (spec.template.container.image.trim() === "") faults.push(invalid(where, "has no image"));
   faults.push(
-    ...modeFaults(where, spec.mode),
+    ...(spec.mode.kind === "replicated" ? replicaFaults(where, spec.mode.replicas) : []),
+    ...jobFaults(spec, context),
     ...portFaults(where, spec.template.ports),
     ...networkFaults(where, spec.template),
+    ...placementFaults(spec),
     ...policyFaults(where, "update", spec.update),
     ...policyFaults(where, "rollback", spec.rollback),
   );
@@ -103,25 +105,6 @@ function networkFaults(where: string, { container, ports, networks, health }: Ta
   if (mode === "none" && (health.probe.kind === "http" || health.probe.kind === "tcp"))
     faults.push(invalid(where, `has network mode none: no ${health.probe.kind} probe can reach it`));
   return faults;
-}
-
-function modeFaults(where: string, mode: ServiceMode): readonly Fault[] {
-  switch (mode.kind) {
-    case "replicated":
-      return replicaFaults(where, mode.replicas);
-    case "global":
-      return [];
-    case "replicated-job":
-    case "global-job":
-      return [
-        {
-          code: "not_yet",
-          where,
-          message: `mode ${mode.kind} is not there yet`,
-          wayOut: "run it as a replicated service with restart condition 'none' or 'on-failure'",
-        },
-      ];
-  }
 }
 
 function replicaFaults(where: string, replicas: number): readonly Fault[] {

@@ -1,6 +1,7 @@
 // What a command is: a pure function from the committed state to the changes that one request of a user makes, or a DavitError.
 // The commit door runs it on the state of its turn, so what it checked is what it changes. Pure.
 
+import type { NextTick } from "../model/job.ts";
 import type { IdSource } from "../model/ids.ts";
 import type { AuditDraft, Change, EventDraft, RecordKind } from "../model/records.ts";
 import type { State } from "../model/world.ts";
@@ -14,6 +15,7 @@ export type CommandContext = {
   readonly hash: (text: string) => string;
   /** Lower-case hex of SHA-256 over bytes. */
   readonly hashBytes: (bytes: Uint8Array) => string;
+  readonly nextTick: NextTick;
 };
 
 /** The record must still be at this index when the commit happens (0: must not exist). */

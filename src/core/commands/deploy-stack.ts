@@ -4,7 +4,13 @@
 
 import { DavitError } from "../model/errors.ts";
 import type { Network, Service, Volume } from "../model/records.ts";
-import type { NetworkSpec, ServiceSpec, StackSpec, VolumeSpec } from "../model/service-spec.ts";
+import {
+  isJobMode,
+  type NetworkSpec,
+  type ServiceSpec,
+  type StackSpec,
+  type VolumeSpec,
+} from "../model/service-spec.ts";
 import { specHashes } from "../model/spec-hash.ts";
 import type { DeployStepView } from "../model/views.ts";
 import type { State } from "../model/world.ts";
@@ -33,7 +39,7 @@ type Deploy = {
 /** Makes the stack what `spec` says. Throws `invalid_input` with every fault, `conflict`, `already_exists`, `not_yet`, `not_supported`. */
 export function deployStack(spec: StackSpec): Command<DeployResult> {
   return (state, context) => {
-    checkStack(spec, context.hashBytes);
+    checkStack(spec, specsOutside(state, spec.name), context);
     const deploy: Deploy = { state, context, draft: new Draft(), steps: [], stack: spec.name };
     for (const config of spec.configs ?? [])
       if (!state.configFile.has(config.id)) deploy.draft.change({ op: "put", kind: "configFile", record: config });
@@ -95,6 +101,7 @@ function createService(deploy: Deploy, spec: ServiceSpec): void {
     force: 0,
     isRollback: false,
     changeReason: "created",
+    ...(isJobMode(spec.mode) ? { job: { suspended: false, requested: 0 } } : {}),
   };
   draft.create("service", record);
   draft.change({ op: "put", kind: "serviceVersion", record: versionRecord(id, 1, spec, context) });

@@ -2,7 +2,7 @@
 
 import { DavitError } from "../model/errors.ts";
 import type { Service } from "../model/records.ts";
-import type { ServiceSpec } from "../model/service-spec.ts";
+import { isJobMode, type ServiceSpec } from "../model/service-spec.ts";
 import { specHashes } from "../model/spec-hash.ts";
 import type { ServicePatch } from "../model/views.ts";
 import type { State } from "../model/world.ts";
@@ -29,6 +29,15 @@ export function scaleService(input: ServiceRef & { readonly replicas: number }):
   return (state, { nowMs }) => {
     const service = find(state, "scale", input);
     checkReplicas(`scale ${service.name}`, input.replicas);
+    if (isJobMode(service.mode)) {
+      throw new DavitError(
+        "conflict",
+        `scale ${service.name}: it is a job, and its specification says how many completions it has`,
+        {
+          wayOut: "change deploy.replicas in the Compose file, and deploy it",
+        },
+      );
+    }
     if (service.mode.kind !== "replicated") {
       throw new DavitError(
         "conflict",
@@ -58,7 +67,7 @@ export function updateService(input: ServiceRef & { readonly patch: ServicePatch
     const { patch } = input;
     const before = currentVersion(state, service);
     const spec = patched(specOf(state, service), patch);
-    checkService(`update ${service.name}`, spec);
+    checkService(`update ${service.name}`, spec, context);
     const mode = describeMode(service.mode, spec.mode);
     const isNew = specHashes(spec, context.hash).hash !== before.hash;
     const differing = [

@@ -5,6 +5,7 @@
 // `index` is on desired records only: it grows with each change of the desired record, never by observations (it is the ETag). Pure.
 
 import type { ClusterId, NetworkId, NodeId, ServiceId, TaskId, TokenId, VolumeId } from "./ids.ts";
+import type { JobRun, JobState } from "./job.ts";
 import type {
   ConfigFile,
   Labels,
@@ -46,6 +47,8 @@ export type Service = {
   readonly force: number;
   /** Set when the change to `version` was itself a rollback: it is never rolled back by itself. */
   readonly isRollback: boolean;
+  /** Of jobs only: whether it starts no runs by itself, and a number that grows with each run that a user asks for. */
+  readonly job?: { readonly suspended: boolean; readonly requested: number };
   /** What the last change was for: shown in updateStatus. */
   readonly changeReason: string;
 };
@@ -137,6 +140,8 @@ export type Task = {
   readonly serviceId: ServiceId;
   /** 1…n for replicated services; 0 for global ones, whose slot is the node. */
   readonly slot: number;
+  /** Number of the run that it is of; absent for services that are no jobs. */
+  readonly run?: number;
   readonly specVersion: number;
   readonly force: number;
   readonly desired: DesiredState;
@@ -315,6 +320,8 @@ export type RecordKinds = {
   readonly network: Network;
   /** Contents of a config. Key: their SHA-256, so they never change. Written by deploys, dropped by the control loop. */
   readonly configFile: ConfigFile;
+  readonly job: JobState;
+  readonly run: JobRun;
   readonly userToken: UserToken;
   readonly registryLogin: RegistryLogin;
   readonly issuerKey: IssuerKey;

@@ -1,6 +1,8 @@
 // What a user asks for: the specification of one service, validated once at the edge (compose, api) and trusted after that.
 // Durations are milliseconds, sizes bytes, CPUs a fraction of cores. Absent means "the engine's or davit's default". Pure.
 
+import type { JobSpec } from "./job.ts";
+
 export type Labels = Readonly<Record<string, string>>;
 
 export type ServiceSpec = {
@@ -10,6 +12,8 @@ export type ServiceSpec = {
   /** Labels of the service itself; containers do not carry them. */
   readonly labels: Labels;
   readonly mode: ServiceMode;
+  /** Set exactly when the mode is that of a job. */
+  readonly job?: JobSpec;
   /** All that a running task depends on: a change here replaces tasks, a change elsewhere does not. */
   readonly template: TaskTemplate;
   readonly update: UpdatePolicy;
@@ -21,6 +25,11 @@ export type ServiceMode =
   | { readonly kind: "global" }
   | { readonly kind: "replicated-job"; readonly completions: number; readonly concurrency: number }
   | { readonly kind: "global-job" };
+
+/** Whether services of this mode end by themselves. */
+export function isJobMode(mode: ServiceMode): boolean {
+  return mode.kind === "replicated-job" || mode.kind === "global-job";
+}
 
 export type TaskTemplate = {
   readonly container: ContainerSpec;

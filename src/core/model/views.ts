@@ -2,6 +2,7 @@
 // Times are ISO 8601 texts in views. Pure types.
 
 import type { ErrorCode, ErrorDetail } from "./errors.ts";
+import type { JobSchedule, JobSpec, RunCause, RunState } from "./job.ts";
 import type {
   AuditEntry,
   Availability,
@@ -128,6 +129,44 @@ export type ServiceDetailView = ServiceView & {
   readonly spec: ServiceSpec;
   readonly versions: readonly ServiceVersionView[];
   readonly tasks: readonly TaskView[];
+};
+
+/** A service that ends, with where its runs stand. */
+export type JobView = {
+  readonly id: string;
+  readonly index: number;
+  readonly name: string;
+  readonly stack?: string;
+  readonly image: string;
+  readonly mode: ServiceMode;
+  readonly schedule?: JobSchedule;
+  /** Full names of the jobs that it runs after. */
+  readonly after: readonly string[];
+  readonly suspended: boolean;
+  readonly nextRunAt?: string;
+  readonly lastRun?: RunView;
+  /** Numbers of the runs under way. */
+  readonly active: readonly number[];
+};
+export type RunView = {
+  readonly number: number;
+  readonly version: number;
+  readonly cause: RunCause;
+  readonly state: RunState;
+  readonly createdAt: string;
+  readonly endedAt?: string;
+  /** The time of its schedule, and how many earlier ones it stands for. */
+  readonly tickAt?: string;
+  readonly missed?: number;
+  readonly message: string;
+  /** Tasks that completed, and how many are to. */
+  readonly completed: number;
+  readonly wanted: number;
+};
+export type JobDetailView = JobView & {
+  /** Kept runs, the newest first. */
+  readonly runs: readonly RunView[];
+  readonly spec: JobSpec;
 };
 
 export type StackView = {

@@ -12,7 +12,8 @@ export function planHistory(planning: Planning, ended: readonly Task[], keep: nu
   for (const task of oldestFirst.slice(0, Math.max(0, ended.length - keep))) planForget(planning, task);
 }
 
-function planForget(planning: Planning, task: Task): void {
+/** Takes an ended task's traces away. */
+export function planForget(planning: Planning, task: Task): void {
   planning.steps.push({
     kind: "forget",
     taskId: task.id,
@@ -47,7 +48,9 @@ export function planRemoved(planning: Planning, serviceId: ServiceId, tasks: rea
   const versions = [...state.serviceVersion.values()]
     .filter((version) => version.serviceId === serviceId)
     .map((version) => version.id);
-  if (versions.length > 0 || state.rollout.has(serviceId)) planning.steps.push({ kind: "clear", serviceId, versions });
+  const runs = [...state.run.values()].filter((run) => run.serviceId === serviceId).map((run) => run.id);
+  if (versions.length > 0 || state.rollout.has(serviceId) || state.job.has(serviceId) || runs.length > 0)
+    planning.steps.push({ kind: "clear", serviceId, versions, runs });
 }
 
 /** Contents of configs that no kept version of any service mounts. */

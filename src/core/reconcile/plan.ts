@@ -1,14 +1,17 @@
 // The plan: from the world and the time to steps. Planning again after the steps took effect yields what is left to do, and nothing
 // at rest. Deterministic: services and slots are gone through in order, ties end at an id. Pure.
 
-import type { IdSource, NodeId } from "../model/ids.ts";
+import type { IdSource } from "../model/ids.ts";
 import { asId } from "../model/ids.ts";
 import { invariant } from "../model/invariant.ts";
+import type { NextTick } from "../model/job.ts";
+import { isJobMode } from "../model/service-spec.ts";
 import type { Service, Task } from "../model/records.ts";
 import { versionKey, type World } from "../model/world.ts";
 import { isLost } from "./health.ts";
+import { planJob } from "../jobs/plan-job.ts";
 import { planRollout } from "../rollout/rollout.ts";
-import { meets, runsPlatform } from "../schedule/constraint.ts";
+import { eligibleNodes } from "./eligible.ts";
 import { planConfigs, planHistory, planLeftovers, planRemoved } from "./history.ts";
 import { Planning, type ServiceContext } from "./planning.ts";
 import { planSlot, type Slot, slotOf } from "./slots.ts";
@@ -21,15 +24,14 @@ export type Plan = {
 };
 
 /** The steps towards what is desired. Apply them all, in order, then plan again. */
-export function plan(world: World, nowMs: number, newId: IdSource): Plan {
+export function plan(world: World, nowMs: number, newId: IdSource, nextTick: NextTick): Plan {
   const planning = new Planning(world, nowMs, newId);
   const tasksOf = groupTasks(world);
   for (const id of serviceIds(world, tasksOf)) {
     const service = world.state.service.get(id);
     const tasks = tasksOf.get(id) ?? [];
     if (service === undefined) planRemoved(planning, asId<"service">(id), tasks);
-    else if (service.mode.kind === "replicated" || service.mode.kind === "global")
-      planService(planning, service, tasks);
+    else planService(planning, service, tasks, nextTick);
   }
   planConfigs(planning);
   return { steps: planning.steps, wakeAtMs: planning.wakeAtMs };
@@ -46,19 +48,26 @@ function groupTasks(world: World): ReadonlyMap<string, Task[]> {
   return groups;
 }
 
-/** Services that exist, then those of which only traces are left. */
+/** Services that exist, those of higher priority first, then those of which only traces are left. */
 function serviceIds(world: World, tasksOf: ReadonlyMap<string, unknown>): readonly string[] {
   const named = [...world.state.service.values()]
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .map((service) => service.id as string);
+    .map((service) => ({ service, priority: priorityOf(world, service) }))
+    .sort((a, b) => b.priority - a.priority || (a.service.name < b.service.name ? -1 : 1))
+    .map(({ service }) => service.id as string);
   const traces = new Set<string>(tasksOf.keys());
   for (const version of world.state.serviceVersion.values()) traces.add(version.serviceId);
+  for (const run of world.state.run.values()) traces.add(run.serviceId);
   return [...named, ...[...traces].filter((id) => !world.state.service.has(id)).sort()];
 }
 
-function planService(planning: Planning, service: Service, tasks: readonly Task[]): void {
+function priorityOf({ state }: World, { id, version }: Service): number {
+  return state.serviceVersion.get(versionKey(id, version))?.spec.template.placement.priority ?? 0;
+}
+
+function planService(planning: Planning, service: Service, tasks: readonly Task[], nextTick: NextTick): void {
   const version = planning.world.state.serviceVersion.get(versionKey(service.id, service.version));
   invariant(version !== undefined, `service ${service.name} has no version ${service.version}`);
+  if (isJobMode(service.mode)) return planJob(planning, service, version, tasks, nextTick);
   const context: ServiceContext = { service, version, rollout: planning.world.state.rollout.get(service.id), tasks };
   const before = planning.steps.length;
   for (const task of tasks) planning.finishWithdrawal(task);
@@ -77,34 +86,13 @@ function planService(planning: Planning, service: Service, tasks: readonly Task[
 }
 
 function slotsOf(planning: Planning, context: ServiceContext): readonly Slot[] {
-  const { service, tasks } = context;
+  const { service, version, tasks } = context;
   if (service.mode.kind === "replicated") {
     const bySlot = Map.groupBy(tasks, (task) => task.slot);
     return Array.from({ length: service.mode.replicas }, (_, at) => slotOf(planning, at + 1, bySlot.get(at + 1) ?? []));
   }
   const byNode = Map.groupBy(tasks, (task) => task.onlyNode ?? task.nodeId);
-  return eligibleNodes(planning, context).map((id) => slotOf(planning, 0, byNode.get(id) ?? [], id));
-}
-
-/** A global service's nodes: those that meet its placement and take tasks; a paused one keeps what it has. */
-function eligibleNodes(planning: Planning, { version, tasks }: ServiceContext): readonly NodeId[] {
-  const { placement } = version.spec.template;
-  const { state, presence } = planning.world;
-  const has = new Set(tasks.filter((task) => task.desired === "running").map((task) => task.onlyNode ?? task.nodeId));
-  return [...state.node.values()]
-    .filter((node) => {
-      if (node.confirmedDeadAtMs !== undefined || node.availability === "drain") return false;
-      const status = state.nodeStatus.get(node.id);
-      if (status === undefined && !has.has(node.id)) return false;
-      if (
-        !placement.constraints.every((constraint) => meets(constraint, node, status)) ||
-        !runsPlatform(placement.platforms, status)
-      )
-        return false;
-      return has.has(node.id) || (node.availability === "active" && presence.get(node.id) === "ready");
-    })
-    .map((node) => node.id)
-    .sort();
+  return eligibleNodes(planning.world, version, tasks).map((id) => slotOf(planning, 0, byNode.get(id) ?? [], id));
 }
 
 /** Slots beyond the wanted number, and nodes that are no longer eligible. */

@@ -27,6 +27,8 @@ export type NewTask = {
   readonly version: number;
   readonly why: string;
   readonly replaces?: TaskId | undefined;
+  /** Number of the job's run that it is of. */
+  readonly run?: number;
   readonly onlyNode?: NodeId | undefined;
   /** Nodes to take only if no other will do. */
   readonly avoid?: ReadonlySet<NodeId>;
@@ -110,6 +112,7 @@ export class Planning {
       weight: 100,
       ...(input.replaces === undefined ? {} : { replaces: input.replaces }),
       ...(input.onlyNode === undefined ? {} : { onlyNode: input.onlyNode }),
+      ...(input.run === undefined ? {} : { run: input.run }),
     };
     const placement: Placement =
       input.hold === undefined ? this.#place(service, base, made, input.avoid) : { reason: input.hold };

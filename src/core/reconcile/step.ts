@@ -2,6 +2,7 @@
 
 import { assertNever } from "../model/invariant.ts";
 import type { NodeId, TaskId, VolumeId } from "../model/ids.ts";
+import type { JobRun, JobState } from "../model/job.ts";
 import type { Change, EventDraft, HostPort, Rollout, Service, Task } from "../model/records.ts";
 import { type State, versionKey } from "../model/world.ts";
 
@@ -44,7 +45,17 @@ export type Step =
     }
   | { readonly kind: "stable"; readonly service: Service; readonly version: number }
   /** A removed service's last records. */
-  | { readonly kind: "clear"; readonly serviceId: string; readonly versions: readonly string[] }
+  | {
+      readonly kind: "clear";
+      readonly serviceId: string;
+      readonly versions: readonly string[];
+      readonly runs: readonly string[];
+    }
+  /** What the plan has answered of a job. */
+  | { readonly kind: "job"; readonly job: JobState }
+  /** A run begins or ends. */
+  | { readonly kind: "run"; readonly run: JobRun; readonly why: string }
+  | { readonly kind: "forgetRun"; readonly run: JobRun }
   /** Contents that no kept version mounts. */
   | { readonly kind: "dropConfigs"; readonly ids: readonly string[] };
 
@@ -87,7 +98,15 @@ export function changesOf(step: Step, state: State): readonly Change[] {
       return [
         { op: "delete", kind: "rollout", id: step.serviceId },
         ...step.versions.map((id): Change => ({ op: "delete", kind: "serviceVersion", id })),
+        { op: "delete", kind: "job", id: step.serviceId },
+        ...step.runs.map((id): Change => ({ op: "delete", kind: "run", id })),
       ];
+    case "job":
+      return [{ op: "put", kind: "job", record: step.job }];
+    case "run":
+      return [{ op: "put", kind: "run", record: step.run }];
+    case "forgetRun":
+      return [{ op: "delete", kind: "run", id: step.run.id }];
     case "dropConfigs":
       return step.ids.map((id): Change => ({ op: "delete", kind: "configFile", id }));
     default:
@@ -141,7 +160,8 @@ export function taskName(task: Task, state: State): string {
     task.serviceId;
   const nodeId = task.onlyNode ?? task.nodeId;
   const node = nodeId === undefined ? undefined : state.node.get(nodeId);
-  return `${service}.${task.slot === 0 ? (node?.name ?? nodeId ?? "?") : task.slot}`;
+  const run = task.run === undefined ? "" : `.run-${task.run}`;
+  return `${service}${run}.${task.slot === 0 ? (node?.name ?? nodeId ?? "?") : task.slot}`;
 }
 
 /** A sentence of what a step does and why. */
@@ -175,6 +195,12 @@ export function describeStep(step: Step, state: State): string {
       return `version ${step.version} of ${step.service.name} is stable`;
     case "clear":
       return `clear the records of removed service ${step.serviceId}`;
+    case "job":
+      return `the job ${state.service.get(step.job.id)?.name ?? step.job.id} is looked after`;
+    case "run":
+      return `run ${step.run.number} of ${state.service.get(step.run.serviceId)?.name ?? step.run.serviceId}: ${step.run.state}${step.why === "" ? "" : `: ${step.why}`}`;
+    case "forgetRun":
+      return `forget run ${step.run.number} of ${state.service.get(step.run.serviceId)?.name ?? step.run.serviceId}`;
     case "dropConfigs":
       return `drop ${step.ids.length === 1 ? "a config" : `${step.ids.length} configs`} that no kept version mounts`;
     default:
@@ -220,6 +246,17 @@ export function eventOf(step: Step, state: State): EventDraft | undefined {
         message: describeStep(step, state),
       };
     }
+    case "run": {
+      const name = state.service.get(step.run.serviceId)?.name ?? step.run.serviceId;
+      return {
+        type: step.run.state === "running" ? "run.started" : `run.${step.run.state}`,
+        subject: { kind: "service", id: step.run.serviceId, name },
+        message: describeStep(step, state),
+        data: { run: step.run.number },
+      };
+    }
+    case "job":
+    case "forgetRun":
     case "pin":
     case "withdraw":
     case "forget":

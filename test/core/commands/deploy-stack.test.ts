@@ -17,6 +17,7 @@ import {
   type StackSpec,
 } from "../../../src/core/model/service-spec.ts";
 import { applyChanges, emptyState, type MutableState } from "../../../src/core/model/world.ts";
+import { createCalendar } from "../../../src/system/calendar.ts";
 import { plan } from "../../../src/core/reconcile/plan.ts";
 import { commandContext } from "../../fakes/memory-backend.ts";
 import { networkOf, serviceOf, stackOf } from "../../fakes/stacks.ts";
@@ -183,10 +184,10 @@ describe("what a deploy refuses", () => {
       says: "whole number",
     },
     {
-      what: "job modes",
+      what: "a job that says nothing of its runs",
       service: serviceOf("shop", "web", { mode: { kind: "global-job" } }),
-      code: "not_yet",
-      says: "mode global-job",
+      code: "invalid_input",
+      says: "is a global-job and says nothing of its runs",
     },
     {
       what: "on_lease_lost: stop",
@@ -348,7 +349,7 @@ describe("configs", () => {
     run(state, deployStack(mounting(contents("a"))));
     run(state, deployStack(mounting(contents("b"))));
     const planned = (): readonly string[] => {
-      const { steps } = plan({ ...new WorldModel().world(), state }, 2_000, idSourceFrom("x"));
+      const { steps } = plan({ ...new WorldModel().world(), state }, 2_000, idSourceFrom("x"), createCalendar());
       return steps.flatMap((step) => (step.kind === "dropConfigs" ? step.ids : []));
     };
     expect(planned(), "a rollback would need it").toEqual([]);

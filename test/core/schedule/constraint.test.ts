@@ -67,7 +67,7 @@ describe("what a constraint holds for", () => {
     ["node.ip == 192.168.0.0/16", false],
     ["node.ip in (192.168.0.0/16, 10.0.0.8/29)", true],
     ["node.ip == 10.0.*", true],
-  ])("%s: %s", (text, expected) => {
+  ])("says of %s that it is met: %s", (text, expected) => {
     expect(holds(text, labels)).toBe(expected);
   });
 });
@@ -96,7 +96,7 @@ describe("what is wrong with a constraint is said, with what is near", () => {
     ["node.role == manager", /fits no node: the coordinator runs no tasks/],
     ["node.role", /is not a constraint: write node\.labels\.disk == ssd/],
     ["", /is not a constraint/],
-  ])("%s", (text, expected) => {
+  ])("says what is wrong with %s", (text, expected) => {
     expect(problem(text)).toMatch(expected);
   });
 

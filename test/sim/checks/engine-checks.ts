@@ -5,6 +5,7 @@ import type { TaskWork } from "../../../src/core/model/work.ts";
 import { asId } from "../../../src/core/model/ids.ts";
 import type { Box } from "../fakes/machine-engine.ts";
 import type { Host } from "../world/host.ts";
+import { isGood } from "../story/services.ts";
 import { Bystander, type Universe } from "../world/universe.ts";
 import type { Findings } from "./violation.ts";
 
@@ -19,7 +20,7 @@ export class EngineChecks extends Bystander {
   readonly #writtenOn = new Map<string, Set<Host>>();
   /** Machines that a user gave up: what still runs there is counted no more. */
   readonly givenUp = new Set<Host>();
-  /** Containers that were begun. */
+  /** Containers of working programs that were begun: the others end again and again by their nature. */
   starts = 0;
 
   constructor(findings: Findings, universe: Universe) {
@@ -52,7 +53,7 @@ export class EngineChecks extends Bystander {
   }
 
   override started(host: Host, box: Box): void {
-    this.starts += 1;
+    if (isGood(box.request?.task.container.image ?? "")) this.starts += 1;
     this.#findings.check("S6", !this.#ended.has(box), () => `${box.name} on ${host.name} had ended and runs again`);
     const work = box.request?.task;
     if (work === undefined || this.givenUp.has(host)) return;

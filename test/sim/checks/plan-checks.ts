@@ -197,7 +197,8 @@ export class PlanChecks extends Bystander {
     const isDecided = (other: Task): boolean =>
       this.#isHealthy(state, other) || isFinished(state, other) || hasFailed(state, other);
     const changing = this.#slotsOf(state, service).filter(
-      ({ live }) => live.some(isUnderWay) && !live.some((other) => isUnderWay(other) && isDecided(other)),
+      ({ live }) =>
+        live.some(isUnderWay) && !live.some((other) => other.specVersion === service.version && isDecided(other)),
     ).length;
     this.#findings.check(
       "S9",

@@ -17,6 +17,7 @@ import { plan } from "../../../src/core/reconcile/plan.ts";
 import { changesOf, describeStep } from "../../../src/core/reconcile/step.ts";
 import type { Box } from "../fakes/machine-engine.ts";
 import { KEPT_ENTRIES } from "../fakes/sim-store.ts";
+import { isGood } from "../story/services.ts";
 import type { Cluster } from "../world/cluster.ts";
 import type { Host } from "../world/host.ts";
 import { isFinished } from "./plan-checks.ts";
@@ -78,10 +79,6 @@ function serviceShortfalls({ state }: Cluster, service: Service, hosts: readonly
       },
     ];
   return isUnderWay(rollout) ? [unended(service, rollout)] : [];
-}
-
-function isGood(image: string): boolean {
-  return /^(good|slow|stubborn):/.test(image);
 }
 
 /**

@@ -13,10 +13,11 @@ import {
 import type { Life } from "../kernel/scheduler.ts";
 import type { Box, MachineEngine } from "./machine-engine.ts";
 
-/** As the real adapter has them: looks, starts, and what a stop gets beyond its grace. */
+/** As the real adapter has them: looks, starts, what a stop gets beyond its grace, and a pull that says nothing. */
 const CALL_TIMEOUT_MS = 30_000;
 const START_TIMEOUT_MS = 120_000;
 const STOP_MARGIN_MS = 15_000;
+const PULL_SILENCE_MS = 120_000;
 const DEFAULT_GRACE_MS = 10_000;
 
 /** Mean times of the daemon. */
@@ -141,7 +142,7 @@ export class EnginePort implements ContainerEngine {
   pullImage(reference: string): Promise<void> {
     const machine = this.#machine;
     const { pullMs, isMissing } = machine.programOf(reference);
-    return this.#call({ name: "pull", meanMs: pullMs, timeoutMs: 600_000 }, () => {
+    return this.#call({ name: "pull", meanMs: pullMs, timeoutMs: PULL_SILENCE_MS }, () => {
       if (machine.chance.happens(machine.trouble.badPulls))
         throw new EngineError("registry_unreachable", "dial tcp: no route to host");
       if (isMissing === true) throw new EngineError("image_not_found", `${reference} not found`);

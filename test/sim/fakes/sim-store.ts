@@ -216,10 +216,3 @@ function forked(wanted: number, newest: number): DavitError {
     `commit: this coordinator is epoch ${wanted}, the database is at epoch ${newest}`,
   );
 }
-
-/** Changes of a kind, in words, for the journal. */
-export function countsOf(changes: readonly Change[]): string {
-  const counts = new Map<string, number>();
-  for (const { op, kind } of changes) counts.set(`${op} ${kind}`, (counts.get(`${op} ${kind}`) ?? 0) + 1);
-  return [...counts].map(([what, count]) => `${count} ${what}`).join(", ");
-}

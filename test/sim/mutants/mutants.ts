@@ -199,8 +199,8 @@ const PLANS: readonly Mutant[] = [
   {
     name: "constraints are not looked at",
     file: "src/core/schedule/filters.ts",
-    find: "if (failed === undefined) return undefined;",
-    replace: "if (failed !== null) return undefined;",
+    find: "constraints.find((constraint) => !meets(constraint, node, status));",
+    replace: "constraints.find(() => false);",
   },
   {
     name: "what stops no longer counts on its node",
@@ -209,10 +209,10 @@ const PLANS: readonly Mutant[] = [
     replace: 'return task.desired !== "running";',
   },
   {
-    name: "draining waits for a newer version's older twins for ever",
+    name: "what must move waits for a successor that does not work, though a newer one does",
     file: "src/core/reconcile/twins.ts",
-    find: "const staying = working.find((task) => mustMove(planning, task) === undefined);",
-    replace: 'const staying = working.find((task) => task.nodeId === "nowhere");',
+    find: "winner !== undefined && !current.includes(task) && task.specVersion !== nextVersion;",
+    replace: "winner !== undefined && pairs(present).length === 0 && !current.includes(task);",
   },
   {
     name: "a lost node's tasks are not replaced",

@@ -14,7 +14,7 @@ import type { HistoryChecks } from "../checks/history-checks.ts";
 import type { Chance } from "../kernel/chance.ts";
 import type { Cluster } from "../world/cluster.ts";
 import type { Host } from "../world/host.ts";
-import type { ServiceMaker } from "./services.ts";
+import { isGood, type ServiceMaker } from "./services.ts";
 
 const MAX_STACKS = 3;
 
@@ -64,7 +64,7 @@ export class Operator {
     for (const service of this.#cluster.state.service.values()) {
       const { image = "" } =
         this.#cluster.state.serviceVersion.get(versionKey(service.id, service.version))?.spec.template.container ?? {};
-      if (/^(good|slow|stubborn):/.test(image)) continue;
+      if (isGood(image)) continue;
       const patch = { image: this.#maker.image("good"), command: ["run"] };
       void this.run(`mend ${service.name}`, updateService({ ref: service.id, patch }));
     }

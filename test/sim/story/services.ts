@@ -19,6 +19,11 @@ export type Character = "good" | "slow" | "stubborn" | "exits" | "sick" | "missi
 const GOOD: readonly Character[] = ["good", "good", "slow", "stubborn"];
 const ANY: readonly Character[] = [...GOOD, "good", "good", "exits", "sick", "missing"];
 
+/** Whether the program in an image works, by its name. */
+export function isGood(image: string): boolean {
+  return /^(good|slow|stubborn):/.test(image);
+}
+
 export class ServiceMaker {
   readonly #universe: Universe;
   readonly #chance: Chance;

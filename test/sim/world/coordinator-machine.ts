@@ -1,6 +1,7 @@
 // One machine with a coordinator's data, and the real coordinator on it: store, epoch, commit door, trust, loops and sessions, put together as
 // src/coordinator/main.ts does, with the simulation's ports. It is killed, loses its power, is started again.
 
+import { nextTick } from "../fakes/calendar.ts";
 import { beginEpoch, clusterOf } from "../../../src/coordinator/begin.ts";
 import { CommitDoor } from "../../../src/coordinator/commit-door.ts";
 import { Coordinator } from "../../../src/coordinator/coordinator.ts";
@@ -142,6 +143,7 @@ export class CoordinatorMachine implements Station {
       clock,
       random: chance.fork("plan").port,
       hasher: simHasher,
+      nextTick,
       log,
       dialer: this.#dialer(life),
       reconnectMs: nextReconnectMs,
@@ -177,6 +179,7 @@ export class CoordinatorMachine implements Station {
       newId: idSourceFrom(idFromBytes(this.chance.port.bytes(ID_BYTES))),
       hash: (text) => simHasher.hash(text),
       hashBytes: (bytes) => simHasher.hashBytes(bytes),
+      nextTick,
     };
     return running.door.commit((state) => command(state, context));
   }
