@@ -3,7 +3,7 @@
 
 import { DavitError } from "../../../src/core/model/errors.ts";
 import type { Epoch } from "../../../src/core/model/lease.ts";
-import type { AuditEntry, Change, DavitEvent } from "../../../src/core/model/records.ts";
+import type { AuditEntry, DavitEvent } from "../../../src/core/model/records.ts";
 import { applyChanges, copyState, emptyState, type MutableState } from "../../../src/core/model/world.ts";
 import type { Commit, Committed, Guard, Loaded, Store } from "../../../src/ports/store.ts";
 import type { Chance } from "../kernel/chance.ts";
