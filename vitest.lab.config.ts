@@ -1,14 +1,14 @@
 import { defineConfig } from "vitest/config";
+import { TEST_LABS } from "./test/lab/lab.ts";
 import { sqlText } from "./vitest.config.ts";
 
-// Real hosts on a small machine: one file at a time, with time for engines to start.
+// Real hosts on a small machine: as many files at a time as there are labs, with time for engines to start.
 export default defineConfig({
   plugins: [sqlText],
   test: {
     pool: "threads",
     isolate: false,
-    maxWorkers: 1,
-    fileParallelism: false,
+    maxWorkers: TEST_LABS,
     include: ["test/lab/**/*.test.ts"],
     globalSetup: ["test/lab/global-setup.ts"],
     testTimeout: 120_000,

@@ -6,11 +6,11 @@ import { cpSync, rmSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { NodeView, ServiceDetailView } from "../../src/core/model/views.ts";
 import { type Cluster, CoordinatorProcess, joinNodes, startCluster, waitUntil } from "./cluster.ts";
-import { Lab, placeFrom, TEST_PLACE } from "./lab.ts";
+import { testLab } from "./lab.ts";
 import { mustRun } from "./run-command.ts";
 import { LabStack } from "./stack.ts";
 
-const lab = new Lab(placeFrom(process.env, TEST_PLACE));
+const lab = testLab();
 let cluster: Cluster;
 
 beforeAll(async () => {

@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { NodeView, TaskView } from "../../src/core/model/views.ts";
 import { BINARY, cleanLab, waitUntil } from "./cluster.ts";
-import { Lab, placeFrom, TEST_PLACE } from "./lab.ts";
+import { testLab } from "./lab.ts";
 import { type CommandResult, mustRun, runCommand } from "./run-command.ts";
 
-const lab = new Lab(placeFrom(process.env, TEST_PLACE));
+const lab = testLab();
 const home = mkdtempSync(join(tmpdir(), "davit-home-"));
 
 beforeAll(async () => {

@@ -1,9 +1,9 @@
 // The lab itself: what every other lab test takes for granted.
 
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Lab, placeFrom, TEST_PLACE } from "./lab.ts";
+import { testLab } from "./lab.ts";
 
-const lab = new Lab(placeFrom(process.env, TEST_PLACE));
+const lab = testLab();
 
 beforeAll(async () => {
   await lab.down();

@@ -31,8 +31,8 @@ export function placeFrom(env: Readonly<Record<string, string | undefined>>, usu
   };
 }
 
-/** The tests' lab: not the demo's, which may be running beside it. */
-export const TEST_PLACE: LabPlace = {
+/** The tests' first lab: not the demo's, which may be running beside it. */
+const TEST_PLACE: LabPlace = {
   directory: "/var/lib/davit-lab-test",
   bridge: "davitlab1",
   subnet: "10.78.0.0/24",
@@ -47,6 +47,17 @@ export const BENCH_PLACE: LabPlace = {
   bridge: "davitlab2",
   subnet: "10.77.0.0/24",
 };
+
+/** Files of lab tests that run at once, each in a lab of its own: they mostly wait for engines, and two cores bear no third. */
+export const TEST_LABS = 2;
+
+/** The lab of one of the tests' workers, 1 to TEST_LABS; in a test: of the worker that runs it. */
+export function testLab(worker = Number(process.env["VITEST_POOL_ID"] ?? 1)): Lab {
+  const first = placeFrom(process.env, TEST_PLACE);
+  if (worker === 1) return new Lab(first);
+  const subnet = first.subnet.replace(/(\d+)\.0\/24$/, (_, third: string) => `${Number(third) + worker - 1}.0/24`);
+  return new Lab({ directory: `${first.directory}-${worker}`, bridge: `${first.bridge}w${worker}`, subnet });
+}
 
 /** One lab. Every call throws with the script's words when it fails. */
 export class Lab {

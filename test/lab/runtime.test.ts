@@ -8,11 +8,11 @@ import { KEYS } from "../../src/compose/keys/table.ts";
 import type { TaskView } from "../../src/core/model/views.ts";
 import { type Cluster, startCluster, waitUntil } from "./cluster.ts";
 import { SHOWN, SHOWN_APART, UNSHOWN } from "./runtime/looks.ts";
-import { Lab, placeFrom, TEST_PLACE } from "./lab.ts";
+import { testLab } from "./lab.ts";
 import type { CommandResult } from "./run-command.ts";
 import { fetchPage, LabStack } from "./stack.ts";
 
-const lab = new Lab(placeFrom(process.env, TEST_PLACE));
+const lab = testLab();
 const FIXTURE = join(import.meta.dirname, "runtime");
 let cluster: Cluster;
 let folder: string;

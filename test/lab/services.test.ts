@@ -3,10 +3,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { DeployView, EventView, ServiceDetailView } from "../../src/core/model/views.ts";
 import { type Cluster, startCluster, waitUntil } from "./cluster.ts";
-import { Lab, placeFrom, TEST_PLACE } from "./lab.ts";
+import { testLab } from "./lab.ts";
 import { fetchPage, LabStack } from "./stack.ts";
 
-const lab = new Lab(placeFrom(process.env, TEST_PLACE));
+const lab = testLab();
 let cluster: Cluster;
 
 beforeAll(async () => {

@@ -10,9 +10,9 @@ import type { StepProgress } from "../../src/ssh/bootstrap/steps.ts";
 import type { UserAccess } from "../../src/ssh/bootstrap/user-connection.ts";
 import { HandshakeGates } from "../../src/ssh/gate.ts";
 import { createKeyPair } from "../../src/ssh/key-pair.ts";
-import { Lab, placeFrom, TEST_PLACE } from "./lab.ts";
+import { testLab } from "./lab.ts";
 
-export const lab = new Lab(placeFrom(process.env, TEST_PLACE));
+export const lab = testLab();
 
 /** A bare host, new: whatever an earlier test left is gone. Gives its address. */
 export async function newHost(name: string): Promise<string> {
