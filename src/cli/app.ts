@@ -32,10 +32,12 @@ import { registryLogout } from "./registry/logout.ts";
 import { registryLs } from "./registry/ls.ts";
 import { renderError, renderErrorAsJson } from "./render/error.ts";
 import { serviceExec } from "./service/exec.ts";
+import { serviceExplain } from "./service/explain.ts";
 import { serviceInspect } from "./service/inspect.ts";
 import { serviceLogs } from "./service/logs.ts";
 import { serviceLs } from "./service/ls.ts";
 import { servicePs } from "./service/ps.ts";
+import { serviceRestart } from "./service/restart.ts";
 import { serviceRm } from "./service/rm.ts";
 import { serviceRollback } from "./service/rollback.ts";
 import { serviceScale } from "./service/scale.ts";
@@ -79,6 +81,8 @@ const SERVICE: Routes = {
   scale: serviceScale,
   update: serviceUpdate,
   rollback: serviceRollback,
+  restart: serviceRestart,
+  explain: serviceExplain,
   exec: serviceExec,
   rm: serviceRm,
 };

@@ -63,6 +63,7 @@ function readers(transport: Transport) {
     nodeState: (ref) => get<unknown>(transport, at("nodes", ref, "/state")),
     services: (filter = {}) => get<readonly views.ServiceView[]>(transport, "/v1/services", filter),
     service: (ref) => get<views.ServiceDetailView>(transport, at("services", ref)),
+    explain: (ref) => get<views.ServiceExplainView>(transport, at("services", ref, "/explain")),
     serviceTasks: (ref, options = {}) =>
       get<readonly views.TaskView[]>(transport, at("services", ref, "/tasks"), options),
     jobs: (filter = {}) => get<readonly views.JobView[]>(transport, "/v1/jobs", filter),
@@ -105,6 +106,8 @@ function serviceCalls(transport: Transport) {
         options.to === undefined ? {} : { to: options.to },
         options,
       ),
+    restart: (ref, options) =>
+      send<views.ServiceView>(transport, "POST", at("services", ref, "/restart"), undefined, options),
     removeService: (ref, options) =>
       send<views.ServiceView>(transport, "DELETE", at("services", ref), undefined, options),
     runJob: (ref, options) => send<views.JobView>(transport, "POST", at("jobs", ref, "/run"), undefined, options),

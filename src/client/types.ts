@@ -19,6 +19,7 @@ import type {
   RegistryRequest,
   RegistryView,
   ServiceDetailView,
+  ServiceExplainView,
   ServicePatch,
   ServiceView,
   StackDetailView,
@@ -111,6 +112,10 @@ export interface DavitClient {
   serviceTasks(ref: string, options?: { readonly all?: boolean }): Promise<readonly TaskView[]>;
   scale(ref: string, replicas: number, options?: IfMatch): Promise<ServiceView>;
   updateService(ref: string, patch: ServicePatch, options?: IfMatch): Promise<ServiceView>;
+  /** New tasks of the same version, within the update policy. */
+  restart(ref: string, options?: IfMatch): Promise<ServiceView>;
+  /** For every node why a task of the service would go there, or why not. */
+  explain(ref: string): Promise<ServiceExplainView>;
   /** Absent `to`: the previous version. */
   rollback(ref: string, options?: IfMatch & { readonly to?: number }): Promise<ServiceView>;
   removeService(ref: string, options?: IfMatch): Promise<ServiceView>;

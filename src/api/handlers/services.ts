@@ -1,6 +1,12 @@
 // Handlers: services.
 
-import { removeService, rollbackService, scaleService, updateService } from "../../core/commands/services.ts";
+import {
+  removeService,
+  restartService,
+  rollbackService,
+  scaleService,
+  updateService,
+} from "../../core/commands/services.ts";
 import { resolveService } from "../../core/commands/resolve.ts";
 import type { Service, Task } from "../../core/model/records.ts";
 import type { ServiceView } from "../../core/model/views.ts";
@@ -9,6 +15,7 @@ import { type Api, bind, bindRaw, mutate, requireStack } from "../bind.ts";
 import type { Actor, Parts } from "../context.ts";
 import { logStream } from "../log-stream.ts";
 import * as routes from "../routes/services.ts";
+import { explainView } from "../views/explain.ts";
 import { countService, serviceDetailView, serviceView, serviceViews } from "../views/services.ts";
 import { compareTasks, isPresent, taskView } from "../views/tasks.ts";
 
@@ -62,6 +69,9 @@ function bindReads(api: Api): void {
     },
     { isCached: true },
   );
+  bind(api, routes.explainService, ({ params }) =>
+    explainView(backend.world(), backend.nowMs(), find(parts, params.ref)),
+  );
   bindRaw(api, routes.getServiceLogs, ({ params, query, actor }) => {
     const { id } = find(parts, params.ref);
     return logStream(parts, actor, query, (task) => task.serviceId === id);
@@ -103,6 +113,15 @@ function bindChanges(api: Api): void {
         parts,
         (await mutate(parts, actor, "service.rollback", rollbackService({ ref, ifMatch, to: body.to }))).result,
       );
+    },
+    { etag },
+  );
+  bind(
+    api,
+    routes.restartService,
+    async ({ params, actor, ifMatch }) => {
+      const ref = allowed(parts, actor, "service.restart", params.ref);
+      return view(parts, (await mutate(parts, actor, "service.restart", restartService({ ref, ifMatch }))).result);
     },
     { etag },
   );

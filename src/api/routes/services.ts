@@ -2,7 +2,7 @@
 
 import { z } from "@hono/zod-openapi";
 import { rollbackSchema, scaleSchema, servicePatchSchema } from "../schemas/requests.ts";
-import { serviceDetailSchema, serviceSchema, taskSchema } from "../schemas/views.ts";
+import { serviceDetailSchema, serviceExplainSchema, serviceSchema, taskSchema } from "../schemas/views.ts";
 import { endpoint, flag, number, refParams } from "./endpoint.ts";
 
 const ref = { params: refParams } as const;
@@ -34,6 +34,16 @@ export const getService = endpoint({
   answer: serviceDetailSchema,
 });
 
+export const explainService = endpoint({
+  ...ref,
+  method: "get",
+  path: "/v1/services/{ref}/explain",
+  id: "explainService",
+  summary: "For every node why a task of the service would go there, or why not",
+  access: "read",
+  answer: serviceExplainSchema,
+});
+
 export const scaleService = endpoint({
   ...ref,
   method: "post",
@@ -53,6 +63,16 @@ export const updateService = endpoint({
   summary: "Changes parts of the specification, or replaces all tasks by force",
   access: "deploy",
   body: servicePatchSchema,
+  answer: serviceSchema,
+});
+
+export const restartService = endpoint({
+  ...ref,
+  method: "post",
+  path: "/v1/services/{ref}/restart",
+  id: "restartService",
+  summary: "Replaces all tasks by new ones of the same version, within the update policy",
+  access: "deploy",
   answer: serviceSchema,
 });
 

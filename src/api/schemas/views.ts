@@ -107,6 +107,27 @@ export const taskSchema: z.ZodType<views.TaskView> = z
   })
   .openapi("Task");
 
+export const serviceExplainSchema: z.ZodType<views.ServiceExplainView> = z
+  .object({
+    service: text,
+    serviceId: text,
+    task: optional(text),
+    summary: text,
+    waiting: z.array(z.object({ reason: text, tasks: z.array(text) })),
+    nodes: z.array(
+      z.object({
+        node: text,
+        nodeId: text,
+        takes: z.boolean(),
+        reason: text,
+        rank: optional(whole),
+        scores: z.array(z.object({ name: text, value: z.number() })),
+        tasks: whole,
+      }),
+    ),
+  })
+  .openapi("ServiceExplain");
+
 const updateStatus = z.object({
   state: z.enum(["updating", "paused", "completed", "rollback_started", "rollback_paused", "rollback_completed"]),
   startedAt: time,

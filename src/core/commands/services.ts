@@ -90,6 +90,27 @@ export function updateService(input: ServiceRef & { readonly patch: ServicePatch
   };
 }
 
+/** Replaces every task by a new one of the same version, within the update policy. Throws `conflict` for a job. */
+export function restartService(input: ServiceRef): Command<Service> {
+  return (state, { nowMs }) => {
+    const service = find(state, "restart", input);
+    if (isJobMode(service.mode))
+      throw new DavitError("conflict", `restart ${service.name}: it is a job, and its tasks end by themselves`, {
+        wayOut: `run it once more: davit job run ${service.name}`,
+      });
+    const draft = new Draft();
+    const next = draft.replace("service", service, {
+      ...service,
+      force: service.force + 1,
+      isRollback: false,
+      changeReason: "restarted by request",
+      updatedAtMs: nowMs,
+    });
+    draft.event(serviceEvent("service.restarted", next, "its tasks are replaced within the update policy"));
+    return draft.finish(next);
+  };
+}
+
 /** Goes back to an earlier version, by default the previous one. The number of replicas stays as it is. */
 export function rollbackService(input: ServiceRef & { readonly to?: number | undefined }): Command<Service> {
   return (state, { nowMs }) => {

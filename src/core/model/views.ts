@@ -131,6 +131,33 @@ export type ServiceDetailView = ServiceView & {
   readonly tasks: readonly TaskView[];
 };
 
+/** For each node why a task of the service would go there or not. */
+export type ServiceExplainView = {
+  readonly service: string;
+  readonly serviceId: string;
+  /** The task that waits and that the answer is about; absent: one more task of the service. */
+  readonly task?: string;
+  /** One sentence: where it would go, or why nowhere. */
+  readonly summary: string;
+  /** Why tasks wait, the most frequent reason first, with their names. */
+  readonly waiting: readonly { readonly reason: string; readonly tasks: readonly string[] }[];
+  /** Takers by rank, then the others by name. */
+  readonly nodes: readonly NodeExplainView[];
+};
+export type NodeExplainView = {
+  readonly node: string;
+  readonly nodeId: string;
+  readonly takes: boolean;
+  /** What the node lacks; empty if it would take the task. */
+  readonly reason: string;
+  /** Takers are numbered from 1, the best first. */
+  readonly rank?: number;
+  /** What ranks the takers, the weightiest first: less is better. */
+  readonly scores: readonly { readonly name: string; readonly value: number }[];
+  /** Tasks of the service that are to run there. */
+  readonly tasks: number;
+};
+
 /** A service that ends, with where its runs stand. */
 export type JobView = {
   readonly id: string;

@@ -4,6 +4,7 @@ import type { NodeId } from "../model/ids.ts";
 import type { Task, TaskStatus } from "../model/records.ts";
 import type { TaskTemplate } from "../model/service-spec.ts";
 import { type State, versionKey, type World } from "../model/world.ts";
+import { failedAttempts } from "../schedule/ledger.ts";
 
 /** The template that a task was made from. */
 export function templateOf(state: State, task: Task): TaskTemplate | undefined {
@@ -55,11 +56,7 @@ export function isHealthy(world: World, task: Task): boolean {
 
 /** An attempt of it failed, whatever came after. One that the host or the engine ended, by a reboot, is no failure of the task. */
 export function hasFailed(status: TaskStatus | undefined): boolean {
-  if (status === undefined) return false;
-  if (status.state === "running" && status.healthy === false) return true;
-  const isOver = status.state === "failed" || status.state === "rejected";
-  const ended = isOver ? status.attempt : status.attempt - 1;
-  return ended > (status.interrupted ?? 0);
+  return (status?.state === "running" && status.healthy === false) || failedAttempts(status) > 0;
 }
 
 /** It ended as its restart policy lets it end, and is left at that. */

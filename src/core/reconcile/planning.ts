@@ -5,8 +5,8 @@ import type { IdSource, NodeId, ServiceId, TaskId } from "../model/ids.ts";
 import { invariant } from "../model/invariant.ts";
 import type { Rollout, Service, ServiceVersion, Task } from "../model/records.ts";
 import { versionKey, type World } from "../model/world.ts";
-import { volumeNames, type Wanted } from "../schedule/filters.ts";
-import { isEnded, isOver, Ledger, makeOf } from "../schedule/ledger.ts";
+import { volumeNames, wantedOf } from "../schedule/filters.ts";
+import { isEnded, isOver, Ledger } from "../schedule/ledger.ts";
 import { makeRoom, place, type Placement } from "../schedule/place.ts";
 import { isLost, isOnLostNode } from "./health.ts";
 import { type Step, taskName } from "./step.ts";
@@ -219,23 +219,4 @@ export class Planning {
       this.ledger.pin(volume.name, nodeId);
     }
   }
-}
-
-/** What a task asks of nodes. A slot counts for replicated services only. */
-function wantedOf(
-  { id: serviceId, mode }: Service,
-  { spec: { template }, templateHash }: ServiceVersion,
-  task: { readonly force: number; readonly slot: number | undefined; readonly onlyNode?: NodeId | undefined },
-  avoid: ReadonlySet<NodeId>,
-): Wanted {
-  const make = makeOf(serviceId, templateHash, task.force);
-  return {
-    serviceId,
-    make,
-    template,
-    mode,
-    avoid,
-    ...(task.slot === undefined || task.slot === 0 ? {} : { slot: task.slot }),
-    ...(task.onlyNode === undefined ? {} : { onlyNode: task.onlyNode }),
-  };
 }

@@ -2,18 +2,20 @@
 // node gives the reason, so the order is from what an operator would change first to what is only full. Pure.
 
 import type { NodeId, ServiceId } from "../model/ids.ts";
+import type { Service, ServiceVersion } from "../model/records.ts";
 import type { ServiceMode, TaskTemplate } from "../model/service-spec.ts";
 import type { World } from "../model/world.ts";
 import { hasFreeAddress } from "./address.ts";
 import { type Company, missingCompany, unwantedCompany } from "./company.ts";
 import { describeUnmet, meets, runsPlatform } from "./constraint.ts";
-import type { Ledger, Make, NodeUse, Pin } from "./ledger.ts";
+import { type Ledger, type Make, makeOf, type NodeUse, type Pin } from "./ledger.ts";
 
 /** A node lost twice within it gets nothing new until it has passed. */
 export const FLAPPING_WINDOW_MS = 600_000;
 
 export type Wanted = {
   readonly serviceId: ServiceId;
+  readonly version: number;
   /** Tasks of the same make: those that stay when a rollout is over, and so the ones to spread. */
   readonly make: Make;
   readonly template: TaskTemplate;
@@ -25,6 +27,26 @@ export type Wanted = {
   /** A global service's task is for this node alone. */
   readonly onlyNode?: NodeId;
 };
+
+/** What a task asks of nodes. A slot counts for replicated services only. */
+export function wantedOf(
+  { id: serviceId, mode }: Service,
+  { version, spec: { template }, templateHash }: ServiceVersion,
+  task: { readonly force: number; readonly slot: number | undefined; readonly onlyNode?: NodeId | undefined },
+  avoid: ReadonlySet<NodeId>,
+): Wanted {
+  const make = makeOf(serviceId, templateHash, task.force);
+  return {
+    serviceId,
+    version,
+    make,
+    template,
+    mode,
+    avoid,
+    ...(task.slot === undefined || task.slot === 0 ? {} : { slot: task.slot }),
+    ...(task.onlyNode === undefined ? {} : { onlyNode: task.onlyNode }),
+  };
+}
 
 /** One question: may this task go to that node? What it needs is looked up once. */
 export type Asking = {

@@ -36,6 +36,17 @@ export function makeOf(serviceId: ServiceId, templateHash: string, force: number
   return `${serviceId}/${force}/${templateHash}`;
 }
 
+/** Failed attempts of one version on one node, within this time, after which the node is taken last for it. */
+const SEVERAL_FAILURES = 3;
+const FAILURES_COUNT_MS = 600_000;
+
+/** How many attempts of a task failed; those that the host or the engine ended do not count. */
+export function failedAttempts(status: TaskStatus | undefined): number {
+  if (status === undefined) return 0;
+  const isOver = status.state === "failed" || status.state === "rejected";
+  return Math.max(0, (isOver ? status.attempt : status.attempt - 1) - (status.interrupted ?? 0));
+}
+
 /** One node, with what is taken on it. */
 export type NodeUse = {
   readonly node: Node;
@@ -65,6 +76,8 @@ export class Ledger {
   readonly #settled = new Map<ServiceId, number>();
   #byName: ReadonlyMap<string, ServiceId> | undefined;
   #bySlot: ReadonlyMap<string, readonly Task[]> | undefined;
+  readonly #failing = new Map<string, ReadonlySet<NodeId>>();
+  #byVersion: ReadonlyMap<string, readonly Task[]> | undefined;
   #byNode: ReadonlyMap<NodeId | undefined, readonly Task[]> | undefined;
 
   constructor(state: State) {
@@ -110,6 +123,23 @@ export class Ledger {
       (task) => task.nodeId,
     );
     return this.#byNode.get(id) ?? [];
+  }
+
+  /** Nodes on which a version failed several times of late, in whatever slots: what is wrong may be the node. */
+  failingNodes(id: ServiceId, version: number, nowMs: number): ReadonlySet<NodeId> {
+    const key = versionKey(id, version);
+    const known = this.#failing.get(key);
+    if (known !== undefined) return known;
+    this.#byVersion ??= Map.groupBy(this.#state.task.values(), (task) => versionKey(task.serviceId, task.specVersion));
+    const counts = new Map<NodeId, number>();
+    for (const task of this.#byVersion.get(key) ?? []) {
+      if (task.nodeId === undefined || nowMs - (task.endedAtMs ?? nowMs) > FAILURES_COUNT_MS) continue;
+      const failed = failedAttempts(this.#state.taskStatus.get(task.id));
+      if (failed > 0) counts.set(task.nodeId, (counts.get(task.nodeId) ?? 0) + failed);
+    }
+    const found = new Set([...counts].flatMap(([nodeId, count]) => (count >= SEVERAL_FAILURES ? [nodeId] : [])));
+    this.#failing.set(key, found);
+    return found;
   }
 
   /** Keeps resources on a node for a task that will get them when others have ended. */

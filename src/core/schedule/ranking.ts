@@ -2,6 +2,7 @@
 // strategy is a list of scores after those that every service has. Pure.
 
 import type { PlacementStrategy } from "../model/service-spec.ts";
+import type { World } from "../model/world.ts";
 import { attributeOf } from "./attribute.ts";
 import { unmetWishes } from "./company.ts";
 import type { Asking } from "./filters.ts";
@@ -19,9 +20,13 @@ const BUSY = 0.9;
 
 /** The scores of a task, the weightiest first. */
 export function scoresOf(asking: Asking): readonly Score[] {
-  const { wanted, company } = asking;
+  const { wanted, company, ledger, nowMs } = asking;
   const { placement } = wanted.template;
-  const failed: Score = { name: "failed there", of: ({ node }) => (wanted.avoid.has(node.id) ? 1 : 0) };
+  const failing = ledger.failingNodes(wanted.serviceId, wanted.version, nowMs);
+  const failed: Score = {
+    name: "failed there",
+    of: ({ node }) => (wanted.avoid.has(node.id) || failing.has(node.id) ? 1 : 0),
+  };
   const hasWishes = [...company.near, ...company.apart].some(({ required }) => !required);
   return [
     failed,
@@ -42,19 +47,24 @@ export function ranking(scores: readonly Score[]): (a: NodeUse, b: NodeUse) => b
   };
 }
 
+/** What is measured on a node as a fraction of what it has: the larger of processors and memory; 0 while nothing is known. */
+function busyFraction({ measured }: World, { node, status }: NodeUse): number {
+  const now = measured.get(node.id);
+  if (now === undefined) return 0;
+  const memory = now.memoryUsedBytes / (status?.resources.memoryBytes || Number.POSITIVE_INFINITY);
+  return Math.max(now.cpuFraction, memory);
+}
+
 /**
  * The emptiest: fewest tasks of the same make first, because an update's older ones are going to leave, then fewest of the service.
- * What is reserved and measured counts in steps: below a tenth of a node, or a quarter of its processors, the difference is noise.
+ * What is reserved and measured counts in steps: below a tenth of a node reserved, or a quarter of it busy, the difference is noise.
  */
 function spread({ world, wanted }: Asking): readonly Score[] {
   return [
     { name: "tasks of the same version", of: ({ byMake }) => byMake.get(wanted.make) ?? 0 },
     { name: "tasks of the service", of: ({ byService }) => byService.get(wanted.serviceId) ?? 0 },
     { name: "tenths reserved", of: (use) => Math.floor(reservedFraction(use) * 10) },
-    {
-      name: "quarters of its processors busy",
-      of: ({ node }) => Math.floor((world.measured.get(node.id)?.cpuFraction ?? 0) * 4),
-    },
+    { name: "quarters busy", of: (use) => Math.floor(busyFraction(world, use) * 4) },
     { name: "tasks", of: ({ tasks }) => tasks },
   ];
 }
@@ -64,12 +74,7 @@ function binpack({ world }: Asking): readonly Score[] {
   return [
     {
       name: "busy",
-      of: ({ node, status }) => {
-        const measured = world.measured.get(node.id);
-        if (measured === undefined) return 0;
-        const memory = measured.memoryUsedBytes / (status?.resources.memoryBytes || Number.POSITIVE_INFINITY);
-        return measured.cpuFraction >= BUSY || memory >= BUSY ? 1 : 0;
-      },
+      of: (use) => (busyFraction(world, use) >= BUSY ? 1 : 0),
     },
     { name: "hundredths not reserved", of: (use) => 100 - Math.floor(reservedFraction(use) * 100) },
     { name: "fewer tasks", of: ({ tasks }) => -tasks },

@@ -14,6 +14,7 @@ function wanted(from: TaskTemplate, changes: Partial<Wanted> = {}): Wanted {
   const make = makeOf(WEB, JSON.stringify(from), 0);
   return {
     serviceId: WEB,
+    version: 1,
     make,
     template: from,
     mode: { kind: "replicated", replicas: 1 },

@@ -83,6 +83,35 @@ describe("strategies", () => {
   });
 });
 
+test("spread takes the node with the most memory left by measurement of nodes that are otherwise equal", () => {
+  const world = nodes(2);
+  const figures = { cpuFraction: 0, diskFreeBytes: 1, diskTotalBytes: 1 };
+  world.measured.set(nodeId("n1"), { ...figures, memoryUsedBytes: 7_000_000_000 });
+  world.deploy("web", replicated(1), template());
+  world.run(2_000);
+  expect(placesOf(world, "web")).toEqual(["n2"]);
+  expectRest(world);
+});
+
+test("a node where a version failed several times is taken last for its other slots too, for ten minutes", () => {
+  const world = nodes(2);
+  world.deploy("web", replicated(1), template());
+  world.run(2_000);
+  const [task] = world.running("web");
+  if (task === undefined) expect.fail("no task");
+  expect(task.nodeId).toBe("n1");
+  world.status(task.id, { attempt: 4, healthy: true });
+  world.scale("web", 3);
+  world.run(3_000);
+  expect(placesOf(world, "web")).toEqual(["n1", "n2", "n2"]);
+  // the failures are history, and old
+  world.status(task.id, { attempt: 1 });
+  world.scale("web", 4);
+  world.run(3_000);
+  expect(placesOf(world, "web")).toEqual(["n1", "n1", "n2", "n2"]);
+  expectRest(world);
+});
+
 test("a node where a slot's task of this version just failed comes last, even against binpack", () => {
   const world = nodes(2);
   const binpacked = placing({ strategy: "binpack" });
