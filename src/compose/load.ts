@@ -6,7 +6,7 @@ import type { NextTick } from "../core/model/job.ts";
 import type { StackSpec } from "../core/model/service-spec.ts";
 import { type BuildSpec, readBuild } from "./spec/build.ts";
 import { Configs } from "./spec/configs.ts";
-import { checkDependencies } from "./spec/dependencies.ts";
+import { readDependencies, withDependencies } from "./spec/dependencies.ts";
 import { readNetworks } from "./spec/networks.ts";
 import { named, Reader } from "./spec/reader.ts";
 import { readService } from "./spec/service.ts";
@@ -81,7 +81,7 @@ function readStack(
   for (const [key, { node }] of named(reader.map(get(merged, "secrets"), "secrets")))
     reader.section(node, `secrets.${key}`, "secrets.*");
   const all = new Set(reader.map(get(merged, "services"), "services")?.entries.keys());
-  const services = chosen.map(([key, map]) =>
+  const specs = chosen.map(([key, map]) =>
     readService(
       {
         reader,
@@ -99,7 +99,7 @@ function readStack(
       map,
     ),
   );
-  checkDependencies(reader, chosen, all);
+  const services = withDependencies(specs, chosen, readDependencies(reader, chosen, all));
   const used = new Set(services.flatMap((service) => service.template.networks.map((network) => network.network)));
   return {
     name,

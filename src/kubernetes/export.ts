@@ -2,7 +2,7 @@
 // specification is dropped in silence. The same stack gives the same manifests in the same order. Pure.
 
 import { DavitError } from "../core/model/errors.ts";
-import type { StackSpec } from "../core/model/service-spec.ts";
+import type { Dependency, ServiceSpec, StackSpec } from "../core/model/service-spec.ts";
 import { claims } from "./claims.ts";
 import { configMaps } from "./configs.ts";
 import { contextOf, type ServiceContext, type StackContext } from "./context.ts";
@@ -59,7 +59,7 @@ function manifestsOf(
   exposure: Exposure | undefined,
 ): readonly Manifest[] {
   const { inside, published } = exposure ?? { inside: [], published: [] };
-  const waits = service.options.dependencies[service.spec.name] ?? [];
+  const waits = (service.spec.dependsOn ?? []).map((dependency) => describeDependency(service.spec, dependency));
   if (waits.length > 0)
     service.note(
       "depends_on",
@@ -74,6 +74,17 @@ function manifestsOf(
     workloadOf(context, service, { env, mounts, inside }),
     ...servicesOf(context, service, { inside, published }, isStateful),
   ];
+}
+
+/** "db (healthy)": what is not the rule is named. */
+function describeDependency({ stack }: ServiceSpec, { service, condition, required, restart }: Dependency): string {
+  const name = stack !== undefined && service.startsWith(`${stack}_`) ? service.slice(stack.length + 1) : service;
+  const words = [
+    ...(condition === "service_started" ? [] : [condition.replace("service_", "").replaceAll("_", " ")]),
+    ...(required ? [] : ["if it is there"]),
+    ...(restart ? ["restarted with it"] : []),
+  ];
+  return words.length === 0 ? name : `${name} (${words.join(", ")})`;
 }
 
 function checkSecretEnv({ services }: StackSpec, { secretEnv }: ExportOptions): void {

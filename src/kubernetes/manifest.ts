@@ -49,8 +49,6 @@ export type ExportOptions = {
   readonly imagePullSecrets: readonly string[];
   /** Ports that services listen on besides published ones, by the service's full name. */
   readonly exposed: Readonly<Record<string, readonly ExportedPort[]>>;
-  /** What services wait for by their Compose file, by the service's full name: no part of a specification, and not carried over. */
-  readonly dependencies: Readonly<Record<string, readonly string[]>>;
 };
 
 export type Exported = { readonly manifests: readonly Manifest[]; readonly notes: readonly Note[] };

@@ -57,7 +57,7 @@ describe("what is printed", () => {
     const db = "  db: { image: redis, healthcheck: { disable: true } }\n";
     for (const form of ["[db]", "{ db: { condition: service_healthy } }"]) {
       const { stdout } = await run(folderWith(`${COMPOSE}    depends_on: ${form}\n${db}`), "--kubernetes");
-      expect(stdout).toContain("# - web: depends_on: db: all pods start at once");
+      expect(stdout).toMatch(/# - web: depends_on: db( \(healthy\))?: all pods start at once/);
     }
   });
 

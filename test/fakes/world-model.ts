@@ -6,6 +6,7 @@ import { asId, type IdSource, idSourceFrom, type NodeId, type TaskId } from "../
 import type { Availability, Node, NodeStatus, Service, Task, TaskStatus } from "../../src/core/model/records.ts";
 import type { JobSpec } from "../../src/core/model/job.ts";
 import {
+  type Dependency,
   isJobMode,
   type ServiceMode,
   type ServiceSpec,
@@ -190,6 +191,7 @@ export class WorldModel {
     from: TaskTemplate,
     update: Partial<UpdatePolicy> = {},
     job: Partial<JobSpec> = {},
+    dependsOn: readonly Dependency[] = [],
   ): void {
     const id = asId<"service">(name);
     const known = this.state.service.get(id);
@@ -203,6 +205,7 @@ export class WorldModel {
       update: { ...UPDATE, ...update },
       rollback: UPDATE,
       ...(isJobMode(mode) ? { job: { ...JOB, ...job } } : {}),
+      ...(dependsOn.length === 0 ? {} : { dependsOn }),
     };
     const templateHash = JSON.stringify(from);
     const record: Service = {

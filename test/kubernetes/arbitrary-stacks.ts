@@ -314,7 +314,6 @@ export const arbitraryOptions: fc.Arbitrary<Omit<ExportOptions, "ingress" | "sec
     storageClass: optional(fc.constant("fast")),
     networkPolicies: fc.boolean(),
     imagePullSecrets: fc.constantFrom([], ["registry"]),
-    dependencies: fc.constantFrom({}, { [`${STACK}_web`]: ["db"] }),
     exposed: fc.constantFrom({}, { [`${STACK}_web`]: [{ port: 80, protocol: "tcp" as const }] }),
   })
   .map(defined) as fc.Arbitrary<Omit<ExportOptions, "ingress" | "secretEnv">>;

@@ -30,7 +30,6 @@ export const OPTIONS: ExportOptions = {
   networkPolicies: false,
   imagePullSecrets: [],
   exposed: {},
-  dependencies: {},
 };
 
 const RUNTIME: Complete<RuntimeOptions> = {
@@ -174,6 +173,7 @@ const SERVICE: Complete<ServiceSpec> = {
     timeoutMs: 3_600_000,
     keptRuns: 5,
   },
+  dependsOn: [{ service: "full_prepare", condition: "service_healthy", required: false, restart: true }],
   template: {
     container: CONTAINER,
     resources: RESOURCES,

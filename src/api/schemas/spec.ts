@@ -7,6 +7,7 @@ import {
   type BlockIoLimits,
   type ConfigFile,
   CONSTRAINT_OPERATORS,
+  DEPENDENCY_CONDITIONS,
   type DeviceRequest,
   type Hook,
   type Labels,
@@ -271,6 +272,18 @@ export const serviceSpecSchema: z.ZodType<ServiceSpec> = z
     labels: labelsSchema,
     mode: modeSchema,
     job: optional(jobSpecSchema),
+    dependsOn: optional(
+      z
+        .array(
+          z.strictObject({
+            service: text,
+            condition: z.enum(DEPENDENCY_CONDITIONS),
+            required: z.boolean(),
+            restart: z.boolean(),
+          }),
+        )
+        .max(MAX_ITEMS),
+    ),
     template: templateSchema,
     update: policySchema,
     rollback: policySchema,

@@ -1,11 +1,11 @@
 // How far a job is: a command that made a run waits for its end; a job with a schedule, or after others, is settled once that is known. Pure.
 
-import { madeFor } from "../../core/jobs/starts.ts";
-import { runsOf } from "../../core/jobs/job-context.ts";
+import { madeFor, runsOf } from "../../core/jobs/job-context.ts";
 import type { JobRun } from "../../core/model/job.ts";
 import type { Service, Task } from "../../core/model/records.ts";
 import type { ProgressView } from "../../core/model/views.ts";
 import type { World } from "../../core/model/world.ts";
+import { heldBack } from "../../core/reconcile/dependencies.ts";
 import { taskName } from "../../core/reconcile/step.ts";
 import { currentVersion } from "../../core/commands/versions.ts";
 import { runView } from "./jobs.ts";
@@ -17,6 +17,9 @@ const NONE = { desired: 0, healthy: 0, updated: 0 } as const;
 
 /** The progress of the run that a user waits for, or that there is none to wait for. `tasks`: all of the job. */
 export function jobProgress(world: World, service: Service, tasks: readonly Task[]): JobVerdict {
+  const held = heldBack(world, service, currentVersion(world.state, service), tasks);
+  if (held !== undefined && isAwaited(world, service))
+    return { ...NONE, state: "converging", done: false, ok: true, message: held.reason };
   if (isAwaited(world, service))
     return { ...NONE, state: "converging", done: false, ok: true, message: "its run is about to be made" };
   const last = runsOf(world, service).at(-1);

@@ -5,6 +5,7 @@ import type { Rollout, Task } from "../../core/model/records.ts";
 import type { ProgressView } from "../../core/model/views.ts";
 import { isJobMode } from "../../core/model/service-spec.ts";
 import { type State, versionKey, type World } from "../../core/model/world.ts";
+import { heldBack } from "../../core/reconcile/dependencies.ts";
 import { hasFailed, isAnyNodeSilent, isFinished, isOnLostNode } from "../../core/reconcile/health.ts";
 import { taskName } from "../../core/reconcile/step.ts";
 import { isEnded } from "../../core/schedule/ledger.ts";
@@ -104,6 +105,8 @@ function judge(world: World, counted: Counted, updated: number, tasks: readonly 
   if (isFilled && isOver) return settled(counted, rollout, waitMonitor);
   if (isOver && hasEndedWithFailures(world, counted, rollout))
     return { state: "converged", done: true, ok: false, message: rollout.message };
+  const held = heldVerdict(world, counted, tasks);
+  if (held !== undefined) return held;
   const waiting = unplaceable(world, live);
   if (waiting !== undefined) {
     // a node that is merely silent may be the one that takes it
@@ -117,6 +120,15 @@ function judge(world: World, counted: Counted, updated: number, tasks: readonly 
     ok: !isRollingBack || wasAskedToRollBack(service),
     message: whatIsAwaited(world, counted, updated),
   };
+}
+
+/** Another service comes first: with it fails what waits for it. */
+function heldVerdict(world: World, { service, version }: Counted, tasks: readonly Task[]): Verdict | undefined {
+  const held = heldBack(world, service, version, tasks);
+  if (held === undefined) return undefined;
+  const first = progressView(world, held.by.id, false);
+  const isOver = first.done && !first.ok;
+  return { state: "converging", done: isOver, ok: !isOver, message: held.reason };
 }
 
 function stuckVerdict(rollout: Rollout): Verdict | undefined {

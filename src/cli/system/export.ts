@@ -134,7 +134,6 @@ function optionsOf(flags: Flags, stack: StackSpec, merged: MapNode): ExportOptio
     networkPolicies,
     imagePullSecrets: flags.imagePullSecret ?? [],
     exposed: ofServices(stack, merged, (service) => exposedOf(get(service, "expose"))),
-    dependencies: ofServices(stack, merged, (service) => namesIn(get(service, "depends_on"))),
     ...(namespace === undefined ? {} : { namespace }),
     ...(ingressClass === undefined ? {} : { ingressClass }),
     ...(ingressTls === undefined ? {} : { ingressTls }),
@@ -159,12 +158,6 @@ function ofServices<Value>(
 /** `expose:` is no part of a specification, since davit needs no list of what listens; a Service does. */
 function exposedOf(node: ComposeNode | undefined): readonly ExportedPort[] {
   return node?.kind === "list" ? node.items.flatMap((item) => (item.kind === "scalar" ? portsOf(item.text) : [])) : [];
-}
-
-/** Of `depends_on:`, in either form. */
-function namesIn(node: ComposeNode | undefined): readonly string[] {
-  if (node?.kind === "map") return [...node.entries.keys()];
-  return node?.kind === "list" ? node.items.flatMap((item) => (item.kind === "scalar" ? item.text : [])) : [];
 }
 
 /** "3000", "4000-4002/udp". */

@@ -34,7 +34,7 @@ const PLAIN = {
   cpus: v("engine", "a limit; deploy.resources.limits.cpus goes before it"),
   cpuset: engine,
   credential_spec: v("refused", windows),
-  depends_on: v("davit", "checked; the order is not honoured yet (a warning)"),
+  depends_on: v("davit", "a barrier at first start and at each change of the stack; see docs/scheduling.md"),
   deploy: v("davit", "scheduling, replicas, updates, resources"),
   develop: v("ignored", "it is for docker compose watch"),
   device_cgroup_rules: engine,

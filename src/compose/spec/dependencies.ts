@@ -1,28 +1,61 @@
-// depends_on, links and what else names other services: checked now, so that a file that passes today still does when the order of
-// starting is honoured. Pure.
+// depends_on and links: which services of the file come first, and what is wrong with those that are named. Pure.
 
+import { DEPENDENCY_CONDITIONS, type Dependency, type ServiceSpec } from "../../core/model/service-spec.ts";
 import { type ComposeNode, get, type MapNode, type Place, written } from "../tree/node.ts";
 import type { Reader } from "./reader.ts";
 
-const CONDITIONS = ["service_started", "service_healthy", "service_completed_successfully"] as const;
-
-/** `active`: the services that the chosen profiles leave; `all`: every one in the file. */
-export function checkDependencies(
+/**
+ * By key of a service those that come first, by their keys. `active`: the services that the chosen profiles leave; `all`: every one in the
+ * file.
+ */
+export function readDependencies(
   reader: Reader,
   active: readonly (readonly [string, MapNode])[],
   all: ReadonlySet<string>,
-): void {
+): ReadonlyMap<string, readonly Dependency[]> {
   const names = new Set(active.map(([key]) => key));
-  const edges = new Map<string, readonly string[]>();
+  const found = new Map<string, readonly Dependency[]>();
   for (const [key, service] of active) {
-    edges.set(key, readDependsOn(reader, service, `services.${key}.depends_on`, names, all));
+    found.set(key, readDependsOn(reader, service, `services.${key}.depends_on`, names, all));
     checkLinks(reader, service, `services.${key}.links`, all);
   }
+  const edges = new Map([...found].map(([key, list]) => [key, list.map(({ service }) => service)]));
   for (const [key, service] of active)
     if (reaches(edges, key)) {
       const at = service.entries.get("depends_on")?.keyAt ?? service.at;
       reader.problem(at, `services.${key}.depends_on`, "comes back to the service itself, over others or directly");
     }
+  return found;
+}
+
+/**
+ * The services with what comes first, by full names. One that others wait to see complete, and that says nothing of restarts, is restarted only
+ * when it fails: restarted always it would never be complete.
+ */
+export function withDependencies(
+  services: readonly ServiceSpec[],
+  chosen: readonly (readonly [string, MapNode])[],
+  found: ReadonlyMap<string, readonly Dependency[]>,
+): readonly ServiceSpec[] {
+  const nameOf = new Map(chosen.map(([key], at) => [key, services[at]?.name ?? key]));
+  const completing = new Set(
+    [...found.values()]
+      .flat()
+      .flatMap(({ service, condition }) => (condition === "service_completed_successfully" ? [service] : [])),
+  );
+  return services.map((spec, at): ServiceSpec => {
+    const [key, map] = chosen[at] ?? ["", undefined];
+    const list = (found.get(key) ?? []).filter(({ service }) => nameOf.has(service));
+    const dependsOn = list.map((one): Dependency => ({ ...one, service: nameOf.get(one.service) ?? one.service }));
+    const saysNothing = get(map, "restart") === undefined && restartPolicyOf(map) === undefined;
+    const { template } = spec;
+    const ends = completing.has(key) && saysNothing && spec.job === undefined;
+    return {
+      ...spec,
+      ...(dependsOn.length === 0 ? {} : { dependsOn }),
+      ...(ends ? { template: { ...template, restart: { ...template.restart, condition: "on-failure" } } } : {}),
+    };
+  });
 }
 
 function readDependsOn(
@@ -31,33 +64,38 @@ function readDependsOn(
   path: string,
   active: ReadonlySet<string>,
   all: ReadonlySet<string>,
-): readonly string[] {
+): readonly Dependency[] {
   const node = written(get(service, "depends_on"));
   if (node === undefined) return [];
-  reader.warning(node.at, path, "the order of starting is not honoured yet: all services start at once");
   const wanted =
     node.kind === "map"
       ? [...node.entries].map(([name, entry]) => readEntry(reader, name, entry.keyAt, entry.node, `${path}.${name}`))
       : reader.list(node, path).flatMap((item) => {
           const name = reader.text(item, path);
-          return name === undefined ? [] : [{ name, at: item.at, isRequired: true }];
+          return name === undefined ? [] : [{ at: item.at, dependency: { ...STARTED, service: name } }];
         });
-  for (const { name, at, isRequired } of wanted) {
+  for (const { at, dependency } of wanted) {
+    const { service: name, required } = dependency;
     if (active.has(name)) continue;
     const why = all.has(name) ? `'${name}' belongs to no chosen profile` : `there is no service '${name}'`;
-    if (isRequired) reader.problem(at, path, all.has(name) ? `${why}: choose one with --profile` : why);
+    if (required) reader.problem(at, path, all.has(name) ? `${why}: choose one with --profile` : why);
     else reader.warning(at, path, `${why}: it is not waited for`);
   }
-  return wanted.map(({ name }) => name);
+  return wanted.map(({ dependency }) => dependency);
 }
 
-type Wanted = { readonly name: string; readonly at: Place; readonly isRequired: boolean };
+type Wanted = { readonly at: Place; readonly dependency: Dependency };
+const STARTED = { condition: "service_started", required: true, restart: false } as const;
 
 function readEntry(reader: Reader, name: string, at: Place, node: ComposeNode, path: string): Wanted {
   const map = reader.section(node, path, "services.*.depends_on.*");
-  reader.word(get(map, "condition"), `${path}.condition`, CONDITIONS);
-  reader.bool(get(map, "restart"), `${path}.restart`);
-  return { name, at, isRequired: reader.bool(get(map, "required"), `${path}.required`) ?? true };
+  const dependency: Dependency = {
+    service: name,
+    condition: reader.word(get(map, "condition"), `${path}.condition`, DEPENDENCY_CONDITIONS) ?? "service_started",
+    required: reader.bool(get(map, "required"), `${path}.required`) ?? true,
+    restart: reader.bool(get(map, "restart"), `${path}.restart`) ?? false,
+  };
+  return { at, dependency };
 }
 
 function checkLinks(reader: Reader, service: MapNode, path: string, all: ReadonlySet<string>): void {
@@ -73,6 +111,11 @@ function checkLinks(reader: Reader, service: MapNode, path: string, all: Readonl
         `'${link}' gives another name: add ${alias} to the aliases of ${name} under networks:`,
       );
   }
+}
+
+function restartPolicyOf(service: MapNode | undefined): ComposeNode | undefined {
+  const deploy = get(service, "deploy");
+  return deploy?.kind === "map" ? get(deploy, "restart_policy") : undefined;
 }
 
 /** Whether a way from a service leads back to it. */

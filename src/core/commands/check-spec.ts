@@ -4,6 +4,7 @@
 import type { PortSpec, ServiceSpec, StackSpec, TaskTemplate, UpdatePolicy } from "../model/service-spec.ts";
 import { configFaults } from "./check-configs.ts";
 import { jobFaults, orderFaults } from "./check-jobs.ts";
+import { dependencyFaults } from "./check-dependencies.ts";
 import type { CommandContext } from "./command.ts";
 import { namedServiceFaults, placementFaults } from "./check-placement.ts";
 import { type Fault, invalid, refuse } from "./fault.ts";
@@ -41,6 +42,7 @@ export function checkStack(spec: StackSpec, outside: readonly ServiceSpec[], con
   faults.push(
     ...namedServiceFaults(spec.services, [...spec.services, ...outside]),
     ...orderFaults(spec.services, outside),
+    ...dependencyFaults(spec.services),
     ...configFaults(spec, context.hashBytes),
   );
   refuse(`deploy ${spec.name}`, faults);

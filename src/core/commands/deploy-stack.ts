@@ -14,6 +14,7 @@ import {
 import { specHashes } from "../model/spec-hash.ts";
 import type { DeployStepView } from "../model/views.ts";
 import type { State } from "../model/world.ts";
+import { restartedWith } from "./check-dependencies.ts";
 import { checkStack } from "./check-spec.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { describeMode, describeSpecChange, joinDifferences, renderMode } from "./describe-change.ts";
@@ -34,13 +35,16 @@ type Deploy = {
   readonly draft: Draft;
   readonly steps: DeployStepView[];
   readonly stack: string;
+  /** Services that are made anew because what they depend on is. */
+  readonly restarted: ReadonlySet<string>;
 };
 
 /** Makes the stack what `spec` says. Throws `invalid_input` with every fault, `conflict`, `already_exists`, `not_yet`, `not_supported`. */
 export function deployStack(spec: StackSpec): Command<DeployResult> {
   return (state, context) => {
     checkStack(spec, specsOutside(state, spec.name), context);
-    const deploy: Deploy = { state, context, draft: new Draft(), steps: [], stack: spec.name };
+    const restarted = restartedWith(spec.services, changedTemplates(state, spec, context));
+    const deploy: Deploy = { state, context, draft: new Draft(), steps: [], stack: spec.name, restarted };
     for (const config of spec.configs ?? [])
       if (!state.configFile.has(config.id)) deploy.draft.change({ op: "put", kind: "configFile", record: config });
     for (const network of spec.networks) deployNetwork(deploy, network);
@@ -55,7 +59,7 @@ export function deployStack(spec: StackSpec): Command<DeployResult> {
 /** Removes a stack's services and networks, and with `volumes` what davit knows of its volumes. */
 export function removeStack(input: { readonly name: string; readonly volumes: boolean }): Command<DeployResult> {
   return (state, context) => {
-    const deploy: Deploy = { state, context, draft: new Draft(), steps: [], stack: input.name };
+    const deploy: Deploy = { state, context, draft: new Draft(), steps: [], stack: input.name, restarted: new Set() };
     removeServices(deploy, new Set());
     removeNetworks(deploy, new Set());
     const volumes = [...state.volume.values()].filter((volume) => volume.stack === input.name);
@@ -110,6 +114,18 @@ function createService(deploy: Deploy, spec: ServiceSpec): void {
   step(deploy, "create", "service", spec.name, description, "service.created");
 }
 
+/** Names of the services that are there already and get other tasks. */
+function changedTemplates(state: State, spec: StackSpec, context: CommandContext): ReadonlySet<string> {
+  const changed = new Set<string>();
+  for (const service of state.service.values()) {
+    const next = spec.services.find(({ name }) => name === service.name && service.stack === spec.name);
+    if (next === undefined || isJobMode(next.mode)) continue;
+    const { templateHash } = specHashes(next, context.hash);
+    if (templateHash !== currentVersion(state, service).templateHash) changed.add(service.name);
+  }
+  return changed;
+}
+
 /** False when nothing differs. */
 function updateExisting(deploy: Deploy, service: Service, spec: ServiceSpec): boolean {
   const { state, context, draft } = deploy;
@@ -126,14 +142,16 @@ function updateExisting(deploy: Deploy, service: Service, spec: ServiceSpec): bo
   const hashes = specHashes(spec, context.hash);
   const isNew = hashes.hash !== before.hash;
   const mode = describeMode(service.mode, spec.mode);
-  if (!isNew && mode === undefined) return false;
+  const force = deploy.restarted.has(spec.name) && !isJobMode(spec.mode);
+  if (!isNew && mode === undefined && !force) return false;
   const description = joinDifferences([
     ...(isNew ? describeSpecChange(before.spec, spec) : []),
     ...(mode === undefined ? [] : [mode]),
+    ...(force ? ["made anew with what it depends on"] : []),
   ]);
-  const next = applySpec(state, draft, service, spec, { isNew, force: false, reason: description }, context);
+  const next = applySpec(state, draft, service, spec, { isNew, force, reason: description }, context);
   draft.event(serviceEvent("service.updated", next, description));
-  const replaces = hashes.templateHash !== before.templateHash;
+  const replaces = force || hashes.templateHash !== before.templateHash;
   step(deploy, "update", "service", spec.name, description, "service.updated", replaces);
   return true;
 }

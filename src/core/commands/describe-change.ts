@@ -24,6 +24,7 @@ const NAMED: readonly { readonly path: string; readonly tell: (before: unknown, 
   { path: "template.restart", tell: () => "restart policy" },
   { path: "template.networks", tell: () => "networks" },
   { path: "template", tell: () => "" },
+  { path: "dependsOn", tell: () => "depends_on" },
   { path: "labels", tell: (before, after) => `labels ${keys(before, after)}` },
 ];
 

@@ -6,6 +6,7 @@ import { isJobMode, type ServiceSpec } from "../model/service-spec.ts";
 import { specHashes } from "../model/spec-hash.ts";
 import type { ServicePatch } from "../model/views.ts";
 import type { State } from "../model/world.ts";
+import { restartedWith } from "./check-dependencies.ts";
 import { certainPortConflict, checkReplicas, checkService } from "./check-spec.ts";
 import { type Command, unchanged } from "./command.ts";
 import { describeMode, describeSpecChange, joinDifferences } from "./describe-change.ts";
@@ -86,13 +87,16 @@ export function updateService(input: ServiceRef & { readonly patch: ServicePatch
       context,
     );
     draft.event(serviceEvent("service.updated", next, joinDifferences(differing)));
+    const { templateHash } = specHashes(spec, context.hash);
+    if (patch.force === true || templateHash !== before.templateHash) restartDependents(state, draft, next, context);
     return draft.finish(next);
   };
 }
 
 /** Replaces every task by a new one of the same version, within the update policy. Throws `conflict` for a job. */
 export function restartService(input: ServiceRef): Command<Service> {
-  return (state, { nowMs }) => {
+  return (state, context) => {
+    const { nowMs } = context;
     const service = find(state, "restart", input);
     if (isJobMode(service.mode))
       throw new DavitError("conflict", `restart ${service.name}: it is a job, and its tasks end by themselves`, {
@@ -107,13 +111,15 @@ export function restartService(input: ServiceRef): Command<Service> {
       updatedAtMs: nowMs,
     });
     draft.event(serviceEvent("service.restarted", next, "its tasks are replaced within the update policy"));
+    restartDependents(state, draft, next, context);
     return draft.finish(next);
   };
 }
 
 /** Goes back to an earlier version, by default the previous one. The number of replicas stays as it is. */
 export function rollbackService(input: ServiceRef & { readonly to?: number | undefined }): Command<Service> {
-  return (state, { nowMs }) => {
+  return (state, context) => {
+    const { nowMs } = context;
     const service = find(state, "roll back", input);
     const kept = versionsOf(state, service.id).map((version) => version.version);
     const to = input.to ?? service.previousVersion;
@@ -143,6 +149,7 @@ export function rollbackService(input: ServiceRef & { readonly to?: number | und
       updatedAtMs: nowMs,
     });
     draft.event(serviceEvent("service.rolled_back", next, change));
+    restartDependents(state, draft, next, context);
     return draft.finish(next);
   };
 }
@@ -162,6 +169,22 @@ function find(state: State, verb: string, { ref, ifMatch }: ServiceRef): Service
   const service = resolveService(state, ref);
   checkIndex(`${service.name} (${verb})`, service, ifMatch);
   return service;
+}
+
+/** Those that say `depends_on … restart: true` of a service get new tasks with it. */
+function restartDependents(state: State, draft: Draft, changed: Service, { nowMs }: { readonly nowMs: number }): void {
+  if (changed.stack === undefined || isJobMode(changed.mode)) return;
+  const others = [...state.service.values()].filter(({ stack, id }) => stack === changed.stack && id !== changed.id);
+  const names = restartedWith(
+    others.map((service) => specOf(state, service)),
+    new Set([changed.name]),
+  );
+  for (const service of others.filter(({ name, mode }) => names.has(name) && !isJobMode(mode))) {
+    const changeReason = `made anew with ${changed.name}`;
+    const { force } = service;
+    const change = { ...service, force: force + 1, isRollback: false, changeReason, updatedAtMs: nowMs };
+    draft.event(serviceEvent("service.restarted", draft.replace("service", service, change), changeReason));
+  }
 }
 
 /** The service with a specification: a new version when its meaning changed, else only the mode or the force. */

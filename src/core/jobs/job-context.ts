@@ -29,6 +29,11 @@ export function serviceNamed(world: World, name: string): Service | undefined {
   return undefined;
 }
 
+/** A change of the template, or a forced update, is another deploy; a change of a label is none. */
+export function madeFor(service: Service, version: ServiceVersion): string {
+  return `${service.force}/${version.templateHash}`;
+}
+
 /** A new run, as the job's state counts it. The caller says what else of the state changes. */
 export function makeRun(
   { planning, service, job }: JobContext,

@@ -2,9 +2,9 @@
 // is written down in the same commit as the run, so that nothing is answered twice. Pure.
 
 import type { JobRun, JobState, RunCause } from "../model/job.ts";
-import type { Service, ServiceVersion } from "../model/records.ts";
+import { heldBack } from "../reconcile/dependencies.ts";
 import { eligibleNodes } from "../reconcile/eligible.ts";
-import { type JobContext, makeRun, serviceNamed } from "./job-context.ts";
+import { type JobContext, madeFor, makeRun, serviceNamed } from "./job-context.ts";
 import { finish } from "./run.ts";
 
 /** A schedule of every second, and a night without a coordinator: no more ticks than these are looked at one by one. */
@@ -22,12 +22,8 @@ export function planStarts(context: JobContext): void {
   if (spec.schedule !== undefined) return planTick(context);
   if (spec.after.length > 0) return planAfter(context);
   const made = madeFor(context.service, context.version);
-  if (made !== job.made) start(context, "deployed", { made });
-}
-
-/** A change of the template, or a forced update, is another deploy; a change of a label is none. */
-export function madeFor(service: Service, version: ServiceVersion): string {
-  return `${service.force}/${version.templateHash}`;
+  if (made === job.made || heldBack(planning.world, service, context.version, context.tasks) !== undefined) return;
+  start(context, "deployed", { made });
 }
 
 function keyOf({ spec }: JobContext, suspended: boolean): string {

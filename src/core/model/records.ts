@@ -90,6 +90,8 @@ export type Rollout = {
   readonly startedAtMs: WallMs;
   readonly completedAtMs?: WallMs;
   readonly message: string;
+  /** Another service comes first: `message` says which. */
+  readonly isHeld?: true;
   /** When the last batch became healthy: the next starts `delayMs` later. */
   readonly batchDoneAtMs?: WallMs;
   /** When all was healthy: `monitorMs` counts from here. */

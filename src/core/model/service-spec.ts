@@ -14,10 +14,24 @@ export type ServiceSpec = {
   readonly mode: ServiceMode;
   /** Set exactly when the mode is that of a job. */
   readonly job?: JobSpec;
+  /** Services of its stack that come first when it starts or changes; absent: none. Tasks do not depend on it. */
+  readonly dependsOn?: readonly Dependency[];
   /** All that a running task depends on: a change here replaces tasks, a change elsewhere does not. */
   readonly template: TaskTemplate;
   readonly update: UpdatePolicy;
   readonly rollback: UpdatePolicy;
+};
+
+export const DEPENDENCY_CONDITIONS = ["service_started", "service_healthy", "service_completed_successfully"] as const;
+export type DependencyCondition = (typeof DEPENDENCY_CONDITIONS)[number];
+export type Dependency = {
+  /** Full name. */
+  readonly service: string;
+  readonly condition: DependencyCondition;
+  /** Without it a service that fails, or is not there, holds nobody up. */
+  readonly required: boolean;
+  /** Tasks are made anew when that service's are. */
+  readonly restart: boolean;
 };
 
 export type ServiceMode =

@@ -8,6 +8,7 @@ import { versionKey, type World } from "../model/world.ts";
 import { volumeNames, wantedOf } from "../schedule/filters.ts";
 import { isEnded, isOver, Ledger } from "../schedule/ledger.ts";
 import { makeRoom, place, type Placement } from "../schedule/place.ts";
+import { heldBack } from "./dependencies.ts";
 import { isLost, isOnLostNode } from "./health.ts";
 import { type Step, taskName } from "./step.ts";
 
@@ -74,6 +75,11 @@ export class Planning {
     if (task.force < service.force) return false;
     if (task.specVersion === service.version) return true;
     return this.version(service.id, task.specVersion)?.templateHash === version.templateHash;
+  }
+
+  /** What comes before the current version of the service and is not there yet, in words. */
+  heldBack({ service, version, tasks }: ServiceContext): string | undefined {
+    return heldBack(this.world, service, version, tasks)?.reason;
   }
 
   /** A stop by choice is under way and its container may still be there. */

@@ -7,7 +7,7 @@ import type { TaskTemplate } from "../model/service-spec.ts";
 import { backoffMs } from "../restart/backoff.ts";
 import { lastGoodVersion } from "../rollout/last-good.ts";
 import { pinnedAway } from "../schedule/place.ts";
-import { isOnDeadNode, isOnLostNode, isUsedUp, templateOf } from "./health.ts";
+import { isFinished, isOnDeadNode, isOnLostNode, isUsedUp, templateOf } from "./health.ts";
 import type { Planning, ServiceContext } from "./planning.ts";
 import { mustMove, resolveTwins, retireLost } from "./twins.ts";
 
@@ -41,7 +41,7 @@ export function needsStopFirst(template: TaskTemplate): boolean {
 /** Brings one slot of a service one pass nearer to one healthy task. */
 export function planSlot(planning: Planning, context: ServiceContext, slot: Slot): void {
   const alive = slot.live.filter((task) => !endGone(planning, task));
-  const lost = alive.filter((task) => isOnLostNode(planning.world, task));
+  const lost = alive.filter((task) => isOnLostNode(planning.world, task) && !isFinished(planning.world.state, task));
   const present = alive.filter((task) => !lost.includes(task));
   for (const task of present) if (task.nodeId !== undefined) planning.wait(task, "");
   const gone = lost.filter((task) => !isTiedToLost(planning, context, task));
@@ -97,7 +97,9 @@ function refill(planning: Planning, context: ServiceContext, slot: Slot, lost: T
     avoid: nodesOf(failures),
     replaces: before?.id,
     onlyNode: slot.onlyNode,
-    hold: holdBehind(planning, slot.ending, planning.version(context.service.id, version)?.spec.template),
+    hold:
+      holdBehind(planning, slot.ending, planning.version(context.service.id, version)?.spec.template) ??
+      (version === context.service.version ? planning.heldBack(context) : undefined),
   });
 }
 
@@ -159,7 +161,8 @@ function nodesOf(tasks: readonly Task[]): ReadonlySet<NodeId> {
 function placeOrHold(planning: Planning, context: ServiceContext, slot: Slot, task: Task): void {
   const template = templateOf(planning.world.state, task);
   const before = slot.ending.find((ending) => ending.id === task.replaces);
-  const hold = before === undefined ? holdBehind(planning, slot.ending, template) : planning.stopsFirst(before);
+  const behind = before === undefined ? holdBehind(planning, slot.ending, template) : planning.stopsFirst(before);
+  const hold = behind ?? (planning.isCurrent(context, task) ? planning.heldBack(context) : undefined);
   if (hold !== undefined) planning.wait(task, hold);
   else if (!isBesideWriter(planning, slot, task, template))
     planning.placeWaiting(context, task, nodesOf(recentFailures(planning, slot.ended, task.specVersion)));
@@ -175,7 +178,8 @@ function isBesideWriter(planning: Planning, slot: Slot, task: Task, template: Ta
 
 function moveAway(planning: Planning, context: ServiceContext, slot: Slot, task: Task | undefined): void {
   const why = task === undefined ? undefined : mustMove(planning, task);
-  if (task === undefined || why === undefined) return;
+  // what has done its work is not done again elsewhere
+  if (task === undefined || why === undefined || isFinished(planning.world.state, task)) return;
   if (slot.onlyNode !== undefined) {
     planning.end(task, why);
     return;

@@ -22,6 +22,7 @@ export function planRollout(planning: Planning, context: ServiceContext, slots: 
   switch (rollout.state) {
     case "updating":
     case "rolling_back":
+      if (isHeldBack(planning, context, rollout)) return;
       advance(planning, context, rollout, policy, view);
       return;
     case "watching":
@@ -34,6 +35,18 @@ export function planRollout(planning: Planning, context: ServiceContext, slots: 
     default:
       return;
   }
+}
+
+/** Something else comes first; the rollout says so. */
+function isHeldBack(planning: Planning, context: ServiceContext, rollout: Rollout): boolean {
+  const reason = planning.heldBack(context);
+  const message = reason ?? context.service.changeReason;
+  if (rollout.message !== message && (reason !== undefined || rollout.isHeld === true)) {
+    const { isHeld: _, ...rest } = rollout;
+    const record: Rollout = reason === undefined ? { ...rest, message } : { ...rollout, message, isHeld: true };
+    planning.steps.push({ kind: "rollout", rollout: record, why: message });
+  }
+  return reason !== undefined;
 }
 
 /** Slots that were out of reach while the others changed: a node that comes back brings its older task along. True if one changes. */

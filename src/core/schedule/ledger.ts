@@ -43,8 +43,8 @@ const FAILURES_COUNT_MS = 600_000;
 /** How many attempts of a task failed; those that the host or the engine ended do not count. */
 export function failedAttempts(status: TaskStatus | undefined): number {
   if (status === undefined) return 0;
-  const isOver = status.state === "failed" || status.state === "rejected";
-  return Math.max(0, (isOver ? status.attempt : status.attempt - 1) - (status.interrupted ?? 0));
+  const hasEnded = status.state === "failed" || status.state === "rejected";
+  return Math.max(0, (hasEnded ? status.attempt : status.attempt - 1) - (status.interrupted ?? 0));
 }
 
 /** One node, with what is taken on it. */
