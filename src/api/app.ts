@@ -13,6 +13,7 @@ import type { Actor, ApiContext, ApiEnv, ApiOptions, Parts } from "./context.ts"
 import { asDavitError, problemResponse } from "./errors.ts";
 import { bindAccess } from "./handlers/access.ts";
 import { bindNodes } from "./handlers/nodes.ts";
+import { bindRebalance } from "./handlers/rebalance.ts";
 import { bindJobs } from "./handlers/jobs.ts";
 import { bindServices } from "./handlers/services.ts";
 import { bindStacks } from "./handlers/stacks.ts";
@@ -61,6 +62,7 @@ export function createApi(backend: Backend, options: ApiOptions): ApiApp {
     bindStacks,
     bindAccess,
     bindVolumes,
+    bindRebalance,
   ])
     bindRoom(api);
   serveDocument(app, options.version ?? packageJson.version);

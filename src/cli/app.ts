@@ -52,6 +52,7 @@ import { events } from "./system/events.ts";
 import { exportStack } from "./system/export.ts";
 import { install } from "./system/install.ts";
 import { ps } from "./system/ps.ts";
+import { rebalance } from "./system/rebalance.ts";
 import { up } from "./system/up.ts";
 import { version } from "./system/version.ts";
 import { tokenCreate } from "./token/create.ts";
@@ -137,6 +138,7 @@ function rootRoutes() {
       job: noun("services that end: run, look back, suspend", JOB),
       registry: noun("credentials for private images", REGISTRY),
       token: noun("access for users over HTTP", TOKEN),
+      rebalance,
       export: exportStack,
       events,
       version,

@@ -117,6 +117,13 @@ function serviceCalls(transport: Transport) {
     exec: (ref, query) => openExec(transport, ref, query),
     deploy: (spec, options = {}) =>
       send<views.DeployView>(transport, "PUT", withQuery(at("stacks", spec.name), options), spec),
+    rebalance: ({ dryRun, moves } = {}) =>
+      send<views.RebalanceView>(
+        transport,
+        "POST",
+        withQuery("/v1/rebalance", { dryRun }),
+        moves === undefined ? {} : { moves: moves.map(({ taskId, nodeId }) => ({ taskId, nodeId })) },
+      ),
     removeStack: (name, options = {}) =>
       send<views.DeployView>(transport, "DELETE", withQuery(at("stacks", name), options)),
     removeVolume: (ref) => send<void>(transport, "DELETE", at("volumes", ref)),

@@ -16,6 +16,7 @@ import type {
   NodePatch,
   NodeView,
   ProgressView,
+  RebalanceView,
   RegistryRequest,
   RegistryView,
   ServiceDetailView,
@@ -133,6 +134,12 @@ export interface DavitClient {
   task(ref: string): Promise<TaskView>;
   taskLogs(ref: string, query?: LogQuery, signal?: AbortSignal): AsyncIterable<LogMessage>;
   exec(ref: string, query: ExecQuery): Promise<ExecStream>;
+
+  /** Moves tasks to where they would be placed now. `moves`: those that a user saw in a dry run; else `out_of_sequence`. */
+  rebalance(options?: {
+    readonly dryRun?: boolean;
+    readonly moves?: readonly { readonly taskId: string; readonly nodeId: string }[];
+  }): Promise<RebalanceView>;
 
   stacks(): Promise<readonly StackView[]>;
   stack(name: string): Promise<StackDetailView>;

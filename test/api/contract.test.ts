@@ -6,6 +6,7 @@ import * as access from "../../src/api/routes/access.ts";
 import type { Endpoint } from "../../src/api/routes/endpoint.ts";
 import * as jobs from "../../src/api/routes/jobs.ts";
 import * as nodes from "../../src/api/routes/nodes.ts";
+import * as rebalance from "../../src/api/routes/rebalance.ts";
 import * as services from "../../src/api/routes/services.ts";
 import * as stacks from "../../src/api/routes/stacks.ts";
 import * as system from "../../src/api/routes/system.ts";
@@ -18,7 +19,7 @@ import { JOB } from "../fakes/world-model.ts";
 import { serve, type Serving } from "./serving.ts";
 
 type AnyEndpoint = Endpoint<unknown, unknown, unknown, unknown>;
-const ENDPOINTS = [access, jobs, nodes, services, stacks, system, tasks, volumes]
+const ENDPOINTS = [access, jobs, nodes, rebalance, services, stacks, system, tasks, volumes]
   .flatMap((room) => Object.values(room))
   .filter((value): value is AnyEndpoint => typeof value === "object" && "route" in value);
 

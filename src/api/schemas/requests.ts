@@ -8,6 +8,8 @@ const optional = z.exactOptional;
 const short = z.string().min(1).max(255);
 const port = z.int().min(1).max(65_535);
 const patchMap = z.record(z.string().max(1_024), z.union([z.string().max(131_072), z.null()]));
+/** A week: who waits longer has forgotten it. */
+const MAX_DRAIN_MS = 7 * 86_400_000;
 /** A private key of 16,384 bits is 13 KB. */
 const pem = z.string().max(32_768);
 
@@ -32,10 +34,19 @@ export const nodePatchSchema: z.ZodType<NodePatch> = z
   .strictObject({
     name: optional(z.string()),
     availability: optional(z.enum(["active", "pause", "drain"])),
+    drainDeadlineMs: optional(z.int().min(1).max(MAX_DRAIN_MS)),
+    generic: optional(z.record(z.string().max(64), z.union([z.int().min(0).max(1_000_000), z.null()]))),
     labels: optional(patchMap),
     address: optional(z.strictObject({ host: short, port })),
   })
   .openapi("NodePatch");
+
+/** The moves that a user saw, so that nothing else is moved; absent: those of now. */
+export const rebalanceRequestSchema: z.ZodType<{
+  readonly moves?: readonly { readonly taskId: string; readonly nodeId: string }[];
+}> = z
+  .strictObject({ moves: optional(z.array(z.strictObject({ taskId: short, nodeId: short })).max(10_000)) })
+  .openapi("RebalanceRequest");
 
 export const scaleSchema: z.ZodType<{ readonly replicas: number }> = z
   .strictObject({ replicas: z.number() })

@@ -40,6 +40,7 @@ export const nodeSchema: z.ZodType<views.NodeView> = z
     name: text,
     address: text,
     availability,
+    drainUntil: optional(time),
     presence: z.enum(["ready", "silent", "lost", "joining", "confirmed dead"]),
     message: text,
     unseenSince: optional(time),
@@ -106,6 +107,26 @@ export const taskSchema: z.ZodType<views.TaskView> = z
     createdAt: time,
   })
   .openapi("Task");
+
+export const rebalanceSchema: z.ZodType<views.RebalanceView> = z
+  .object({
+    dryRun: z.boolean(),
+    revision: whole,
+    moves: z.array(
+      z.object({
+        service: text,
+        serviceId: text,
+        task: text,
+        taskId: text,
+        from: text,
+        to: text,
+        nodeId: text,
+        why: text,
+      }),
+    ),
+    stays: z.array(z.object({ service: text, reason: text })),
+  })
+  .openapi("Rebalance");
 
 export const serviceExplainSchema: z.ZodType<views.ServiceExplainView> = z
   .object({

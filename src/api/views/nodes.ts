@@ -24,6 +24,7 @@ export function nodeView(world: World, node: Node, message: string): NodeView {
     name: node.name,
     address: node.address.port === 22 ? node.address.host : `${node.address.host}:${node.address.port}`,
     availability: node.availability,
+    ...maybe("drainUntil", node.drainUntilMs === undefined ? undefined : iso(node.drainUntilMs)),
     presence: presenceOf(world, node),
     message,
     ...maybe("unseenSince", status?.unseenSinceMs === undefined ? undefined : iso(status.unseenSinceMs)),
@@ -37,12 +38,17 @@ export function nodeView(world: World, node: Node, message: string): NodeView {
     subnet: node.subnet,
     hostKeyFingerprint: fingerprintOf(node.hostKey),
     agentKey: node.agentKey,
-    resources: status?.resources ?? NOTHING,
+    resources: withGeneric(status?.resources ?? NOTHING, node.generic),
     reservedByTasks: reservations.reduce(add, NOTHING),
     ...maybe("measured", world.measured.get(node.id)),
     tasks: tasks.length,
     joinedAt: iso(node.joinedAtMs),
   };
+}
+
+/** What a user says of a node goes over what its agent found. */
+function withGeneric(found: ResourceAmounts, said: Node["generic"]): ResourceAmounts {
+  return said === undefined ? found : { ...found, generic: { ...found.generic, ...said } };
 }
 
 function presenceOf(world: World, node: Node): NodeView["presence"] {

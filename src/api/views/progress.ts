@@ -102,9 +102,11 @@ function judge(world: World, counted: Counted, updated: number, tasks: readonly 
     live.length === desired &&
     !tasks.some((task) => task.desired !== "running" && isHeld(world, task) && !isOnLostNode(world, task));
   const isOver = isOurs && ["watching", "completed", "rolled_back"].includes(rollout.state);
-  if (isFilled && isOver) return settled(counted, rollout, waitMonitor);
+  if (isFilled && isOver && (service.moves ?? []).length === 0) return settled(counted, rollout, waitMonitor);
   if (isOver && hasEndedWithFailures(world, counted, rollout))
     return { state: "converged", done: true, ok: false, message: rollout.message };
+  if (isOver && (service.moves ?? []).length > 0)
+    return { state: "converging", done: false, ok: true, message: movesLeft(service.moves?.length ?? 0) };
   const held = heldVerdict(world, counted, tasks);
   if (held !== undefined) return held;
   const waiting = unplaceable(world, live);
@@ -120,6 +122,10 @@ function judge(world: World, counted: Counted, updated: number, tasks: readonly 
     ok: !isRollingBack || wasAskedToRollBack(service),
     message: whatIsAwaited(world, counted, updated),
   };
+}
+
+function movesLeft(count: number): string {
+  return count === 1 ? "1 task is still to move" : `${count} tasks are still to move`;
 }
 
 /** Another service comes first: with it fails what waits for it. */

@@ -5,22 +5,44 @@ import { DavitError } from "../../core/model/errors.ts";
 import type { NodeView, TaskView } from "../../core/model/views.ts";
 import { type CliContext, note, pause, say } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
+import { parseDuration } from "../durations.ts";
 import { WAIT_FLAGS, type WaitFlags } from "../wait.ts";
 import { NODE_REF, setAvailability } from "./availability.ts";
 
 const LOOK_EVERY_MS = 300;
 const MAX_NAMES = 8;
 
-type Flags = Omit<WaitFlags, "waitMonitor">;
+type Flags = Omit<WaitFlags, "waitMonitor"> & { readonly deadline?: number };
 
 export const nodeDrain = buildCommand<Flags, [string], CliContext>({
-  docs: { brief: "move a node's tasks elsewhere, and wait until it is empty" },
-  parameters: { positional: NODE_REF, flags: { detach: WAIT_FLAGS.detach, timeout: WAIT_FLAGS.timeout } },
+  docs: {
+    brief: "move a node's tasks elsewhere, and wait until it is empty",
+    fullDescription:
+      "Tasks move as their services' update_config.parallelism allows, the other one first. Without --deadline what fits nowhere else ends at once; with it such a task stays until then, and whatever is there then ends.",
+  },
+  parameters: {
+    positional: NODE_REF,
+    flags: {
+      detach: WAIT_FLAGS.detach,
+      timeout: WAIT_FLAGS.timeout,
+      deadline: {
+        kind: "parsed",
+        parse: parseDuration,
+        optional: true,
+        brief: "end what is still there after this time, whether or not it runs elsewhere",
+        placeholder: "TIME",
+      },
+    },
+  },
   func: drain,
 });
 
 async function drain(this: CliContext, flags: Flags, ref: string): Promise<void> {
-  const node = await setAvailability(this, ref, "drain");
+  const { deadline } = flags;
+  const node =
+    deadline === undefined
+      ? await setAvailability(this, ref, "drain")
+      : await (await this.client()).updateNode(ref, { availability: "drain", drainDeadlineMs: deadline });
   if (flags.detach) return say(this, `${node.name} is draining`);
   const interrupted = new AbortController();
   const release = this.onInterrupt(() => interrupted.abort());
@@ -43,9 +65,17 @@ async function isEmptied(
   const client = await context.client();
   const untilMs = context.nowMs() + timeoutMs;
   let said = "";
+  const seen = new Set<string>();
   while (!signal.aborted) {
     const left = (await client.nodeTasks(node.id)).filter(isStillThere);
-    if (left.length === 0) return true;
+    if (left.length === 0) {
+      tellHomeless(
+        context,
+        (await client.tasks({})).filter(({ name }) => seen.has(name)),
+      );
+      return true;
+    }
+    for (const task of left) seen.add(task.name);
     const line = renderLeft(node.name, left);
     if (context.nowMs() >= untilMs) {
       throw new DavitError("timeout", `drain ${line}`, {
@@ -58,6 +88,12 @@ async function isEmptied(
     await pause(context, LOOK_EVERY_MS, signal);
   }
   return false;
+}
+
+/** What ran there and fits nowhere else, by name. */
+function tellHomeless(context: CliContext, tasks: readonly TaskView[]): void {
+  for (const task of tasks)
+    if (task.node === undefined && task.reason !== "") note(context, `${task.name} has no other node: ${task.reason}`);
 }
 
 function renderLeft(name: string, left: readonly TaskView[]): string {

@@ -1,4 +1,4 @@
-// davit node update NODE --address host[:port] --name NAME
+// davit node update NODE --address host[:port] --name NAME --generic gpu=2
 
 import { buildCommand } from "@stricli/core";
 import { DavitError } from "../../core/model/errors.ts";
@@ -6,10 +6,10 @@ import type { NodePatch } from "../../core/model/views.ts";
 import { type CliContext, say } from "../context.ts";
 import { NODE_REF } from "./availability.ts";
 
-type Flags = { readonly address?: string; readonly name?: string };
+type Flags = { readonly address?: string; readonly name?: string; readonly generic?: readonly string[] };
 
 export const nodeUpdate = buildCommand<Flags, [string], CliContext>({
-  docs: { brief: "change a node's address or name" },
+  docs: { brief: "change a node's address, name or named resources" },
   parameters: {
     positional: NODE_REF,
     flags: {
@@ -21,19 +21,44 @@ export const nodeUpdate = buildCommand<Flags, [string], CliContext>({
         placeholder: "HOST[:PORT]",
       },
       name: { kind: "parsed", parse: String, optional: true, brief: "its new name", placeholder: "NAME" },
+      generic: {
+        kind: "parsed",
+        parse: String,
+        variadic: true,
+        optional: true,
+        brief: "how many of a named resource it has, for reservations.generic_resources; gpu- takes it away",
+        placeholder: "KIND=N|KIND-",
+      },
     },
   },
   async func(flags, ref) {
-    if (flags.address === undefined && flags.name === undefined)
-      throw new DavitError("invalid_input", "nothing to change: give --address or --name");
+    if (flags.address === undefined && flags.name === undefined && flags.generic === undefined)
+      throw new DavitError("invalid_input", "nothing to change: give --address, --name or --generic");
     const patch: NodePatch = {
       ...(flags.name === undefined ? {} : { name: flags.name }),
+      ...(flags.generic === undefined ? {} : { generic: parseGeneric(flags.generic) }),
       ...(flags.address === undefined ? {} : { address: await parseAddress(flags.address) }),
     };
     const node = await (await this.client()).updateNode(ref, patch);
-    say(this, `${node.name} is at ${node.address}`);
+    const generic = Object.entries(node.resources.generic).map(([kind, amount]) => `${kind}=${amount}`);
+    say(this, `${node.name} is at ${node.address}${generic.length === 0 ? "" : ` and has ${generic.join(" ")}`}`);
   },
 });
+
+/** "gpu=2" and "gpu-" to counts, null for those to take away. */
+function parseGeneric(texts: readonly string[]): Readonly<Record<string, number | null>> {
+  const changes: Record<string, number | null> = {};
+  for (const text of texts) {
+    const match = /^([^=]+)=(\d{1,6})$/.exec(text) ?? /^([^=]+)-$/.exec(text);
+    if (match?.[1] === undefined)
+      throw new DavitError(
+        "invalid_input",
+        `'${text}' is not a number of something: write gpu=2, or gpu- to take it away`,
+      );
+    changes[match[1]] = match[2] === undefined ? null : Number(match[2]);
+  }
+  return changes;
+}
 
 async function parseAddress(text: string): Promise<{ host: string; port: number }> {
   const { parseTarget } = await import("../../ssh/config/resolve.ts");

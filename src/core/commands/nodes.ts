@@ -16,6 +16,8 @@ const NODE_NAME = /^[a-zA-Z0-9][a-zA-Z0-9.-]{0,62}$/;
 /** Label keys as the engine and placement constraints take them. */
 const LABEL_KEY = /^[a-zA-Z0-9][a-zA-Z0-9_./-]{0,127}$/;
 const MAX_LABEL_VALUE = 1_024;
+/** Names of generic resources: `gpu`, `NVIDIA-GPU`. */
+const GENERIC_KIND = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$/;
 
 /** Changes name, availability, labels or address; availability `active` also takes back `confirm-dead`. */
 export function updateNode(input: {
@@ -23,12 +25,16 @@ export function updateNode(input: {
   readonly patch: NodePatch;
   readonly ifMatch?: number | undefined;
 }): Command<Node> {
-  return (state) => {
+  return (state, { nowMs }) => {
     const node = resolveRef("node", state.node.values(), input.ref);
     checkIndex(node.name, node, input.ifMatch);
     const { patch } = input;
     checkPatch(node, patch, [...state.node.values()]);
-    const { confirmedDeadAtMs, index: _index, ...rest } = node;
+    const { confirmedDeadAtMs, index: _index, drainUntilMs, generic: _generic, ...rest } = node;
+    const untilMs = patch.drainDeadlineMs === undefined ? undefined : nowMs + patch.drainDeadlineMs;
+    // a new word on availability is a new word on the deadline
+    const drainsUntilMs = patch.availability === undefined ? drainUntilMs : untilMs;
+    const generic = genericAfter(node, patch);
     const isStillDead = confirmedDeadAtMs !== undefined && patch.availability !== "active";
     const next: Unindexed<"node"> = {
       ...rest,
@@ -37,12 +43,14 @@ export function updateNode(input: {
       labels: merged(node.labels, patch.labels),
       address: patch.address ?? node.address,
       ...(isStillDead ? { confirmedDeadAtMs } : {}),
+      ...(drainsUntilMs === undefined ? {} : { drainUntilMs: drainsUntilMs }),
+      ...(generic === undefined ? {} : { generic }),
     };
     const { index: _before, ...before } = node;
     if (isSame(before, next)) return unchanged(node);
     const draft = new Draft();
     const record = draft.replace("node", node, next);
-    draft.event(nodeEvent("node.updated", record, describe(node, record)));
+    draft.event(nodeEvent("node.updated", record, describe(node, record, nowMs)));
     return draft.finish(record);
   };
 }
@@ -86,6 +94,16 @@ export function removeNode(id: NodeId): Command<Node> {
   };
 }
 
+/** What a user says that the node has; undefined when nothing is said. */
+function genericAfter({ generic }: Node, patch: NodePatch): Node["generic"] {
+  const next: Record<string, number> = { ...generic };
+  for (const [kind, amount] of Object.entries(patch.generic ?? {})) {
+    if (amount === null) delete next[kind];
+    else next[kind] = amount;
+  }
+  return Object.keys(next).length === 0 ? undefined : next;
+}
+
 function checkPatch(node: Node, patch: NodePatch, all: readonly Node[]): void {
   const what = `update ${node.name}`;
   if (patch.name !== undefined && patch.name !== node.name) {
@@ -105,6 +123,14 @@ function checkPatch(node: Node, patch: NodePatch, all: readonly Node[]): void {
       );
     }
   }
+  if (patch.drainDeadlineMs !== undefined && patch.availability !== "drain")
+    throw new DavitError("invalid_input", `${what}: a deadline is for draining: give availability drain with it`);
+  for (const kind of Object.keys(patch.generic ?? {}))
+    if (!GENERIC_KIND.test(kind))
+      throw new DavitError(
+        "invalid_input",
+        `${what}: '${kind}' is not a name of a resource: 1–63 characters of [a-zA-Z0-9_.-], the first a letter or digit`,
+      );
   const { address } = patch;
   if (address === undefined) return;
   if (address.host.trim() === "" || !(address.port >= 1 && address.port <= 65_535))
@@ -119,7 +145,7 @@ function checkPatch(node: Node, patch: NodePatch, all: readonly Node[]): void {
     );
 }
 
-function describe(before: Node, after: Node): string {
+function describe(before: Node, after: Node, nowMs: number): string {
   const labels = [...new Set([...Object.keys(before.labels), ...Object.keys(after.labels)])]
     .sort()
     .filter((key) => before.labels[key] !== after.labels[key]);
@@ -129,6 +155,16 @@ function describe(before: Node, after: Node): string {
     ...labels.map((key) =>
       after.labels[key] === undefined ? `label ${key} removed` : `label ${key}=${after.labels[key]}`,
     ),
+    isSame(before.generic ?? {}, after.generic ?? {})
+      ? ""
+      : `resources ${
+          Object.entries(after.generic ?? {})
+            .map(([kind, amount]) => `${kind}=${amount}`)
+            .join(" ") || "none by name"
+        }`,
+    after.drainUntilMs === undefined || after.drainUntilMs === before.drainUntilMs
+      ? ""
+      : `what is still there in ${Math.round((after.drainUntilMs - nowMs) / 1_000)} s ends`,
     isSame(before.address, after.address)
       ? ""
       : `address ${before.address.host}:${before.address.port} → ${after.address.host}:${after.address.port}`,

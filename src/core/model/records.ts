@@ -51,7 +51,12 @@ export type Service = {
   readonly job?: { readonly suspended: boolean; readonly requested: number };
   /** What the last change was for: shown in updateStatus. */
   readonly changeReason: string;
+  /** Tasks that a rebalance sends to other nodes, and that have not gone yet; absent: none. */
+  readonly moves?: readonly Move[];
 };
+
+/** A task, and the node that one like it is to be made on before it goes. */
+export type Move = { readonly taskId: TaskId; readonly nodeId: NodeId };
 
 /** One kept version of a service's spec. Key: `<serviceId>/<version>`. The last KEPT_VERSIONS are kept. */
 export type ServiceVersion = {
@@ -224,6 +229,8 @@ export type Node = {
   }[];
   readonly labels: Labels;
   readonly availability: Availability;
+  /** Of a draining node: what is there by then ends, whether or not it runs elsewhere. Absent: no deadline. */
+  readonly drainUntilMs?: WallMs;
   /** The node's /24 of the cluster's pool. */
   readonly subnet: string;
   readonly reserved: ResourceAmounts;

@@ -32,6 +32,8 @@ export type NodeView = {
   readonly name: string;
   readonly address: string;
   readonly availability: Availability;
+  /** Of a draining node: when what is still there ends. */
+  readonly drainUntil?: string;
   readonly presence: Presence | "joining" | "confirmed dead";
   /** A sentence when presence is not ready: what was tried and what it said. */
   readonly message: string;
@@ -129,6 +131,26 @@ export type ServiceDetailView = ServiceView & {
   readonly spec: ServiceSpec;
   readonly versions: readonly ServiceVersionView[];
   readonly tasks: readonly TaskView[];
+};
+
+/** Which tasks a rebalance moves, and why others stay. */
+export type RebalanceView = {
+  readonly dryRun: boolean;
+  readonly revision: number;
+  readonly moves: readonly MoveView[];
+  /** Services of which no task is moved although one might be, with the reason. */
+  readonly stays: readonly { readonly service: string; readonly reason: string }[];
+};
+export type MoveView = {
+  readonly service: string;
+  readonly serviceId: string;
+  readonly task: string;
+  readonly taskId: string;
+  readonly from: string;
+  readonly to: string;
+  readonly nodeId: string;
+  /** "tasks of the same version: 3 there, 1 on n4" */
+  readonly why: string;
 };
 
 /** For each node why a task of the service would go there or not. */
@@ -327,6 +349,10 @@ export type HealthView = { readonly status: "ok"; readonly revision: number };
 export type NodePatch = {
   readonly name?: string;
   readonly availability?: Availability;
+  /** With availability `drain`: after so many milliseconds what is still there ends, whether or not it runs elsewhere. */
+  readonly drainDeadlineMs?: number;
+  /** How many of named resources the node has; null takes one away. */
+  readonly generic?: Readonly<Record<string, number | null>>;
   readonly labels?: Readonly<Record<string, string | null>>;
   readonly address?: { readonly host: string; readonly port: number };
 };

@@ -13,6 +13,7 @@ import { planJob } from "../jobs/plan-job.ts";
 import { planRollout } from "../rollout/rollout.ts";
 import { eligibleNodes } from "./eligible.ts";
 import { planConfigs, planHistory, planLeftovers, planRemoved } from "./history.ts";
+import { dropMoves, dropStuckMoves, MoveBudget } from "./moves.ts";
 import { Planning, type ServiceContext } from "./planning.ts";
 import { planSlot, type Slot, slotOf } from "./slots.ts";
 import type { Step } from "./step.ts";
@@ -34,6 +35,7 @@ export function plan(world: World, nowMs: number, newId: IdSource, nextTick: Nex
     else planService(planning, service, tasks, nextTick);
   }
   planConfigs(planning);
+  if (planning.steps.length === 0) dropStuckMoves(planning);
   return { steps: planning.steps, wakeAtMs: planning.wakeAtMs };
 }
 
@@ -72,8 +74,10 @@ function planService(planning: Planning, service: Service, tasks: readonly Task[
   const before = planning.steps.length;
   for (const task of tasks) planning.finishWithdrawal(task);
   planLeftovers(planning, tasks);
+  if (dropMoves(planning, context)) return;
   const slots = slotsOf(planning, context);
-  for (const slot of slots) planSlot(planning, context, slot);
+  const budget = new MoveBudget(planning, context, slots);
+  for (const slot of slots) planSlot(planning, context, slot, budget);
   for (const slot of slots) planHistory(planning, slot.ended);
   endExtras(planning, context, slots);
   // a rollout decides on slots at rest: what was just planned shows in the next pass

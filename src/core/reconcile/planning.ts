@@ -31,6 +31,8 @@ export type NewTask = {
   /** Number of the job's run that it is of. */
   readonly run?: number;
   readonly onlyNode?: NodeId | undefined;
+  /** The node that it is made for, though another would do later. */
+  readonly wishedNode?: NodeId;
   /** Nodes to take only if no other will do. */
   readonly avoid?: ReadonlySet<NodeId>;
   /** A reason to leave it without a node for now. */
@@ -121,7 +123,9 @@ export class Planning {
       ...(input.run === undefined ? {} : { run: input.run }),
     };
     const placement: Placement =
-      input.hold === undefined ? this.#place(service, base, made, input.avoid) : { reason: input.hold };
+      input.hold === undefined
+        ? this.#place(service, { ...base, ...toWished(input.wishedNode) }, made, input.avoid)
+        : { reason: input.hold };
     if (!("placed" in placement)) {
       this.steps.push({ kind: "create", task: { ...base, waiting: placement.reason }, why: input.why });
       return;
@@ -225,4 +229,9 @@ export class Planning {
       this.ledger.pin(volume.name, nodeId);
     }
   }
+}
+
+/** A wish is asked of the one node, as for a task that may be nowhere else. */
+function toWished(wishedNode: NodeId | undefined): { readonly onlyNode?: NodeId } {
+  return wishedNode === undefined ? {} : { onlyNode: wishedNode };
 }

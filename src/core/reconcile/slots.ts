@@ -7,9 +7,11 @@ import type { TaskTemplate } from "../model/service-spec.ts";
 import { backoffMs } from "../restart/backoff.ts";
 import { lastGoodVersion } from "../rollout/last-good.ts";
 import { pinnedAway } from "../schedule/place.ts";
-import { isFinished, isOnDeadNode, isOnLostNode, isUsedUp, templateOf } from "./health.ts";
+import { isFinished, isHealthy, isOnDeadNode, isOnLostNode, isUsedUp, templateOf } from "./health.ts";
+import { drainUntilMs, isDrainOver, type MoveBudget, wishedNode } from "./moves.ts";
 import type { Planning, ServiceContext } from "./planning.ts";
-import { mustMove, resolveTwins, retireLost } from "./twins.ts";
+import { mustMove } from "./must-move.ts";
+import { resolveTwins, retireLost } from "./twins.ts";
 
 /** The least wait before a slot gets another task after one that failed for good. */
 const REFILL_DELAY_MS = 1_000;
@@ -39,11 +41,10 @@ export function needsStopFirst(template: TaskTemplate): boolean {
 }
 
 /** Brings one slot of a service one pass nearer to one healthy task. */
-export function planSlot(planning: Planning, context: ServiceContext, slot: Slot): void {
+export function planSlot(planning: Planning, context: ServiceContext, slot: Slot, budget: MoveBudget): void {
   const alive = slot.live.filter((task) => !endGone(planning, task));
   const lost = alive.filter((task) => isOnLostNode(planning.world, task) && !isFinished(planning.world.state, task));
   const present = alive.filter((task) => !lost.includes(task));
-  for (const task of present) if (task.nodeId !== undefined) planning.wait(task, "");
   const gone = lost.filter((task) => !isTiedToLost(planning, context, task));
   if (gone.length < lost.length && present.length === 0) return;
 
@@ -57,8 +58,10 @@ export function planSlot(planning: Planning, context: ServiceContext, slot: Slot
     else if (isUsedUp(planning.world.state, task)) planning.end(task, "its attempts are used up");
   }
   retireLost(planning, context, gone, present);
+  const [only] = present;
+  const stays = present.length === 1 && only !== undefined ? moveAway(planning, context, slot, only, budget) : "";
+  for (const task of present) if (task.nodeId !== undefined) planning.wait(task, stays);
   if (present.length > 1) resolveTwins(planning, context, present, (task) => versionFor(planning, context, task));
-  else moveAway(planning, context, slot, present[0]);
 }
 
 /** A task on a node that was removed or confirmed dead will not come back. */
@@ -176,18 +179,47 @@ function isBesideWriter(planning: Planning, slot: Slot, task: Task, template: Ta
   );
 }
 
-function moveAway(planning: Planning, context: ServiceContext, slot: Slot, task: Task | undefined): void {
-  const why = task === undefined ? undefined : mustMove(planning, task);
+/** Begins to move a task that may not stay, or that a rebalance sends away. Gives why it has to stay for now; empty if it need not wait. */
+function moveAway(planning: Planning, context: ServiceContext, slot: Slot, task: Task, budget: MoveBudget): string {
   // what has done its work is not done again elsewhere
-  if (task === undefined || why === undefined || isFinished(planning.world.state, task)) return;
-  if (slot.onlyNode !== undefined) {
+  if (isFinished(planning.world.state, task)) return "";
+  const why = mustMove(planning, task);
+  if (why === undefined) return followWish(planning, context, slot, task, budget);
+  if (slot.onlyNode !== undefined || isDrainOver(planning, task)) {
     planning.end(task, why);
-    return;
+    return "";
   }
   const version = versionFor(planning, context, task);
   const template = planning.version(context.service.id, version)?.spec.template;
   const stopFirst = template !== undefined && needsStopFirst(template);
+  if (
+    stopFirst &&
+    drainUntilMs(planning, task) !== undefined &&
+    !planning.wouldFit(context.service, version, undefined, task)
+  )
+    return `${why}; no other node takes it, and it stays until the deadline`;
+  if (!budget.take(planning, task)) return `${why}; it ${budget.reason}`;
   const hold = stopFirst ? planning.stopsFirst(task) : undefined;
   planning.create(context, { slot: slot.slot, version, why, replaces: task.id, hold });
   if (stopFirst) planning.end(task, why);
+  return "";
+}
+
+/** A rebalance makes the other task first, and only on the node that the user saw; if that does not take it any more nothing moves. */
+function followWish(planning: Planning, context: ServiceContext, slot: Slot, task: Task, budget: MoveBudget): string {
+  const { service } = context;
+  const node = wishedNode(service, task.id);
+  if (node === undefined || budget.isSpent || !isHealthy(planning.world, task)) return "";
+  // room may yet come of another move
+  if (!planning.wouldFit(service, task.specVersion, node, undefined, slot.slot)) return "";
+  if (!budget.take(planning, task)) return "";
+  const why = `rebalanced from ${planning.nodeName(task.nodeId)}`;
+  planning.create(context, {
+    slot: slot.slot,
+    version: task.specVersion,
+    why,
+    replaces: task.id,
+    wishedNode: node,
+  });
+  return "";
 }

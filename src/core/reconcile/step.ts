@@ -3,7 +3,7 @@
 import { assertNever } from "../model/invariant.ts";
 import type { NodeId, TaskId, VolumeId } from "../model/ids.ts";
 import type { JobRun, JobState } from "../model/job.ts";
-import type { Change, EventDraft, HostPort, Rollout, Service, Task } from "../model/records.ts";
+import type { Change, EventDraft, HostPort, Move, Rollout, Service, Task } from "../model/records.ts";
 import { type State, versionKey } from "../model/world.ts";
 
 export type Step =
@@ -44,6 +44,8 @@ export type Step =
       readonly why: string;
     }
   | { readonly kind: "stable"; readonly service: Service; readonly version: number }
+  /** Moves of a rebalance that are still to come. */
+  | { readonly kind: "moved"; readonly service: Service; readonly moves: readonly Move[]; readonly why: string }
   /** A removed service's last records. */
   | {
       readonly kind: "clear";
@@ -93,6 +95,11 @@ export function changesOf(step: Step, state: State): readonly Change[] {
     case "stable": {
       const version = state.serviceVersion.get(versionKey(step.service.id, step.version));
       return version === undefined ? [] : [{ op: "put", kind: "serviceVersion", record: { ...version, stable: true } }];
+    }
+    case "moved": {
+      const { moves: _, index, ...service } = step.service;
+      const moves = step.moves.length === 0 ? {} : { moves: step.moves };
+      return [{ op: "put", kind: "service", record: { ...service, ...moves, index: index + 1 } }];
     }
     case "clear":
       return [
@@ -193,6 +200,8 @@ export function describeStep(step: Step, state: State): string {
       return `roll ${step.service.name} back to version ${step.toVersion}: ${step.why}`;
     case "stable":
       return `version ${step.version} of ${step.service.name} is stable`;
+    case "moved":
+      return `${step.service.name} has ${step.moves.length} tasks left to move: ${step.why}`;
     case "clear":
       return `clear the records of removed service ${step.serviceId}`;
     case "job":
@@ -261,6 +270,7 @@ export function eventOf(step: Step, state: State): EventDraft | undefined {
     case "withdraw":
     case "forget":
     case "stable":
+    case "moved":
     case "clear":
     case "dropConfigs":
       return undefined;

@@ -1,10 +1,9 @@
 // Two tasks or more in one slot: after a node came back, in the middle of a move, in the middle of an update. Which of them stays. Pure.
 
 import type { Task } from "../model/records.ts";
-import { partnerOf } from "../schedule/company.ts";
-import { meets, runsPlatform } from "../schedule/constraint.ts";
-import { renderConstraint } from "../schedule/constraint-text.ts";
-import { isAnyNodeSilent, isFinished, isHealthy, templateOf } from "./health.ts";
+import { hasFailed, isAnyNodeSilent, isFinished, isHealthy } from "./health.ts";
+import { drainUntilMs, isDrainOver, wishedNode } from "./moves.ts";
+import { mustMove } from "./must-move.ts";
 import type { Planning, ServiceContext } from "./planning.ts";
 
 /** A replacement that has been ready for so long stays when the original comes back. */
@@ -59,7 +58,7 @@ export function resolveTwins(
   }
   const equals = current.length > 1 ? current : left.filter((task) => !current.includes(task));
   const [pair] = pairs(equals);
-  if (pair !== undefined) chooseOne(planning, pair);
+  if (pair !== undefined) chooseOne(planning, context, pair);
   else if (equals.length > 1) keepOldestHealthy(planning, equals);
 }
 
@@ -75,13 +74,22 @@ function pairs(tasks: readonly Task[]): readonly Pair[] {
 
 /** A node that must be emptied is emptied even if nothing else takes the task: its replacement then waits and says why. */
 function giveWay(planning: Planning, { original, replacement }: Pair): void {
+  const mayWait = drainUntilMs(planning, original) !== undefined;
   const isUnplaceable =
     replacement.nodeId === undefined && replacement.waiting !== undefined && !isAnyNodeSilent(planning.world);
-  if (!isHealthy(planning.world, replacement) && !isUnplaceable) return;
+  const mayGo = isHealthy(planning.world, replacement) || (isUnplaceable && !mayWait);
+  if (!mayGo && !isDrainOver(planning, original)) return;
   planning.end(original, mustMove(planning, original) ?? "its replacement is healthy");
 }
 
-function chooseOne(planning: Planning, { original, replacement }: Pair): void {
+function chooseOne(planning: Planning, { service }: ServiceContext, { original, replacement }: Pair): void {
+  if (replacement.nodeId !== undefined && wishedNode(service, original.id) === replacement.nodeId) {
+    const { taskStatus } = planning.world.state;
+    const where = planning.nodeName(replacement.nodeId);
+    if (isHealthy(planning.world, replacement)) planning.end(original, `rebalanced to ${where}`);
+    else if (hasFailed(taskStatus.get(replacement.id))) planning.end(replacement, `it does not work on ${where}`);
+    return;
+  }
   if (isReadyForLong(planning, replacement)) planning.end(original, "its replacement has been ready for a minute");
   else if (isHealthy(planning.world, original))
     planning.end(replacement, `the original is back on ${planning.nodeName(original.nodeId)}`);
@@ -91,23 +99,4 @@ function keepOldestHealthy(planning: Planning, equals: readonly Task[]): void {
   const keeper = equals.find((task) => isHealthy(planning.world, task));
   if (keeper === undefined) return;
   for (const task of equals) if (task !== keeper) planning.end(task, "one task too many in its slot");
-}
-
-/** Why a task may not stay where it is; undefined if it may. */
-export function mustMove(planning: Planning, task: Task): string | undefined {
-  const { state } = planning.world;
-  const node = task.nodeId === undefined ? undefined : state.node.get(task.nodeId);
-  const template = templateOf(state, task);
-  if (node === undefined || template === undefined) return undefined;
-  const { with: partner } = template.placement;
-  const followed = partner === undefined ? undefined : partnerOf(planning.world, planning.ledger, partner, task.slot);
-  if (typeof followed === "object" && followed.nodeId !== node.id)
-    return `${partner}.${task.slot} is on ${planning.nodeName(followed.nodeId)} now`;
-  // whom it follows goes first
-  if (node.availability === "drain" && typeof followed !== "object") return `${node.name} is draining`;
-  const status = state.nodeStatus.get(node.id);
-  if (status === undefined) return undefined;
-  const failed = template.placement.constraints.find((constraint) => !meets(constraint, node, status));
-  if (failed !== undefined) return `${node.name} does not meet ${renderConstraint(failed)} any more`;
-  return runsPlatform(template.placement.platforms, status) ? undefined : `${node.name} cannot run its platform`;
 }

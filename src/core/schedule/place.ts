@@ -62,6 +62,31 @@ export function makeRoom(
   return room;
 }
 
+/**
+ * A place that is better than the node where a task is, and the first score that says so; undefined if there is none. Ask it while the
+ * task is not counted. Where scores are equal nothing is better: ties move nothing.
+ */
+export function betterPlace(
+  world: World,
+  ledger: Ledger,
+  nowMs: number,
+  wanted: Wanted,
+  from: NodeId | undefined,
+): { readonly placed: Placed; readonly why: string } | undefined {
+  const found = place(world, ledger, nowMs, wanted);
+  const here = from === undefined ? undefined : ledger.nodeUse(from);
+  if (!("placed" in found) || here === undefined || found.placed.nodeId === from) return undefined;
+  const there = ledger.nodeUse(found.placed.nodeId);
+  if (there === undefined) return undefined;
+  for (const { name, of } of scoresOf(askingFor(world, ledger, nowMs, wanted))) {
+    const [stays, goes] = [of(here), of(there)];
+    if (stays === goes) continue;
+    const why = `${name}: ${stays} beside it on ${here.node.name}, ${goes} on ${there.node.name}`;
+    return goes < stays ? { placed: found.placed, why } : undefined;
+  }
+  return undefined;
+}
+
 /** What is asked of every node, looked up once. */
 function askingFor(world: World, ledger: Ledger, nowMs: number, wanted: Wanted): Asking {
   const { template, serviceId } = wanted;

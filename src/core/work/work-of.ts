@@ -48,7 +48,7 @@ export function taskWork(state: State, task: Task): TaskWork {
     specVersion: task.specVersion,
     templateHash: version.templateHash,
     desired: task.desired,
-    container: filled(state, task, spec.name, template.container),
+    container: filled(state, task, spec.name, withResources(template)),
     resources: template.resources,
     health: template.health,
     restart: template.restart,
@@ -58,6 +58,17 @@ export function taskWork(state: State, task: Task): TaskWork {
     hostPorts: task.hostPorts,
     volumes: volumesOf(state, task.nodeId, template),
   };
+}
+
+/** Named resources are told to the container as Swarm tells them: `DOCKER_RESOURCE_GPU=2`. What the user says goes before. */
+function withResources({ container, resources }: TaskTemplate): ContainerSpec {
+  const entries = Object.entries(resources.reservations.generic);
+  if (entries.length === 0) return container;
+  const told = entries.map(([kind, amount]): [string, string] => [
+    `DOCKER_RESOURCE_${kind.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`,
+    String(amount),
+  ]);
+  return { ...container, env: { ...Object.fromEntries(told), ...container.env } };
 }
 
 /** Placeholders stand in what differs from task to task: environment, host name, paths of the node. */

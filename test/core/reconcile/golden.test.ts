@@ -2,7 +2,10 @@
 // the difference, then `npx bun --bun run vitest run -u test/core/reconcile/golden.test.ts`.
 
 import { expect, test } from "vitest";
+import { rebalance } from "../../../src/core/commands/rebalance.ts";
 import { asId } from "../../../src/core/model/ids.ts";
+import { applyChanges } from "../../../src/core/model/world.ts";
+import { commandContext } from "../../fakes/memory-backend.ts";
 import { template, WorldModel } from "../../fakes/world-model.ts";
 
 /** Three nodes with the shop on it: web, api on every node, store with its data. */
@@ -95,4 +98,20 @@ test("the plan of draining a node reads as written", async () => {
   telling.run(10_000).say("n3 is active again");
   telling.model.availability(asId("n3"), "active");
   await expect(telling.run(5_000).text()).toMatchFileSnapshot("../../golden/drain.txt");
+});
+
+test("the plan of a rebalance after a node joined reads as written", async () => {
+  const telling = new Telling().run(10_000);
+  const { model } = telling;
+  model.scale("shop_web", 6);
+  telling.run(10_000);
+  model.node("n4");
+  telling.run(5_000).say("n4 has joined; a rebalance is asked for");
+  const { changes, result } = rebalance({ worldOf: (state) => ({ ...model.world(), state }) })(
+    model.state,
+    commandContext(model.nowMs),
+  );
+  applyChanges(model.state, changes);
+  for (const { task, from, to, why } of result.moves) telling.say(`plan: ${task} from ${from} to ${to}: ${why}`);
+  await expect(telling.run(10_000).text()).toMatchFileSnapshot("../../golden/rebalance.txt");
 });
