@@ -5,8 +5,9 @@ import type { CommandContext } from "../core/commands/command.ts";
 import { removeNode, updateNode } from "../core/commands/nodes.ts";
 import { DavitError, reasonOf } from "../core/model/errors.ts";
 import { ID_BYTES, idFromBytes, idSourceFrom, type NodeId, type TaskId, type TokenId } from "../core/model/ids.ts";
-import type { Node, Task, TaskStatus } from "../core/model/records.ts";
+import type { Node, Task } from "../core/model/records.ts";
 import type { JoinProgress } from "../core/model/views.ts";
+import { isOver } from "../core/schedule/ledger.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { NextTick } from "../core/model/job.ts";
 import type { Hasher } from "../ports/hasher.ts";
@@ -159,9 +160,7 @@ async function untilEmpty(
   const startedMs = clock.bootMs();
   report({ step: "drain", state: "started", message: "move its tasks elsewhere", elapsedMs: 0 });
   for (;;) {
-    const left = [...door.state.task.values()].filter(
-      (task) => task.nodeId === node.id && !isEnded(task, door.state.taskStatus.get(task.id)),
-    );
+    const left = [...door.state.task.values()].filter((task) => task.nodeId === node.id && !isOver(door.state, task));
     const elapsedMs = clock.bootMs() - startedMs;
     if (left.length === 0) return report({ step: "drain", state: "done", message: "no task is left on it", elapsedMs });
     if (elapsedMs > EMPTY_TIMEOUT_MS) {
@@ -175,13 +174,4 @@ async function untilEmpty(
     }
     await clock.sleep(EMPTY_LOOK_MS);
   }
-}
-
-function isEnded(task: Task, status: TaskStatus | undefined): boolean {
-  if (task.desired === "running") return false;
-  return (
-    status === undefined ||
-    status.exhausted ||
-    ["complete", "shutdown", "failed", "rejected", "remove"].includes(status.state)
-  );
 }
