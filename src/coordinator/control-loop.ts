@@ -16,6 +16,8 @@ import type { CommitDoor } from "./commit-door.ts";
 
 /** Passes of the planner before a commit: each sees what the one before did. A plan that does not come to rest in so many is a bug, and is said to be one. */
 const MAX_PASSES = 20;
+/** After a look that failed. A refused commit is rare, and an error that stays must not fill the log. */
+const RETRY_MS = 1_000;
 /** The longest sleep: "look again" now and then costs microseconds, and an overlooked wake-up then costs at most this. */
 const MAX_SLEEP_MS = 30_000;
 
@@ -36,11 +38,15 @@ export type LoopReport = {
   readonly error?: string;
 };
 
+/** What one look found: sentences of its steps, and the date of the next. */
+type Look = { readonly steps: string[]; readonly passes: number; readonly wakeAtMs: number | undefined };
+
 export class ControlLoop {
   readonly #input: ControlLoopInput;
   #timer: Timer | undefined;
   #running = false;
   #again = false;
+  #wakeAtMs: number | undefined;
   #stopped = false;
   #report: LoopReport = { atMs: 0, passes: 0, steps: [] };
 
@@ -75,7 +81,8 @@ export class ControlLoop {
       this.#again = false;
       try {
         const outcome = await door.commit((state) => this.#draft(state));
-        const { steps, passes } = outcome.result;
+        const { steps, passes, wakeAtMs } = outcome.result;
+        this.#wakeAtMs = wakeAtMs;
         if (steps.length > 0) {
           this.#report = { atMs: clock.nowMs(), passes, steps };
           for (const step of steps) log.info(step);
@@ -83,13 +90,14 @@ export class ControlLoop {
       } catch (error) {
         this.#report = { atMs: clock.nowMs(), passes: 0, steps: [], error: reasonOf(error) };
         log.error("control loop", { reason: reasonOf(error) });
+        this.#wakeAtMs = clock.nowMs() + RETRY_MS;
       }
     } while (this.#again && !this.#stopped);
     this.#running = false;
     this.#sleep();
   }
 
-  #draft(state: State): { changes: Change[]; events: EventDraft[]; result: { steps: string[]; passes: number } } {
+  #draft(state: State): { changes: Change[]; events: EventDraft[]; result: Look } {
     const { clock, random, worldOf, log, nextTick } = this.#input;
     const newId = idSourceFrom(idFromBytes(random.bytes(ID_BYTES)));
     const nowMs = clock.nowMs();
@@ -97,11 +105,11 @@ export class ControlLoop {
     const events: EventDraft[] = [];
     const sentences: string[] = [];
     let passes = 0;
-    let { steps } = plan(worldOf(state), nowMs, newId, nextTick);
-    if (steps.length === 0) return { changes, events, result: { steps: sentences, passes } };
+    let { steps, wakeAtMs } = plan(worldOf(state), nowMs, newId, nextTick);
+    if (steps.length === 0) return { changes, events, result: { steps: sentences, passes, wakeAtMs } };
     const scratch = copyState(state);
     applyChanges(scratch, changes);
-    for (; steps.length > 0; steps = plan(worldOf(scratch), nowMs, newId, nextTick).steps) {
+    for (; steps.length > 0; { steps, wakeAtMs } = plan(worldOf(scratch), nowMs, newId, nextTick)) {
       passes += 1;
       if (passes > MAX_PASSES) {
         log.error("the plan does not come to rest; going on with what there is", { step: describe(steps, scratch) });
@@ -116,17 +124,15 @@ export class ControlLoop {
         changes.push(...made);
       }
     }
-    return { changes, events, result: { steps: sentences, passes } };
+    return { changes, events, result: { steps: sentences, passes, wakeAtMs } };
   }
 
-  /** Until the planner's next date; what the planner would do now was done, so a plan of the committed world is read for its date only. */
+  /** Until the date that the last plan named, the one that found nothing left to do. */
   #sleep(): void {
     if (this.#stopped) return;
-    const { clock, door, worldOf, nextTick } = this.#input;
-    const nowMs = clock.nowMs();
-    const { wakeAtMs } = plan(worldOf(door.state), nowMs, idSourceFrom("date"), nextTick);
-    const delayMs = Math.min(Math.max((wakeAtMs ?? Number.POSITIVE_INFINITY) - nowMs, 1), MAX_SLEEP_MS);
-    this.#timer = clock.after(delayMs, () => this.wake());
+    const { clock } = this.#input;
+    const delayMs = (this.#wakeAtMs ?? Number.POSITIVE_INFINITY) - clock.nowMs();
+    this.#timer = clock.after(Math.min(Math.max(delayMs, 1), MAX_SLEEP_MS), () => this.wake());
   }
 }
 

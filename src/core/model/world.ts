@@ -92,10 +92,8 @@ export function emptyState(): MutableState {
 
 /** A copy that shares the (immutable) records: what a planner's test or a dry run may change. */
 export function copyState(state: State): MutableState {
-  const copy = emptyState();
-  for (const kind of RECORD_KINDS)
-    for (const [id, record] of state[kind]) (copy[kind] as Map<string, unknown>).set(id, record);
-  return copy;
+  // a map made of a map is copied whole, far faster than record by record
+  return Object.fromEntries(RECORD_KINDS.map((kind) => [kind, new Map<string, unknown>(state[kind])])) as MutableState;
 }
 
 /** Applies one committed change. */

@@ -43,8 +43,8 @@ export class Planning {
   readonly world: World;
   readonly nowMs: number;
   readonly newId: IdSource;
-  readonly ledger: Ledger;
   readonly steps: Step[] = [];
+  #ledger: Ledger | undefined;
   #wakeAtMs: number | undefined;
   /** Tasks that this run ends: what another asked of them counts no more. */
   readonly #ending = new Set<TaskId>();
@@ -53,7 +53,12 @@ export class Planning {
     this.world = world;
     this.nowMs = nowMs;
     this.newId = newId;
-    this.ledger = new Ledger(world.state);
+  }
+
+  /** What is taken on each node. Most plans place nothing and never ask. */
+  get ledger(): Ledger {
+    this.#ledger ??= new Ledger(this.world.state);
+    return this.#ledger;
   }
 
   /** When the passing of time alone gives the planner something to do. */
