@@ -1,77 +1,106 @@
-// Runs the simulator with each known bug put in, one at a time, and says which invariant caught it and with which seed. Exit code 1 when one
-// survives. Usage: npm run sim:mutants [-- --seeds N] [--only words of a name]
+// Runs the simulator with each known bug put in, and says which invariant caught it and with which seed. Exit code 1 when one survives, or
+// when something is found without any. Usage: npm run sim:mutants [-- --seeds N] [--workers N] [--only words of a name]
 
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { MUTANTS, type Mutant } from "../test/sim/mutants/mutants.ts";
+import { readSweep } from "../test/sim/sweep.ts";
 
 const ROOT = join(import.meta.dirname, "..");
-/** A mutant that stops the simulation itself is given up after so long, and counts as caught. */
-const TIMEOUT_MS = 120_000;
+/** A seed takes a second; one that takes so long spins, which is a way to be caught. */
+const STANDSTILL_MS = 90_000;
 
-type Report = {
-  readonly seeds: number;
-  readonly violations: readonly { seed: number; invariant: string; sentence: string }[];
-};
 type Outcome = { readonly isCaught: boolean; readonly words: string };
 
 const { values } = parseArgs({
-  options: { seeds: { type: "string", default: "300" }, only: { type: "string", default: "" } },
+  options: {
+    seeds: { type: "string", default: "2000" },
+    workers: { type: "string", default: "2" },
+    only: { type: "string", default: "" },
+  },
 });
 
+/** First seeds in which little but the faults that trigger it happens, then any. */
 async function run(mutant: Mutant): Promise<Outcome> {
-  // first the seeds in which the fault that triggers it happens, then any
+  const all = Number(values.seeds);
   const rounds = mutant.faults === undefined ? [[]] : [["--faults", mutant.faults.join(",")], []];
-  let last: Outcome = { isCaught: false, words: "it was not run" };
+
   for (const more of rounds) {
-    last = await simulate(mutant, more);
-    if (last.isCaught) return last;
+    const outcome = await simulate(mutant, ["--seeds", `${Math.ceil(all / rounds.length)}`, ...more]);
+    if (outcome.isCaught) return outcome;
   }
-  return last;
+  return { isCaught: false, words: `survived ${all} seeds` };
 }
 
 async function simulate(mutant: Mutant | undefined, more: readonly string[]): Promise<Outcome> {
   const preload = mutant === undefined ? [] : ["--preload", "./test/sim/mutants/preload.ts"];
-  const argv = [...preload, "scripts/sim.ts", "--json", "--stop", "--seeds", values.seeds, ...more];
+  const argv = [...preload, "scripts/sim.ts", "--json", "--stop", "--progress", ...more];
   const child = Bun.spawn([process.execPath, ...argv], {
     cwd: ROOT,
     env: { ...process.env, SIM_MUTANT: mutant?.name },
     stdout: "pipe",
     stderr: "pipe",
   });
-  const timer = setTimeout(() => child.kill(), TIMEOUT_MS);
-  const [text, errors] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+  const output = new Response(child.stdout).text();
+  const { lastSeed, errors } = await watch(child);
   await child.exited;
-  clearTimeout(timer);
-  if (errors.includes("does not fit"))
-    throw new Error(errors.split("\n").find((line) => line.includes("does not fit")));
+  if (errors.includes("does not fit")) throw new Error(/error: .*does not fit.*/.exec(errors)?.[0] ?? errors);
   if (child.signalCode !== null)
-    return { isCaught: true, words: `the simulation stood still for ${TIMEOUT_MS / 1_000} s` };
-  const line = text.split("\n").find((one) => one.startsWith("{"));
-  if (line === undefined)
-    return { isCaught: true, words: `it broke: ${/error: .*/i.exec(errors)?.[0] ?? "without a word"}` };
-  const [first] = (JSON.parse(line) as Report).violations;
-  if (first === undefined) return { isCaught: false, words: `survived ${values.seeds} seeds` };
-  return { isCaught: true, words: `${first.invariant} with seed ${first.seed}: ${first.sentence}` };
+    return {
+      isCaught: true,
+      words: `standstill with seed ${lastSeed}: it simulates nothing further within ${STANDSTILL_MS / 1_000} s`,
+    };
+  const line = (await output).split("\n").find((one) => one.startsWith("{"));
+  if (line === undefined) throw new Error(`${mutant?.name ?? "no mutant"}: ended without a word: ${errors}`);
+  const [first] = readSweep(line).violations;
+  if (first === undefined) return { isCaught: false, words: "" };
+  const how = more.includes("--faults") ? ` of ${mutant?.faults?.join(", ")}` : "";
+  return { isCaught: true, words: `${first.invariant} with seed ${first.seed}${how}: ${first.sentence}` };
+}
+
+/** Reads which seed a run has come to, and ends a run that comes to no other. */
+async function watch(child: {
+  readonly stderr: ReadableStream<Uint8Array>;
+  kill(): void;
+}): Promise<{ lastSeed: string; errors: string }> {
+  const decoder = new TextDecoder();
+  let errors = "";
+  let timer = setTimeout(() => child.kill(), STANDSTILL_MS);
+  for await (const bytes of child.stderr) {
+    errors += decoder.decode(bytes, { stream: true });
+    clearTimeout(timer);
+    timer = setTimeout(() => child.kill(), STANDSTILL_MS);
+  }
+  clearTimeout(timer);
+  const seeds = [...errors.matchAll(/^seed (\d+)$/gm)];
+  return { lastSeed: seeds.at(-1)?.[1] ?? "?", errors: errors.replaceAll(/^seed \d+\n/gm, "") };
 }
 
 async function main(): Promise<number> {
-  const sound = await simulate(undefined, ["--seeds", "3"]);
+  const startedMs = performance.now();
+  const sound = await simulate(undefined, ["--seeds", "20"]);
   if (sound.isCaught) {
     console.log(`the simulator finds something without any mutant: ${sound.words}`);
     return 1;
   }
   const chosen = MUTANTS.filter(({ name }) => name.includes(values.only));
-  let survivors = 0;
-  for (const mutant of chosen) {
-    const startedMs = performance.now();
-    const { isCaught, words } = await run(mutant);
-    if (!isCaught) survivors += 1;
-    const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1);
-    console.log(`${isCaught ? "caught  " : "SURVIVED"} ${mutant.name} (${seconds} s)\n         ${words.slice(0, 200)}`);
-  }
-  console.log(`\n${chosen.length - survivors} of ${chosen.length} mutants caught`);
-  return survivors === 0 ? 0 : 1;
+  const waiting = [...chosen];
+  const survivors: string[] = [];
+  const work = async (): Promise<void> => {
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      const begunMs = performance.now();
+      const { isCaught, words } = await run(mutant);
+      if (!isCaught) survivors.push(mutant.name);
+      const seconds = ((performance.now() - begunMs) / 1_000).toFixed(1);
+      const text = words.replaceAll(/\s+/g, " ").slice(0, 200);
+      console.log(`${isCaught ? "caught  " : "SURVIVED"} ${mutant.name} (${seconds} s)\n         ${text}`);
+    }
+  };
+  await Promise.all(Array.from({ length: Number(values.workers) }, work));
+  const minutes = ((performance.now() - startedMs) / 60_000).toFixed(1);
+  console.log(`\n${chosen.length - survivors.length} of ${chosen.length} mutants caught in ${minutes} minutes`);
+  for (const name of survivors) console.log(`survived: ${name}`);
+  return survivors.length === 0 ? 0 : 1;
 }
 
 process.exitCode = await main();

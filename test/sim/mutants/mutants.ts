@@ -95,7 +95,7 @@ const TRUST: readonly Mutant[] = [
     file: "workers/agent/session/epoch-keeper.ts",
     find: "if (newest !== undefined && !chain.some((epoch) => isSame(epoch, newest))) {",
     replace: "if (newest !== undefined && chain.length === 0) {",
-    faults: ["host suspended", "agent paused", "coordinator killed", "an old coordinator returns"],
+    faults: ["host suspended", "agent paused", "coordinator killed"],
   },
   {
     name: "work is acted on before it is durable",
