@@ -3,7 +3,8 @@
 
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { MUTANTS, type Mutant } from "../test/sim/mutants/mutants.ts";
+import { MUTANTS } from "../test/sim/mutants/mutants.ts";
+import type { Mutant } from "../test/sim/mutants/mutant.ts";
 import { readSweep } from "../test/sim/sweep.ts";
 
 const ROOT = join(import.meta.dirname, "..");

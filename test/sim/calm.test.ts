@@ -10,6 +10,8 @@ import { template } from "../fakes/world-model.ts";
 import { Cluster } from "./world/cluster.ts";
 
 const HOUR_MS = 3_600_000;
+/** A day takes some seconds of a core; only one that hangs takes so long. */
+const TIMEOUT_MS = 120_000;
 
 function running(seed: string, nodes = 3): Cluster {
   const cluster = new Cluster({ seed, nodes, drift: 0.002 });
@@ -36,7 +38,7 @@ function started(cluster: Cluster): readonly string[] {
   return cluster.nodes.flatMap((host) => host.engine.running.map((box) => box.name)).sort();
 }
 
-describe("a cluster that is left alone", () => {
+describe("a cluster that is left alone", { timeout: TIMEOUT_MS }, () => {
   test("restarts nothing and replaces nothing in a day", () => {
     const cluster = running("calm");
     const before = started(cluster);
@@ -62,7 +64,7 @@ describe("a cluster that is left alone", () => {
   });
 });
 
-describe("room", () => {
+describe("room", { timeout: TIMEOUT_MS }, () => {
   test("is made by a drain, and what waits for room is placed when there is some", () => {
     const cluster = running("room", 2);
     const [first, second] = cluster.nodes;

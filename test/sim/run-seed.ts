@@ -2,12 +2,14 @@
 
 import { EngineChecks, NEIGHBOUR } from "./checks/engine-checks.ts";
 import { HistoryChecks } from "./checks/history-checks.ts";
+import { JobChecks, overdueJobs } from "./checks/job-checks.ts";
 import { LeaseChecks } from "./checks/lease-checks.ts";
 import { PlanChecks } from "./checks/plan-checks.ts";
 import { shortfalls } from "./checks/rest-checks.ts";
 import { Findings, type Violation } from "./checks/violation.ts";
 import { type Fault, FaultMaker, FAULTS, type Matrix } from "./story/faults.ts";
 import { Operator } from "./story/operator.ts";
+import { Strangers } from "./story/strangers.ts";
 import { ServiceMaker } from "./story/services.ts";
 import { Cluster } from "./world/cluster.ts";
 
@@ -17,6 +19,9 @@ const REST_DEADLINE_MS = 180_000;
 const REST_PER_NODE_MS = 60_000;
 /** A node that was lost twice is left alone for so long. */
 const FLAPPING_MS = 600_000;
+/** Jobs run on after the faults for so long: the longest schedule comes round every two minutes, most in seconds. */
+const JOBS_MS = 30_000;
+const OVERDUE_MS = 4_000;
 /** Rest that is no accident: nothing may change in it. */
 const STILL_MS = 12_000;
 
@@ -57,6 +62,7 @@ class Run {
   readonly #engines: EngineChecks;
   readonly #operator: Operator;
   readonly #faults: FaultMaker;
+  readonly #strangers: Strangers;
   #isActing = true;
 
   constructor(options: RunOptions) {
@@ -65,17 +71,26 @@ class Run {
     this.cluster = drawn.cluster;
     const { universe } = this.cluster;
     this.#findings = new Findings(() => universe.nowMs);
-    this.#engines = new EngineChecks(this.#findings, universe);
+    this.#engines = new EngineChecks(this.#findings, universe, () => this.cluster.state);
     const history = new HistoryChecks(this.#findings);
     const leases = new LeaseChecks(this.#findings, this.cluster);
-    universe.witnesses.push(history, leases, this.#engines, new PlanChecks(this.#findings));
+    const jobs = new JobChecks(this.#findings, this.cluster);
+    this.#strangers = new Strangers(this.#findings, this.cluster);
+    universe.witnesses.push(
+      history,
+      leases,
+      this.#engines,
+      new PlanChecks(this.#findings, this.cluster.machine),
+      jobs,
+      this.#strangers,
+    );
     universe.scheduler.afterEach = () => leases.look();
     universe.journal.onError = (who, message) => {
       if (message.startsWith("the plan does not come to rest")) this.#findings.report("L3", `${who}: ${message}`);
     };
     const maker = new ServiceMaker(universe, drawn.areBadImagesMade);
     this.#operator = new Operator(this.cluster, maker, history, this.#engines);
-    this.#faults = new FaultMaker(this.cluster, drawn.faults);
+    this.#faults = new FaultMaker(this.cluster, drawn.faults, this.#strangers);
     for (const host of this.cluster.nodes) {
       const neighbour = host.engine.put(`${NEIGHBOUR}-${host.name}`, {}, undefined);
       host.engine.start(neighbour);
@@ -118,7 +133,19 @@ class Run {
     if (nodes.every((host) => state.node.get(host.id)?.availability !== "active"))
       for (const host of nodes) this.#operator.availability(host, "active");
     if (universe.chance.happens(0.7)) this.#operator.mendImages();
+    this.#strangers.checkOldOnes();
+    this.#jobsGoOn();
+    this.#operator.suspendAll();
     this.#settle();
+  }
+
+  /** What is due begins, now that nothing is in the way. Where there are jobs there is never rest: then they are suspended. */
+  #jobsGoOn(): void {
+    if (this.cluster.state.job.size === 0 || !this.cluster.run(JOBS_MS, this.#isOver)) return;
+    const before = overdueJobs(this.cluster);
+    if (before.size === 0 || !this.cluster.run(OVERDUE_MS, this.#isOver)) return;
+    for (const [key, sentence] of overdueJobs(this.cluster))
+      if (before.has(key)) this.#findings.report("S16", sentence);
   }
 
   /** Until all is at rest, and then some time in which nothing may happen. */

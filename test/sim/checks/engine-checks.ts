@@ -3,6 +3,7 @@
 
 import type { TaskWork } from "../../../src/core/model/work.ts";
 import { asId } from "../../../src/core/model/ids.ts";
+import type { State } from "../../../src/core/model/world.ts";
 import type { Box } from "../fakes/machine-engine.ts";
 import type { Host } from "../world/host.ts";
 import { isGood } from "../story/services.ts";
@@ -15,6 +16,7 @@ export const NEIGHBOUR = "neighbour";
 export class EngineChecks extends Bystander {
   readonly #findings: Findings;
   readonly #universe: Universe;
+  readonly #state: () => State;
   readonly #ended = new Set<Box>();
   /** Machines on which a volume was written, by the volume's name. */
   readonly #writtenOn = new Map<string, Set<Host>>();
@@ -23,8 +25,10 @@ export class EngineChecks extends Bystander {
   /** Containers of working programs that were begun: the others end again and again by their nature. */
   starts = 0;
 
-  constructor(findings: Findings, universe: Universe) {
+  /** `state`: what is durable. */
+  constructor(findings: Findings, universe: Universe, state: () => State) {
     super();
+    this.#state = state;
     this.#findings = findings;
     this.#universe = universe;
   }
@@ -56,9 +60,22 @@ export class EngineChecks extends Bystander {
     if (isGood(box.request?.task.container.image ?? "")) this.starts += 1;
     this.#findings.check("S6", !this.#ended.has(box), () => `${box.name} on ${host.name} had ended and runs again`);
     const work = box.request?.task;
+    this.#isNotDone(host, box);
     if (work === undefined || this.givenUp.has(host)) return;
     this.#checkRoom(host);
     this.#checkVolumes(host, box, work);
+  }
+
+  /** What a task's agent has reported as its last attempt, and what is durable, has no next one. */
+  #isNotDone(host: Host, box: Box): void {
+    if (host.hasLostFiles) return;
+    const status = this.#state().taskStatus.get(box.labels["davit.task"] ?? "");
+    const isLast = status?.exhausted === true && status.state !== "shutdown";
+    this.#findings.check(
+      "S6",
+      !isLast,
+      () => `${box.name} starts on ${host.name}, and its task is ${status?.state} for good`,
+    );
   }
 
   #checkRoom(host: Host): void {

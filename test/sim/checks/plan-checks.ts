@@ -7,26 +7,32 @@ import type { Change, Node, Rollout, Service, Task } from "../../../src/core/mod
 import type { ServiceSpec, UpdatePolicy } from "../../../src/core/model/service-spec.ts";
 import { applyChange, copyState, type MutableState, type State, versionKey } from "../../../src/core/model/world.ts";
 import type { Commit } from "../../../src/ports/store.ts";
-import type { Coordinating } from "../world/coordinator-machine.ts";
+import type { Coordinating, CoordinatorMachine } from "../world/coordinator-machine.ts";
 import { Bystander } from "../world/universe.ts";
 import type { Findings } from "./violation.ts";
 
 const ENDED: ReadonlySet<string> = new Set(["shutdown", "remove", "complete", "failed", "rejected"]);
+/** Longer nobody has to wait for routes that are not acknowledged. */
+const WITHDRAWAL_MS = 10_000;
 const ASKED_FOR = "rolled back by request";
 
 export class PlanChecks extends Bystander {
   readonly #findings: Findings;
+  readonly #machine: CoordinatorMachine;
   #state: MutableState | undefined;
   #coordinating: Coordinating | undefined;
   /** `<service>/<version>/<force>` of changes that failed, until a user decides anew about the service. */
   readonly #failed = new Set<string>();
 
-  constructor(findings: Findings) {
+  /** `machine`: whose decisions are looked at; others come back with old data and decide nothing. */
+  constructor(findings: Findings, machine: CoordinatorMachine) {
     super();
     this.#findings = findings;
+    this.#machine = machine;
   }
 
   override coordinatorStarted(coordinating: Coordinating): void {
+    if (coordinating.machine !== this.#machine) return;
     this.#state = copyState(coordinating.door.state);
     this.#coordinating = coordinating;
   }
@@ -68,7 +74,33 @@ export class PlanChecks extends Bystander {
     if (task.nodeId !== undefined && before?.nodeId === undefined) this.#mayGoThere(state, task, task.nodeId);
     const isWithdrawn = task.withdrawal !== undefined && before?.withdrawal === undefined;
     const isStopped = task.desired !== "running" && before?.desired === "running" && before.withdrawal === undefined;
+    if (before?.desired === "running" && task.desired === "shutdown") this.#isOutOfRoutes(state, before, task);
     if (before !== undefined && (isWithdrawn || isStopped)) this.#leavesEnough(state, before, task);
+  }
+
+  // --- S15
+
+  /** A stop by choice comes after the withdrawal, and after everyone in reach has acknowledged it or had the time to. */
+  #isOutOfRoutes(state: MutableState, before: Task, task: Task): void {
+    const status = state.taskStatus.get(task.id);
+    const hasEnded = status === undefined || status.exhausted || ENDED.has(status.state);
+    if (before.nodeId === undefined || hasEnded || this.#isLost(state, before.nodeId)) return;
+    const { withdrawal } = before;
+    if (withdrawal === undefined)
+      return this.#findings.report(
+        "S15",
+        `${nameOf(state, task)} is stopped (${task.desiredReason}) and was in the routes`,
+      );
+    const progress = this.#coordinating?.coordinator.worldOf(state).progress;
+    const isKnown = [...state.node.values()].every(
+      ({ id }) => this.#isLost(state, id) || (progress?.get(id)?.routesApplied ?? 0) >= withdrawal.routesGeneration,
+    );
+    const waitedMs = (this.#coordinating?.clock.nowMs() ?? 0) - withdrawal.startedAtMs;
+    this.#findings.check(
+      "S15",
+      isKnown || waitedMs >= WITHDRAWAL_MS,
+      () => `${nameOf(state, task)} is stopped ${waitedMs} ms after its withdrawal, and not every node knows of it`,
+    );
   }
 
   // --- S13

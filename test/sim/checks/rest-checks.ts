@@ -11,12 +11,13 @@ import {
   type Service,
   type Task,
 } from "../../../src/core/model/records.ts";
-import type { TaskTemplate } from "../../../src/core/model/service-spec.ts";
+import { isJobMode, type TaskTemplate } from "../../../src/core/model/service-spec.ts";
 import { type State, versionKey } from "../../../src/core/model/world.ts";
 import { plan } from "../../../src/core/reconcile/plan.ts";
 import { changesOf, describeStep } from "../../../src/core/reconcile/step.ts";
 import type { Box } from "../fakes/machine-engine.ts";
 import { KEPT_ENTRIES } from "../fakes/sim-store.ts";
+import { isErrandDone } from "../story/jobs.ts";
 import { isGood } from "../story/services.ts";
 import type { Cluster } from "../world/cluster.ts";
 import type { Host } from "../world/host.ts";
@@ -55,6 +56,7 @@ function isCounted(state: State, host: Host): boolean {
 // --- L1, L2, L6
 
 function serviceShortfalls({ state }: Cluster, service: Service, hosts: readonly Host[]): readonly Shortfall[] {
+  if (isJobMode(service.mode)) return jobShortfalls(state, service);
   const rollout = state.rollout.get(service.id);
   const image = imageOf(state, service);
   if (rollout === undefined || rollout.toVersion !== service.version)
@@ -79,6 +81,29 @@ function serviceShortfalls({ state }: Cluster, service: Service, hosts: readonly
       },
     ];
   return isUnderWay(rollout) ? [unended(service, rollout)] : [];
+}
+
+/** No job begins by itself at rest: what was asked for has begun, and what can end has ended. */
+function jobShortfalls(state: State, service: Service): readonly Shortfall[] {
+  const job = state.job.get(service.id);
+  if ((service.job?.requested ?? 0) > (job?.requested ?? 0))
+    return [{ invariant: "L1", sentence: `a run of ${service.name} was asked for, and does not begin` }];
+  const ended = [...state.run.values()].filter((run) => run.serviceId === service.id && run.state !== "running");
+  const kept = state.serviceVersion.get(versionKey(service.id, service.version))?.spec.job?.keptRuns ?? 0;
+  if (ended.length > 2 * kept)
+    return [{ invariant: "S21", sentence: `${ended.length} runs of ${service.name} are kept, and ${kept} may` }];
+  return [...state.run.values()].flatMap((run) => {
+    if (run.serviceId !== service.id || run.state !== "running") return [];
+    const spec = state.serviceVersion.get(versionKey(service.id, run.specVersion))?.spec;
+    const tasks = [...state.task.values()].filter((task) => task.serviceId === service.id && task.run === run.number);
+    const waiting = tasks.filter((task) => task.desired === "running" && task.nodeId === undefined);
+    const stuck = waiting.flatMap((task) => wrongWait(state, service, task));
+    const isLimited = (spec?.job?.timeoutMs ?? 0) > 0;
+    const mayWait = waiting.length > 0 && !isLimited;
+    if (stuck.length > 0 || mayWait) return stuck;
+    const isToEnd = isLimited || isErrandDone(spec?.template.container.image ?? "");
+    return isToEnd ? [{ invariant: "L2", sentence: `run ${run.number} of ${service.name} has not ended` }] : [];
+  });
 }
 
 /**
@@ -188,9 +213,14 @@ function drained(state: State, hosts: readonly Host[]): readonly Shortfall[] {
   const draining = hosts.filter((host) => state.node.get(host.id)?.availability === "drain");
   return draining.flatMap((host) =>
     host.engine.running
-      .filter((box) => box.request !== undefined && !hasBadSuccessor(state, box))
+      .filter((box) => box.request !== undefined && !hasBadSuccessor(state, box) && !isOfGlobalJob(state, box))
       .map((box) => ({ invariant: "L5", sentence: `${host.name} is draining, and ${box.name} runs there` })),
   );
+}
+
+/** What was begun on every node is finished there, or times out. */
+function isOfGlobalJob(state: State, box: Box): boolean {
+  return state.service.get(box.labels["davit.service.id"] ?? "")?.mode.kind === "global-job";
 }
 
 function hasBadSuccessor(state: State, box: Box): boolean {
@@ -223,7 +253,9 @@ function unbounded({ state, machine }: Cluster): readonly Shortfall[] {
     const tasks = [...state.task.values()].filter((task) => task.serviceId === service.id);
     const ended = Map.groupBy(
       tasks.filter((task) => task.desired === "shutdown"),
-      (task) => (task.slot === 0 ? (task.onlyNode ?? "") : String(task.slot)),
+      // a job keeps the tasks of its kept runs
+      (task) =>
+        `${task.slot === 0 ? (task.onlyNode ?? "") : task.slot}${task.run === undefined ? "" : ` of run ${task.run}`}`,
     );
     for (const [slot, those] of ended)
       if (those.length > KEPT_TASKS_PER_SLOT)

@@ -14,6 +14,19 @@ import type { Network } from "./network.ts";
 /** As src/ssh asks: three answers missed at a distance of 1.5 s. */
 const KEEP_ALIVE_MS = 1_500;
 const MISSES = 3;
+/** Frames of a conversation that are remembered, to be told once more. */
+const KEPT_FRAMES = 30;
+/** What opens a conversation or carries a file in parts is said once. */
+const ONCE: ReadonlySet<string> = new Set([
+  "challenge",
+  "open",
+  "welcome",
+  "refuse",
+  "bye",
+  "config",
+  "noConfig",
+  "wantConfig",
+]);
 /** The largest wait until TCP tries again on a way that has opened. */
 const RETRY_MS = 1_000;
 
@@ -43,6 +56,7 @@ class End<Out extends Frame, In extends Frame> {
   #receive: ((frame: In) => void) | undefined;
   #onClose: (reason: string) => void = () => {};
   #arrived: In[] = [];
+  readonly #heard: In[] = [];
   #closed: string | undefined;
 
   constructor(side: Side, life: Life, connection: Connection) {
@@ -82,7 +96,22 @@ class End<Out extends Frame, In extends Frame> {
 
   #hand(): void {
     const receive = this.#receive;
-    if (receive !== undefined) for (const frame of this.#arrived.splice(0)) if (this.isOpen) receive(frame);
+    if (receive === undefined) return;
+    for (const frame of this.#arrived.splice(0)) {
+      if (!this.isOpen) return;
+      if (!ONCE.has(frame.type)) this.#heard.push(frame);
+      if (this.#heard.length > KEPT_FRAMES) this.#heard.shift();
+      receive(frame);
+    }
+  }
+
+  /** What it heard last is said once more, in the same order. */
+  repeat(): void {
+    for (const frame of this.#heard.slice()) {
+      if (!this.isOpen) return;
+      this.#connection.observer(this.side, frame);
+      this.#receive?.(frame);
+    }
   }
 
   onClose(closed: (reason: string) => void): void {
@@ -135,6 +164,14 @@ export class Connection {
 
   get agent(): AgentStream {
     return this.#ends.agent;
+  }
+
+  /** Each side hears the last frames a second time: what was sent again because nobody knew whether it had arrived. */
+  repeat(): void {
+    for (const side of ["coordinator", "agent"] as const) {
+      const end = this.#ends[side];
+      this.#network.scheduler.after(0, end.life, () => end.repeat());
+    }
   }
 
   /** Takes what one side sends. */

@@ -175,7 +175,11 @@ export class EnginePort implements ContainerEngine {
     const machine = this.#machine;
     return new Promise((resolve, reject) => {
       const later = (run: () => void): void =>
-        void machine.scheduler.after(EVENT_MS * machine.trouble.slowness, this.#life, run);
+        void machine.scheduler.after(
+          EVENT_MS * machine.trouble.slowness + machine.trouble.eventDelayMs * machine.chance.fraction(),
+          this.#life,
+          run,
+        );
       if (!machine.daemon.isAlive) return later(() => reject(gone()));
       const stop = machine.follow({
         tell: (event) => later(() => (signal.aborted ? undefined : onEvent(event))),
@@ -200,7 +204,7 @@ export class EnginePort implements ContainerEngine {
 
   #ask(what: string, id: string): void {
     const box = this.#machine.boxes.get(id);
-    if (box !== undefined) this.#machine.witness.asked(what, box);
+    if (box !== undefined && this.#life.isAlive) this.#machine.witness.asked(what, box);
   }
 
   #the(id: string): Box {
@@ -232,6 +236,8 @@ export class EnginePort implements ContainerEngine {
   #call<Result>({ name, meanMs, timeoutMs }: Call, work: () => Result): Promise<Result> {
     const { scheduler, chance, trouble, daemon } = this.#machine;
     return new Promise((resolve, reject) => {
+      // what a process would have asked after its end, nobody asks
+      if (!this.#life.isAlive) return;
       const answer = (afterMs: number, run: () => void): void => void scheduler.after(afterMs, this.#life, run);
       if (!daemon.isAlive) return answer(LOOK_MS, () => reject(gone()));
       const takesMs = (meanMs * (0.2 + chance.around(0.8)) + 0.1) * trouble.slowness;

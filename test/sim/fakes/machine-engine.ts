@@ -12,8 +12,13 @@ export type Program = {
   readonly pullMs: number;
   /** Until its health check passes; undefined: it never does. */
   readonly readyMs: number | undefined;
-  /** It ends by itself after about this time, with this code. */
-  readonly ends?: { readonly afterMs: number; readonly exitCode: number };
+  /** It ends by itself after about this time, with this code; a part of the times with another one. */
+  readonly ends?: {
+    readonly afterMs: number;
+    readonly exitCode: number;
+    readonly failureRatio?: number;
+    readonly atMostMs?: number;
+  };
   /** It ignores every signal but the last. */
   readonly isStubborn?: boolean;
   /** No registry has it. */
@@ -42,11 +47,20 @@ export type EngineTrouble = {
   readonly badPulls: number;
   /** Factor on the time that everything takes. */
   readonly slowness: number;
-  /** Running containers that die by themselves each minute, as a part. */
-  readonly deaths: number;
+  /** The longest that an event may be late. */
+  readonly eventDelayMs: number;
+  /** Part of the names that somebody else's container has already. */
+  readonly takenNames: number;
 };
 
-export const NO_TROUBLE: EngineTrouble = { lostEvents: 0, hangs: 0, badPulls: 0, slowness: 1, deaths: 0 };
+export const NO_TROUBLE: EngineTrouble = {
+  lostEvents: 0,
+  hangs: 0,
+  badPulls: 0,
+  slowness: 1,
+  eventDelayMs: 0,
+  takenNames: 0,
+};
 
 /** Told of what truly happens; checkers listen. */
 export type EngineWitness = {
@@ -104,6 +118,7 @@ export class MachineEngine {
   /** Makes a container. Rejects what a real engine rejects. */
   create(request: ContainerRequest): Box {
     const { image, mounts } = request.task.container;
+    if (this.chance.happens(this.trouble.takenNames)) this.put(request.name, {}, undefined);
     for (const box of this.boxes.values())
       if (box.name === request.name) throw new EngineError("name_taken", `the name ${request.name} is already in use`);
     if (!this.images.has(image)) throw new EngineError("image_not_found", `no such image: ${image}`);
@@ -152,10 +167,11 @@ export class MachineEngine {
   #live(box: Box): void {
     const { ends } = this.programOf(box.request?.task.container.image ?? "");
     const startedMs = box.startedMs;
-    if (ends !== undefined)
-      this.scheduler.after(this.chance.around(ends.afterMs), this.#life(), () => {
-        if (box.startedMs === startedMs) this.exit(box, ends.exitCode);
-      });
+    if (ends === undefined) return;
+    const { afterMs, exitCode, failureRatio = 0, atMostMs = Number.POSITIVE_INFINITY } = ends;
+    this.scheduler.after(Math.min(this.chance.around(afterMs), atMostMs), this.#life(), () => {
+      if (box.startedMs === startedMs) this.exit(box, this.chance.happens(failureRatio) ? 1 : exitCode);
+    });
   }
 
   /** Its process ended. */

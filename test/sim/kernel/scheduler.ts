@@ -43,7 +43,14 @@ export class Life {
 const MAX_EVENTS = 100_000;
 const STANDSTILL_MS = 100;
 
-type Event = { atMs: number; readonly order: number; readonly life: Life | undefined; run: (() => void) | undefined };
+type Event = {
+  atMs: number;
+  readonly order: number;
+  readonly life: Life | undefined;
+  run: (() => void) | undefined;
+  /** Its time has come while its process was paused. */
+  isPostponed: boolean;
+};
 
 export class Scheduler {
   readonly #heap: Event[] = [];
@@ -59,7 +66,13 @@ export class Scheduler {
 
   /** Runs something later. `life`: whose doing it is; undefined for the world's. */
   after(delayMs: number, life: Life | undefined, run: () => void): Timer {
-    const event: Event = { atMs: this.nowMs + Math.max(0, delayMs), order: this.#order++, life, run };
+    const event: Event = {
+      atMs: this.nowMs + Math.max(0, delayMs),
+      order: this.#order++,
+      life,
+      run,
+      isPostponed: false,
+    };
     this.#push(event);
     return { cancel: () => void (event.run = undefined) };
   }
@@ -75,6 +88,14 @@ export class Scheduler {
         }
       });
     });
+  }
+
+  /** Somebody is paused no longer: what waited for that happens now, in its order, before anything that comes after it. */
+  resumed(): void {
+    for (const event of this.#heap)
+      if (event.isPostponed && (event.life?.pausedUntilMs ?? 0) <= this.nowMs) event.atMs = this.nowMs;
+    // a sorted list is a heap
+    this.#heap.sort((a, b) => a.atMs - b.atMs || a.order - b.order);
   }
 
   /** Runs events until that time; false once `stop` says so. */
@@ -95,6 +116,7 @@ export class Scheduler {
     const pausedUntilMs = life?.pausedUntilMs ?? 0;
     if (pausedUntilMs > event.atMs) {
       event.atMs = pausedUntilMs;
+      event.isPostponed = true;
       this.#push(event);
       return;
     }

@@ -1,16 +1,8 @@
 // Bugs that others have had, or that this project had: each is one change of one file's text, made while the simulator's own process loads
 // it. Nothing of it is in the code that is built. A change that fits nowhere any more is an error, so that none is lost silently.
 
-export type Mutant = {
-  readonly name: string;
-  /** From the project's root. */
-  readonly file: string;
-  /** Must be there exactly once. */
-  readonly find: string;
-  readonly replace: string;
-  /** Faults that bring it to light; absent: any. */
-  readonly faults?: readonly string[];
-};
+import { JOB_MUTANTS } from "./job-mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 const NODE_LOSS = ["host loses power", "node isolated", "node cut from coordinator", "node clogged"] as const;
 
@@ -51,6 +43,13 @@ const LEASES: readonly Mutant[] = [
     find: "if (silentMs < LEASE_MS) return lease.inContact",
     replace: "if (silentMs < 2_200) return lease.inContact",
     faults: ["slow network", "lossy network", "node clogged"],
+  },
+  {
+    name: "one lost connection loses a node",
+    file: "src/core/lease/leases.ts",
+    find: "if (silentMs < LEASE_MS) return lease.inContact",
+    replace: "if (lease.inContact && silentMs < LEASE_MS) return lease.inContact",
+    faults: ["agent killed", "agent restarted", "node cut from coordinator"],
   },
   {
     name: "more than half of the nodes silent shuts no valve",
@@ -96,6 +95,13 @@ const TRUST: readonly Mutant[] = [
     find: "if (newest !== undefined && !chain.some((epoch) => isSame(epoch, newest))) {",
     replace: "if (newest !== undefined && chain.length === 0) {",
     faults: ["host suspended", "agent paused", "coordinator killed"],
+  },
+  {
+    name: "an opening that was recorded opens another session",
+    file: "workers/agent/trust/check-token.ts",
+    find: 'checkClaims(claims, { audience: nodeId, scope: "agent:work", challenge });',
+    replace: 'checkClaims(claims, { audience: nodeId, scope: "agent:work" });',
+    faults: ["a stranger connects"],
   },
   {
     name: "work is acted on before it is durable",
@@ -176,6 +182,12 @@ const PLANS: readonly Mutant[] = [
     file: "src/core/rollout/batch.ts",
     find: ": holdBehind(planning, slot.ending, version.spec.template),",
     replace: ": undefined,",
+  },
+  {
+    name: "a task is stopped before it is out of the routes",
+    file: "src/core/reconcile/planning.ts",
+    find: 'this.steps.push({ kind: "withdraw", taskId: task.id, routesGeneration, atMs: nowMs, why });',
+    replace: 'this.steps.push({ kind: "stop", taskId: task.id, atMs: nowMs, why });',
   },
   {
     name: "a pinned volume's task starts anywhere",
@@ -293,4 +305,4 @@ const AGENTS: readonly Mutant[] = [
   },
 ];
 
-export const MUTANTS: readonly Mutant[] = [...LEASES, ...TRUST, ...PLANS, ...AGENTS];
+export const MUTANTS: readonly Mutant[] = [...LEASES, ...TRUST, ...PLANS, ...AGENTS, ...JOB_MUTANTS];

@@ -8,9 +8,10 @@ import type { Chance } from "../kernel/chance.ts";
 import type { Cluster } from "../world/cluster.ts";
 import type { Host } from "../world/host.ts";
 import { phasesOf, type Phase } from "./phases.ts";
+import type { Strangers } from "./strangers.ts";
 
 /** Begins, and gives what ends it, if anything does. */
-type Begin = (cluster: Cluster, host: Host, chance: Chance) => (() => void) | undefined;
+type Begin = (cluster: Cluster, host: Host, chance: Chance, strangers: Strangers) => (() => void) | undefined;
 
 export type Fault = {
   readonly name: string;
@@ -52,6 +53,14 @@ const NETWORK: readonly Fault[] = [
     network.clog(host.address, chance.between(200, 5_000));
     return () => network.mend(host.address);
   }),
+  fault("frames come twice", 30_000, 0, (_, host) => {
+    for (const connection of host.connections) connection.repeat();
+    return undefined;
+  }),
+  fault("a stranger connects", 40_000, 0, (_cluster, host, chance, strangers) => {
+    strangers.visit(host, chance);
+    return undefined;
+  }),
 ];
 
 const PROCESSES: readonly Fault[] = [
@@ -59,12 +68,24 @@ const PROCESSES: readonly Fault[] = [
     host.killAgent(chance.one(100, 1_000, 1_000, 10_000));
     return undefined;
   }),
+  fault("agent killed in mid-write", 40_000, 0, (_, host) => {
+    host.moments.once("written", () => host.killAgent());
+    return undefined;
+  }),
+  fault("agent killed in mid-call", 40_000, 0, (_, host) => {
+    host.moments.once("asked", () => host.killAgent());
+    return undefined;
+  }),
+  fault("agent's files lost", 120_000, 0, (_, host) => {
+    host.loseFiles();
+    return undefined;
+  }),
   fault("agent restarted", 40_000, 0, (_, host) => {
     void host.stopAgent();
     return undefined;
   }),
   fault("agent paused", 40_000, 0, (_, host, chance) => {
-    host.pauseAgent(chance.one(500, 3_000, 10_000, 40_000));
+    host.pauseAgent(chance.one(500, 3_000, 10_000, 40_000, 300_000));
     return undefined;
   }),
   fault("host loses power", 40_000, 15_000, (_, host) => {
@@ -72,11 +93,23 @@ const PROCESSES: readonly Fault[] = [
     return () => host.powerOn();
   }),
   fault("host suspended", 60_000, 0, (_, host, chance) => {
-    host.suspend(chance.one(1_000, 5_000, 20_000, 60_000));
+    host.suspend(chance.one(1_000, 5_000, 20_000, 60_000, 300_000));
     return undefined;
   }),
   fault("coordinator killed", 25_000, 0, ({ machine }, _, chance) => {
     machine.kill(chance.one(50, 1_000, 1_000, 15_000));
+    return undefined;
+  }),
+  fault("coordinator killed before a commit", 60_000, 0, ({ machine }) => {
+    machine.moments.once("submitted", () => machine.kill());
+    return undefined;
+  }),
+  fault("coordinator killed after a commit", 60_000, 0, ({ machine }) => {
+    machine.moments.once("durable", () => machine.kill());
+    return undefined;
+  }),
+  fault("an old coordinator returns", 120_000, 0, (_cluster, _host, _chance, strangers) => {
+    strangers.copyForLater();
     return undefined;
   }),
   fault("coordinator stopped", 60_000, 0, ({ machine }) => {
@@ -141,6 +174,14 @@ const ENGINES: readonly Fault[] = [
     engine.trouble = { ...engine.trouble, lostEvents: 0.7 };
     return () => (engine.trouble = { ...engine.trouble, lostEvents: 0 });
   }),
+  fault("engine events late", 40_000, 30_000, (_, { engine }, chance) => {
+    engine.trouble = { ...engine.trouble, eventDelayMs: chance.one(500, 3_000, 15_000) };
+    return () => (engine.trouble = { ...engine.trouble, eventDelayMs: 0 });
+  }),
+  fault("names taken", 60_000, 20_000, (_, { engine }) => {
+    engine.trouble = { ...engine.trouble, takenNames: 0.5 };
+    return () => (engine.trouble = { ...engine.trouble, takenNames: 0 });
+  }),
   fault("pulls fail", 60_000, 20_000, (_, { engine }) => {
     engine.trouble = { ...engine.trouble, badPulls: 0.6 };
     return () => (engine.trouble = { ...engine.trouble, badPulls: 0 });
@@ -174,12 +215,14 @@ export type Matrix = Map<string, number>;
 export class FaultMaker {
   readonly #cluster: Cluster;
   readonly #chance: Chance;
+  readonly #strangers: Strangers;
   readonly kinds: readonly Fault[];
   readonly matrix: Matrix = new Map();
   #isOver = false;
 
-  constructor(cluster: Cluster, kinds: readonly Fault[]) {
+  constructor(cluster: Cluster, kinds: readonly Fault[], strangers: Strangers) {
     this.#cluster = cluster;
+    this.#strangers = strangers;
     this.#chance = cluster.universe.chance.fork("faults");
     this.kinds = kinds;
   }
@@ -202,7 +245,7 @@ export class FaultMaker {
     if (host === undefined) return;
     universe.journal.write("fault", `${kind.name} (${host.name})`);
     for (const phase of phasesOf(state)) this.#count(kind.name, phase);
-    const end = kind.begin(this.#cluster, host, this.#chance);
+    const end = kind.begin(this.#cluster, host, this.#chance, this.#strangers);
     if (end === undefined) return;
     universe.scheduler.after(this.#chance.around(kind.lastsMs), undefined, () => {
       if (this.#isOver) return;
@@ -223,9 +266,11 @@ export class FaultMaker {
     universe.journal.write("fault", "all faults are over");
     universe.network.mendAll();
     machine.file.health = GOOD_STORE;
+    machine.moments.clear();
     machine.resume();
     machine.powerOn();
     for (const host of nodes) {
+      host.moments.clear();
       host.files.health = GOOD_DISK;
       host.engine.trouble = NO_TROUBLE;
       host.clock.setWall();

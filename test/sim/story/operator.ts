@@ -3,11 +3,13 @@
 
 import type { Command } from "../../../src/core/commands/command.ts";
 import { deployStack, removeStack } from "../../../src/core/commands/deploy-stack.ts";
+import { runJob, suspendJob } from "../../../src/core/commands/jobs.ts";
 import { confirmDead, removeNode, updateNode } from "../../../src/core/commands/nodes.ts";
 import { rollbackService, scaleService, updateService } from "../../../src/core/commands/services.ts";
 import { DavitError } from "../../../src/core/model/errors.ts";
 import type { Change, Service } from "../../../src/core/model/records.ts";
-import type { StackSpec } from "../../../src/core/model/service-spec.ts";
+import { isJobMode, type ServiceSpec, type StackSpec } from "../../../src/core/model/service-spec.ts";
+import { isOver } from "../../../src/core/schedule/ledger.ts";
 import { versionKey } from "../../../src/core/model/world.ts";
 import type { EngineChecks } from "../checks/engine-checks.ts";
 import type { HistoryChecks } from "../checks/history-checks.ts";
@@ -17,6 +19,8 @@ import type { Host } from "../world/host.ts";
 import { isGood, type ServiceMaker } from "./services.ts";
 
 const MAX_STACKS = 3;
+/** A node that drains is looked at again after so long: if it is empty then, it goes. */
+const EMPTY_MS = 30_000;
 
 export class Operator {
   readonly #cluster: Cluster;
@@ -40,7 +44,8 @@ export class Operator {
     const chance = this.#chance;
     const dice = chance.below(100);
     if (this.#stacks.size === 0 || (dice < 12 && this.#stacks.size < MAX_STACKS)) this.deployNew();
-    else if (dice < 34) this.#changeImage();
+    else if (dice < 30) this.#changeImage();
+    else if (dice < 38) this.#onJob();
     else if (dice < 48) this.#onService((service) => scaleService({ ref: service.id, replicas: chance.below(6) }));
     else if (dice < 54) this.#onService((service) => updateService({ ref: service.id, patch: { force: true } }));
     else if (dice < 64) this.#onService((service) => rollbackService({ ref: service.id }));
@@ -48,7 +53,8 @@ export class Operator {
     else if (dice < 74) this.#dropService();
     else if (dice < 76) this.#dropStack();
     else if (dice < 93) this.#onNode();
-    else if (dice < 96) this.#confirmDead();
+    else if (dice < 95) this.#confirmDead();
+    else if (dice < 97) this.#removeNode();
     else this.#twoAtOnce();
   }
 
@@ -64,7 +70,7 @@ export class Operator {
     for (const service of this.#cluster.state.service.values()) {
       const { image = "" } =
         this.#cluster.state.serviceVersion.get(versionKey(service.id, service.version))?.spec.template.container ?? {};
-      if (isGood(image)) continue;
+      if (isGood(image) || isJobMode(service.mode)) continue;
       const patch = { image: this.#maker.image("good"), command: ["run"] };
       void this.run(`mend ${service.name}`, updateService({ ref: service.id, patch }));
     }
@@ -89,9 +95,13 @@ export class Operator {
       const services = stack.services.map((service, index) => {
         if (index !== at) return service;
         const { template } = service;
+        const { job } = service;
+        const image = job === undefined ? this.#maker.image() : this.#maker.errand();
         return {
           ...service,
-          template: { ...template, container: { ...template.container, image: this.#maker.image() } },
+          template: { ...template, container: { ...template.container, image } },
+          // what hangs would fill every node where runs may overlap
+          ...(job === undefined || !image.startsWith("hangs") ? {} : { job: { ...job, timeoutMs: 20_000 } }),
         };
       });
       return { ...stack, services };
@@ -109,7 +119,35 @@ export class Operator {
   }
 
   #dropService(): void {
-    this.#changed((stack) => (stack.services.length < 2 ? stack : { ...stack, services: stack.services.slice(1) }));
+    this.#changed((stack) => {
+      const dropped = this.#chance.pick(stack.services);
+      if (stack.services.length < 2 || dropped === undefined) return stack;
+      const services = stack.services.filter((service) => service !== dropped);
+      return { ...stack, services: services.map((service) => withoutBefore(service, dropped.name)) };
+    });
+  }
+
+  /** Asks for a run of a job, suspends it, or lets it go on. */
+  #onJob(): void {
+    const job = this.#chance.pick(this.#jobs);
+    if (job === undefined) return this.#changeImage();
+    const ref = { ref: job.id };
+    const dice = this.#chance.below(10);
+    if (dice < 4) void this.run(`run ${job.name}`, runJob(ref));
+    else this.suspend(job, dice < 7);
+  }
+
+  get #jobs(): readonly Service[] {
+    return [...this.#cluster.state.service.values()].filter(({ mode }) => isJobMode(mode));
+  }
+
+  suspend(job: Service, suspended: boolean): void {
+    void this.run(`${suspended ? "suspend" : "resume"} ${job.name}`, suspendJob({ ref: job.id, suspended }));
+  }
+
+  /** No job begins by itself any more. */
+  suspendAll(): void {
+    for (const job of this.#jobs) this.suspend(job, true);
   }
 
   #dropStack(): void {
@@ -159,9 +197,24 @@ export class Operator {
     );
   }
 
-  /** Takes a node out of the cluster whatever it says, as `node rm --force` does. */
-  removeNode(host: Host): void {
-    void this.run(`remove ${host.name}`, removeNode(host.id), () => this.#engines.giveUp(host));
+  /** Takes a node out of the cluster: at once and whatever it says, or once it is empty. */
+  #removeNode(): void {
+    const { nodes, state, universe } = this.#cluster;
+    const members = nodes.filter((host) => state.node.has(host.id));
+    const host = this.#chance.pick(members);
+    if (host === undefined || members.length <= nodes.length / 2 || members.length < 2) return;
+    if (this.#chance.happens(0.5)) return this.#remove(host);
+    this.availability(host, "drain");
+    universe.scheduler.after(EMPTY_MS, undefined, () => {
+      const holds = [...state.task.values()].some((task) => task.nodeId === host.id && !isOver(state, task));
+      if (!holds) this.#remove(host);
+    });
+  }
+
+  #remove(host: Host): void {
+    void this.run(`remove ${host.name}`, removeNode(host.id), () => this.#engines.giveUp(host)).then(() => {
+      if (!this.#cluster.state.node.has(host.id)) host.leave();
+    });
   }
 
   /** Asks the coordinator. Resolves whatever comes of it; never when the coordinator ends in the middle. */
@@ -184,4 +237,10 @@ export class Operator {
       universe.journal.write("operator", `${what}: ${error.message}`);
     }
   }
+}
+
+/** A service that does not follow a certain job any more. */
+function withoutBefore(service: ServiceSpec, name: string): ServiceSpec {
+  const { job } = service;
+  return job === undefined ? service : { ...service, job: { ...job, after: job.after.filter((one) => one !== name) } };
 }

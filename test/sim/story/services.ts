@@ -10,6 +10,7 @@ import type {
 import { stackOf } from "../../fakes/stacks.ts";
 import { template } from "../../fakes/world-model.ts";
 import type { Program } from "../fakes/machine-engine.ts";
+import { drawErrand, drawJob } from "./jobs.ts";
 import type { Chance } from "../kernel/chance.ts";
 import type { Universe } from "../world/universe.ts";
 
@@ -44,6 +45,14 @@ export class ServiceMaker {
     return image;
   }
 
+  /** A new image with a program that ends. */
+  errand(): string {
+    const { errand, program } = drawErrand(this.#chance);
+    const image = `${errand}:v${++this.#images}`;
+    this.#universe.programs.set(image, program);
+    return image;
+  }
+
   #program(character: Character): Program {
     const chance = this.#chance;
     const pullMs = chance.between(200, 8_000);
@@ -70,7 +79,17 @@ export class ServiceMaker {
   stack(name: string): StackSpec {
     const count = 1 + this.#chance.below(3);
     const services = Array.from({ length: count }, (_, at) => this.service(name, `s${at + 1}`));
-    return stackOf(name, services);
+    return stackOf(name, [...services, ...this.#jobs(name)]);
+  }
+
+  #jobs(stack: string): readonly ServiceSpec[] {
+    const count = this.#chance.one(0, 0, 0, 1, 1, 2);
+    const jobs: ServiceSpec[] = [];
+    for (let at = 1; at <= count; at++) {
+      const others = jobs.map(({ name }) => name);
+      jobs.push(drawJob(this.#chance, stack, `j${at}`, this.errand(), others));
+    }
+    return jobs;
   }
 
   service(stack: string, name: string): ServiceSpec {

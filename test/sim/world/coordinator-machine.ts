@@ -21,6 +21,7 @@ import type { Station } from "../fakes/network.ts";
 import { publicKey, signerBy, simHasher, verifierOf } from "../fakes/trust.ts";
 import type { Chance } from "../kernel/chance.ts";
 import { HostClock } from "../kernel/host-clock.ts";
+import { Moments } from "../kernel/moments.ts";
 import { Life } from "../kernel/scheduler.ts";
 import type { Host } from "./host.ts";
 import type { Universe } from "./universe.ts";
@@ -51,6 +52,8 @@ export class CoordinatorMachine implements Station {
   readonly file: StoreFile;
   readonly clock: HostClock;
   readonly chance: Chance;
+  /** A transaction was handed to the store; it is durable, and nobody has heard of it. */
+  readonly moments = new Moments<"submitted" | "durable">();
   readonly #universe: Universe;
   readonly #hosts: ReadonlyMap<string, Host>;
   readonly #connections = new Set<Connection>();
@@ -82,11 +85,13 @@ export class CoordinatorMachine implements Station {
     file.onSubmit = (commit) => {
       const running = this.#running;
       if (running !== undefined) for (const witness of universe.witnesses) witness.submitted(running, commit);
+      this.moments.reach("submitted");
     };
     file.onDurable = (commit, revision, state) => {
       const running = this.#running;
       if (running !== undefined)
         for (const witness of universe.witnesses) witness.durable(running, commit, revision, state);
+      this.moments.reach("durable");
     };
   }
 
@@ -211,6 +216,7 @@ export class CoordinatorMachine implements Station {
   resume(): void {
     this.#machine?.unpause();
     this.#process?.unpause();
+    this.#universe.scheduler.resumed();
     this.resumedMs = Math.min(this.resumedMs, this.#universe.nowMs);
   }
 

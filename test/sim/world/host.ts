@@ -15,6 +15,7 @@ import type { Station } from "../fakes/network.ts";
 import { publicKey, signerBy, simHasher, verifierOf } from "../fakes/trust.ts";
 import type { Chance } from "../kernel/chance.ts";
 import { HostClock } from "../kernel/host-clock.ts";
+import { Moments } from "../kernel/moments.ts";
 import { Life } from "../kernel/scheduler.ts";
 import { CLUSTER_ID, type Universe } from "./universe.ts";
 
@@ -40,6 +41,8 @@ export class Host implements Station {
   readonly files: AgentFiles;
   readonly engine: MachineEngine;
   readonly chance: Chance;
+  /** Its agent has written a file and not heard of it; it asks the engine for something. */
+  readonly moments = new Moments<"written" | "asked">();
   readonly #universe: Universe;
   #machine: Life | undefined;
   #process: Life | undefined;
@@ -48,6 +51,8 @@ export class Host implements Station {
   #boots = 0;
   /** Whether its agent is to be started again when it ends. */
   isSupervised = true;
+  /** Whether its agent once knew what it does not know any more. */
+  hasLostFiles = false;
   readonly connections = new Set<Connection>();
 
   constructor(universe: Universe, plan: HostPlan) {
@@ -59,6 +64,7 @@ export class Host implements Station {
     this.files = new AgentFiles(scheduler, this.chance.fork("files"));
     this.files.onWrite = (file, before, text) => {
       for (const witness of universe.witnesses) witness.wrote(this, file, before, text);
+      this.moments.reach("written");
     };
     this.#machine = new Life(plan.name);
     this.engine = new MachineEngine(
@@ -82,6 +88,7 @@ export class Host implements Station {
       asked: (what, box) => {
         this.#write(`agent asks to ${what} ${box.name}`);
         for (const witness of universe.witnesses) witness.asked(this, what, box);
+        this.moments.reach("asked");
       },
     };
     universe.network.add(this);
@@ -215,6 +222,19 @@ export class Host implements Station {
     if (this.isSupervised) this.#universe.scheduler.after(afterMs, this.#machine, () => this.startAgent());
   }
 
+  /** What the agent had written is gone, as after a restore of the machine without it. Its containers go on. */
+  loseFiles(): void {
+    this.killAgent();
+    this.files.wipe();
+    this.hasLostFiles = true;
+  }
+
+  /** It was taken out of the cluster: no agent is there any more. */
+  leave(): void {
+    this.isSupervised = false;
+    this.killAgent();
+  }
+
   /** SIGTERM, as for an upgrade. */
   async stopAgent(): Promise<void> {
     const { core } = this;
@@ -236,6 +256,7 @@ export class Host implements Station {
   resume(): void {
     this.#machine?.unpause();
     this.#process?.unpause();
+    this.#universe.scheduler.resumed();
   }
 
   powerOff(): void {
