@@ -1,0 +1,32 @@
+// What the agent drives to make routes true on its node: the mesh, the kernel's rules, the resolver, the ingress. Each is one part that is
+// handed the whole view and makes its own piece match, as often as it is asked; a simulator stands in for all.
+
+import type { NetworkRoutes, MeshRoutes, ServiceRoutes } from "../core/model/routes.ts";
+import type { NodeWork, TaskWork } from "../core/model/work.ts";
+
+/** All that a part may look at. What peers said of their own tasks' readiness is already in the endpoints' standing. */
+export type NetworkView = {
+  readonly node: NodeWork;
+  readonly mesh: MeshRoutes;
+  readonly services: readonly ServiceRoutes[];
+  readonly networks: readonly NetworkRoutes[];
+  /** The node's own tasks, those that are to end included. */
+  readonly tasks: readonly TaskWork[];
+};
+
+export interface NetworkPart {
+  /** For messages: "mesh", "firewall", "resolver", "ingress". */
+  readonly name: string;
+  /** Makes the node match; resolves when it is in force, rejects in words. Called one at a time; nothing changes when nothing must. */
+  apply(view: NetworkView): Promise<void>;
+  /** Takes away all that it put on the node: the node leaves the cluster. */
+  remove(): Promise<void>;
+}
+
+/** Asks the kernel how many connections to a container are open, so that a task that nobody talks to is not kept waiting. */
+export interface ConnectionCounter {
+  /** Established connections to this address from outside of it. */
+  openTo(address: string): Promise<number>;
+  /** Ends what is left of connections to this address, once its container is gone: the next packet of a client finds another endpoint. */
+  forget(address: string): Promise<void>;
+}
