@@ -7,6 +7,7 @@ import type { NodeId, TaskId, TokenId } from "../core/model/ids.ts";
 import type { AuditDraft, AuditEntry, DavitEvent } from "../core/model/records.ts";
 import type { JoinProgress, JoinRequest } from "../core/model/views.ts";
 import type { World } from "../core/model/world.ts";
+import type { NodeContact } from "./views/nodes.ts";
 
 export type Mutated<Result> = {
   readonly result: Result;
@@ -85,8 +86,8 @@ export interface Backend {
   openExec(id: TaskId, options: TaskExecOptions): Promise<Duplex>;
   /** What the agent of a node holds and sees, as JSON. */
   nodeState(id: NodeId): Promise<unknown>;
-  /** Why a node is not in contact: what was tried and what it said; empty when all is well. */
-  nodeMessage(id: NodeId): string;
+  /** How a node stands with its session. */
+  nodeContact(id: NodeId): NodeContact;
   /** Seals a secret text for the store. */
   seal(text: string): string;
   /** Notes the use of a user's token. */

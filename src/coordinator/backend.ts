@@ -75,7 +75,7 @@ export function createBackend(input: BackendInput): Backend {
       return await input.calls.exec(node, id, execQuery(options));
     },
     nodeState: (id) => input.calls.state(nodeOf(input, id)),
-    nodeMessage: (id) => coordinator.messageOf(id),
+    nodeContact: (id) => ({ message: coordinator.messageOf(id), routesBehindMs: coordinator.routesBehindMs(id) }),
     seal: input.seal,
     tokenUsed: (id) => void lastUsed.set(id, clock.nowMs()),
     tokenLastUsedMs: (id) => lastUsed.get(id),

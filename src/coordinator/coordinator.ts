@@ -7,6 +7,7 @@ import type { NextTick } from "../core/model/job.ts";
 import type { EpochChain } from "../core/model/lease.ts";
 import type { Node } from "../core/model/records.ts";
 import type { Measured, NodeProgress, State, World } from "../core/model/world.ts";
+import { isLost } from "../core/reconcile/health.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Hasher } from "../ports/hasher.ts";
 import type { Log } from "../ports/log.ts";
@@ -17,6 +18,7 @@ import { ControlLoop } from "./control-loop.ts";
 import type { SessionEvents } from "./node-session.ts";
 import { Observations } from "./observations.ts";
 import { PresenceLoop } from "./presence.ts";
+import { RoutesDocuments } from "./routes-documents.ts";
 import { type ReconnectPolicy, Sessions, WorkIndex } from "./sessions.ts";
 import type { Trust } from "./trust.ts";
 import { configOf, WorkDocuments } from "./work-documents.ts";
@@ -45,6 +47,7 @@ export class Coordinator {
   readonly #progress = new Map<NodeId, NodeProgress>();
   readonly #index: WorkIndex;
   readonly #documents: WorkDocuments;
+  readonly #routes: RoutesDocuments;
   readonly #observations: Observations;
   readonly #presence: PresenceLoop;
   readonly #sessions: Sessions;
@@ -56,6 +59,7 @@ export class Coordinator {
     const { door, clock, random, hasher, log } = input;
     this.#index = new WorkIndex(door.state);
     this.#documents = new WorkDocuments({ hasher, unseal: input.unseal });
+    this.#routes = new RoutesDocuments(hasher, door.state);
     this.#observations = new Observations(door, clock, log.with({ part: "observations" }));
     this.#loop = new ControlLoop({
       door,
@@ -75,9 +79,11 @@ export class Coordinator {
     });
     door.onCommit((changes) => {
       const touched = this.#index.follow(changes, door.state);
+      this.#routes.follow(changes, door.state);
       if (changes.some((change) => change.kind === "node")) this.#nodesChanged();
       // the opening of a session is what brings new keys to an agent
       if (changes.some((change) => change.kind === "issuerKey")) this.#sessions.reopen("the issuer's keys changed");
+      this.#sessions.pushRoutes();
       this.#sessions.pushWork(touched);
       this.#wake();
     });
@@ -104,7 +110,7 @@ export class Coordinator {
       measured: this.#measured,
       progress: this.#progress,
       valveShut: this.#presence.valveShut,
-      routesGeneration: 0,
+      routesGeneration: this.#input.door.revision,
     };
   }
 
@@ -115,6 +121,11 @@ export class Coordinator {
   /** Why a node is not in contact; empty when all is well. */
   messageOf(id: NodeId): string {
     return this.#sessions.messageOf(id);
+  }
+
+  /** For how long, in milliseconds, a node in contact has had routes that it did not apply. */
+  routesBehindMs(id: NodeId): number {
+    return this.#sessions.routesBehindMs(id);
   }
 
   /** Calls back after each commit and each change of presence. */
@@ -139,6 +150,18 @@ export class Coordinator {
     }
   }
 
+  /** The newest routes that every node has applied. */
+  #acknowledged(): { readonly inReach: number; readonly byAll: number } {
+    const world = this.worldOf(this.#input.door.state);
+    let [inReach, byAll] = [Infinity, Infinity];
+    for (const { id } of world.state.node.values()) {
+      const applied = this.#progress.get(id)?.routesApplied ?? 0;
+      byAll = Math.min(byAll, applied);
+      if (!isLost(world, id)) inReach = Math.min(inReach, applied);
+    }
+    return { inReach, byAll };
+  }
+
   #createSessions(): Sessions {
     const { door, chain, clock, random, log, dialer, reconnectMs, trust } = this.#input;
     return new Sessions({
@@ -159,6 +182,7 @@ export class Coordinator {
           revision: door.revision,
           sections: this.#documents.sectionsOf(door.state, id, this.#index.tasksOf(id)),
         }),
+        routes: () => ({ revision: door.revision, ...this.#routes.sections(door.state) }),
       },
     });
   }
@@ -170,8 +194,11 @@ export class Coordinator {
       facts: (id, facts) => this.#observations.facts(id, facts),
       measured: (id, frame) => void this.#measured.set(id, frame.measured),
       progress: (id, progress) => {
-        this.#progress.set(id, progress);
-        this.#loop.wake();
+        const before = this.#acknowledged();
+        this.#progress.set(id, { workApplied: 0, routesApplied: 0, ...this.#progress.get(id), ...progress });
+        const { inReach, byAll } = this.#acknowledged();
+        // nothing waits for one node alone
+        if (inReach > before.inReach || byAll > before.byAll) this.#loop.wake();
       },
       closed: (session, reason) => {
         this.#input.log.info("session closed", { node: session.node.name, reason });

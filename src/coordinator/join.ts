@@ -207,7 +207,12 @@ export class Joins {
   }
 
   #takeSubnet(pool: string): string {
-    const taken = new Set([...this.#subnets, ...[...this.#input.door.state.node.values()].map((node) => node.subnet)]);
+    const { node: nodes, freedAddress } = this.#input.door.state;
+    const taken = new Set([
+      ...this.#subnets,
+      ...[...nodes.values()].map((node) => node.subnet),
+      ...freedAddress.keys(),
+    ]);
     const subnet = nextSubnet(parseCidr(pool), taken);
     if (subnet === undefined)
       throw new DavitError("conflict", `join: the address pool ${pool} has no subnet left`, {

@@ -20,6 +20,7 @@ import {
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { ControlStream } from "../ports/node-session.ts";
+import { type RoutesNow, RoutesSender } from "./routes-sender.ts";
 
 /** An opening that takes longer is given up: the agent hangs, and another try costs little. */
 export const OPENING_TIMEOUT_MS = 5_000;
@@ -30,7 +31,7 @@ export interface SessionEvents {
   observed(id: NodeId, frame: Observe): void;
   facts(id: NodeId, facts: Welcome["node"]): void;
   measured(id: NodeId, frame: MeasuredFrame): void;
-  progress(id: NodeId, progress: NodeProgress): void;
+  progress(id: NodeId, progress: Partial<NodeProgress>): void;
   closed(session: NodeSession, reason: string): void;
   /** The agent obeys another chain of epochs: this coordinator must stop. */
   forked(id: NodeId, message: string): void;
@@ -58,6 +59,8 @@ export type SessionContext = {
   readonly configOf: (id: NodeId, config: string) => string | undefined;
   /** The node's work now, and the revision it is of. */
   readonly sections: (id: NodeId) => { readonly revision: number; readonly sections: Work["sections"] };
+  /** The routes now, the same for every node. */
+  readonly routes: () => RoutesNow;
 };
 
 export class NodeSession {
@@ -67,6 +70,7 @@ export class NodeSession {
   /** Hash by section key, as the agent has or will have it once it read all that was sent. */
   readonly #sent = new Map<string, string>();
   #position: WorkPosition | undefined;
+  #routes: RoutesSender | undefined;
   #closed: string | undefined;
 
   private constructor(node: Node, stream: ControlStream, context: SessionContext) {
@@ -133,8 +137,19 @@ export class NodeSession {
   }
 
   #begin(welcome: Welcome): void {
+    const { chain, clock, routes, events } = this.#context;
     this.#position = welcome.held;
     for (const [key, hash] of Object.entries(welcome.heldHashes)) this.#sent.set(key, hash);
+    this.#routes = new RoutesSender(
+      {
+        epoch: chain.at(-1)?.epoch ?? 0,
+        now: routes,
+        bootMs: () => clock.bootMs(),
+        send: (frame) => this.#stream.send(frame),
+        applied: (routesApplied) => events.progress(this.node.id, { routesApplied }),
+      },
+      welcome.routes,
+    );
   }
 
   async #checkWelcome(welcome: Welcome): Promise<void> {
@@ -157,8 +172,12 @@ export class NodeSession {
       case "measured":
         return events.measured(id, frame);
       case "applied":
-        return events.progress(id, { workApplied: frame.applied.generation, routesApplied: 0 });
+        events.progress(id, { workApplied: frame.applied.generation });
+        return frame.routes === undefined ? undefined : this.#routes?.progress(frame.routes);
+      case "moreRoutes":
+        return this.#routes?.more();
       case "resync":
+        if (frame.of === "routes") return this.#routes?.resync();
         this.#sent.clear();
         this.#position = undefined;
         return this.sendWork();
@@ -207,6 +226,16 @@ export class NodeSession {
     for (const [key, section] of Object.entries(put)) this.#sent.set(key, section.hash);
     for (const key of drop) this.#sent.delete(key);
     this.#position = position;
+  }
+
+  /** Sends what the agent does not have yet of the routes, once it has what is on its way. */
+  sendRoutes(): void {
+    if (this.#closed === undefined) this.#routes?.look();
+  }
+
+  /** For how long, in milliseconds, it has had routes that it did not apply. */
+  get routesBehindMs(): number {
+    return this.#routes?.behindMs ?? 0;
   }
 
   #sendConfigPart({ config, offset }: WantConfig): void {

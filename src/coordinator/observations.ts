@@ -4,6 +4,7 @@
 import type { NodeId, TaskId } from "../core/model/ids.ts";
 import type { Change, EventDraft, NodeStatus, Task, TaskStatus } from "../core/model/records.ts";
 import type { State } from "../core/model/world.ts";
+import { forgetTask } from "../core/reconcile/step.ts";
 import { mergeStatus } from "../core/work/merge-status.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -96,7 +97,7 @@ function observe(
   for (const [id, nodeId] of gone) {
     const task = state.task.get(id);
     if (task?.nodeId !== nodeId || task.desired !== "remove") continue;
-    changes.push({ op: "delete", kind: "task", id }, { op: "delete", kind: "taskStatus", id });
+    changes.push(...forgetTask(state, id));
   }
   for (const [id, told] of facts) {
     if (!state.node.has(id)) continue;

@@ -104,6 +104,16 @@ export class Sessions {
     for (const id of touched) this.#links.get(id)?.session?.sendWork();
   }
 
+  /** Every node is told of every route. */
+  pushRoutes(): void {
+    for (const link of this.#links.values()) link.session?.sendRoutes();
+  }
+
+  /** For how long, in milliseconds, a node in contact has had routes that it did not apply. */
+  routesBehindMs(id: NodeId): number {
+    return this.#links.get(id)?.session?.routesBehindMs ?? 0;
+  }
+
   /** Tries a silent node through others that are in contact. True if a session stands after it. */
   async lookThrough(id: NodeId): Promise<boolean> {
     const link = this.#links.get(id);
@@ -182,6 +192,8 @@ export class Sessions {
     link.attempt = 0;
     older?.close("a newer session took over");
     this.#input.onContact(link.node.id);
+    // before the work: no container starts before the routes that list it are in force
+    session.sendRoutes();
     session.sendWork();
   }
 }

@@ -5,6 +5,7 @@ import history from "../../migrations/0002_history.sql" with { type: "text" };
 import coordinator from "../../migrations/0003_coordinator.sql" with { type: "text" };
 import configs from "../../migrations/0004_configs.sql" with { type: "text" };
 import jobs from "../../migrations/0005_jobs.sql" with { type: "text" };
+import addresses from "../../migrations/0006_addresses.sql" with { type: "text" };
 
 export type Migration = { readonly version: number; readonly name: string; readonly sql: string };
 
@@ -14,4 +15,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 3, name: "coordinator", sql: coordinator },
   { version: 4, name: "configs", sql: configs },
   { version: 5, name: "jobs", sql: jobs },
+  { version: 6, name: "addresses", sql: addresses },
 ];

@@ -6,6 +6,7 @@ import { asId, type TaskId } from "../../src/core/model/ids.ts";
 import type { TaskStatus } from "../../src/core/model/records.ts";
 import type { NodeWork, TaskWork, Work, WorkSection } from "../../src/core/model/work.ts";
 import type { Log } from "../../src/ports/log.ts";
+import type { NetworkPart } from "../../src/ports/node-network.ts";
 import type { Signer, Verifier } from "../../src/ports/signer.ts";
 import { createHasher } from "../../src/system/hasher.ts";
 import { AgentCore } from "../../workers/agent/agent-core.ts";
@@ -103,6 +104,8 @@ export class AgentWorld {
   /** Holders of host ports outside davit, by "8080/tcp". */
   readonly portOwners = new Map<string, string>();
   bootId = "boot-1";
+  /** What the agent drives its network with. */
+  parts: readonly NetworkPart[] = [];
   #generation = 1;
   readonly #trust: AgentTrust;
   #core: AgentCore | undefined;
@@ -139,6 +142,7 @@ export class AgentWorld {
         probes: { probe: async (target) => this.probes.get(target.taskId) ?? { ok: true, answer: "" } },
         portOwners: () => (port) => this.portOwners.get(port),
         nodeFacts: async () => ({ ...FACTS, bootId: this.bootId }),
+        parts: this.parts,
       },
       {
         nodeId: NODE_ID,

@@ -4,6 +4,7 @@
 import type { EpochChain } from "../../src/core/model/lease.ts";
 import { asId } from "../../src/core/model/ids.ts";
 import type { Node, TaskStatus } from "../../src/core/model/records.ts";
+import type { Routes } from "../../src/core/model/routes.ts";
 import type { Work } from "../../src/core/model/work.ts";
 import type { Claims } from "../../src/ports/signer.ts";
 import { createIssuerKey, type IssuerKeyPair } from "../../src/auth/keys.ts";
@@ -35,6 +36,10 @@ export class CoordinatorSide {
   readonly closed: string[] = [];
   readonly forked: string[] = [];
   applied: number[] = [];
+  routesApplied: number[] = [];
+  /** Grows with each change of `routes`. */
+  routesVersion = 0;
+  routes: Routes["sections"] = {};
   beats = 0;
   revision = 1;
   sections: Work["sections"] = sectionsOf([NODE]);
@@ -80,12 +85,16 @@ export class CoordinatorSide {
       newNonce: () => "coordinator-nonce",
       configOf: (_, config) => this.configs.get(config),
       sections: () => ({ revision: this.revision, sections: this.sections }),
+      routes: () => ({ revision: this.revision, version: this.routesVersion, sections: this.routes }),
       events: {
         beat: () => void this.beats++,
         observed: (_, frame) => void this.heard.push(...frame.tasks),
         facts: () => {},
         measured: () => {},
-        progress: (_, progress) => void this.applied.push(progress.workApplied),
+        progress: (_, { workApplied, routesApplied }) => {
+          if (workApplied !== undefined) this.applied.push(workApplied);
+          if (routesApplied !== undefined) this.routesApplied.push(routesApplied);
+        },
         closed: (_, reason) => void this.closed.push(reason),
         forked: (_, message) => void this.forked.push(message),
       },

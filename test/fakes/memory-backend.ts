@@ -167,8 +167,8 @@ export class MemoryBackend implements Backend {
     return { nodeId: id };
   }
 
-  nodeMessage(): string {
-    return "";
+  nodeContact(): { readonly message: string; readonly routesBehindMs: number } {
+    return { message: "", routesBehindMs: 0 };
   }
 
   seal(text: string): string {

@@ -25,7 +25,7 @@ import {
   type World,
 } from "../../src/core/model/world.ts";
 import { plan } from "../../src/core/reconcile/plan.ts";
-import { changesOf, describeStep, type Step } from "../../src/core/reconcile/step.ts";
+import { changesOf, describeStep, forgetTask, type Step } from "../../src/core/reconcile/step.ts";
 import { createCalendar } from "../../src/system/calendar.ts";
 
 const nextTick = createCalendar();
@@ -81,8 +81,16 @@ export function template(
   };
 }
 
+/** A state in which a coordinator has begun: it has a cluster, and nothing else. */
+export function begunState(): MutableState {
+  const state = emptyState();
+  const record = { id: asId<"cluster">("cluster"), name: "test", createdAtMs: 0, addressPool: "10.210.0.0/16" };
+  applyChange(state, { op: "put", kind: "cluster", record });
+  return state;
+}
+
 export class WorldModel {
-  readonly state: MutableState = emptyState();
+  readonly state: MutableState = begunState();
   readonly presence = new Map<NodeId, Presence>();
   nowMs = 1_000_000;
   valveShut = false;
@@ -99,11 +107,6 @@ export class WorldModel {
 
   constructor(seed = "world") {
     this.#ids = idSourceFrom(seed);
-    applyChange(this.state, {
-      op: "put",
-      kind: "cluster",
-      record: { id: asId("cluster"), name: "test", createdAtMs: 0, addressPool: "10.210.0.0/16" },
-    });
   }
 
   world(): World {
@@ -270,8 +273,7 @@ export class WorldModel {
       if (task.nodeId === undefined || this.presence.get(task.nodeId) !== "ready") continue;
       const status = this.state.taskStatus.get(task.id);
       if (task.desired === "remove") {
-        this.state.task.delete(task.id);
-        this.state.taskStatus.delete(task.id);
+        applyChanges(this.state, forgetTask(this.state, task.id));
       } else if (task.desired === "shutdown") this.#shutDown(task);
       else if (status === undefined || isRetried(status, this.broken.has(this.#imageOf(task)))) {
         if (this.broken.has(this.#imageOf(task)))

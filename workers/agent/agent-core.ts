@@ -15,8 +15,11 @@ import type { Random } from "../../src/ports/random.ts";
 import type { Signer, Verifier } from "../../src/ports/signer.ts";
 import { ConfigStore } from "./configs/config-store.ts";
 import { Prober, type ProbeRunner } from "./health/prober.ts";
+import { NetworkDriver, type NetworkInput } from "./network/network-driver.ts";
+import { networkView } from "./network/network-view.ts";
+import type { ConnectionCounter, NetworkPart } from "../../src/ports/node-network.ts";
 import { EngineView } from "./loop/engine-view.ts";
-import { EngineWatch } from "./loop/engine-watch.ts";
+import { EngineWatch, type EngineWorker } from "./loop/engine-watch.ts";
 import { type PoolLimits, type PortOwners, Reconciler } from "./loop/reconciler.ts";
 import type { AgentPlan } from "./plan/types.ts";
 import { AgentSession } from "./session/agent-session.ts";
@@ -25,8 +28,10 @@ import { EpochKeeper } from "./session/epoch-keeper.ts";
 import { LeaseKeeper } from "./session/lease-keeper.ts";
 import type { SessionShared } from "./session/shared.ts";
 import type { AgentDisk } from "./state/disk.ts";
-import { comparePositions, HeldWork } from "./state/held-work.ts";
+import { HeldRoutes } from "./state/held-routes.ts";
+import { HeldWork } from "./state/held-work.ts";
 import { RunStore } from "./state/run-store.ts";
+import { comparePositions } from "./state/sections.ts";
 import type { IssuerKeys } from "./trust/issuer-keys.ts";
 import { IssuerTime } from "./trust/issuer-time.ts";
 
@@ -46,6 +51,10 @@ export type AgentPorts = {
   readonly probes: ProbeRunner;
   readonly portOwners: PortOwners;
   readonly nodeFacts: () => Promise<Welcome["node"]>;
+  /** What makes the routes true on this node: the mesh first, the others after it. */
+  readonly parts: readonly NetworkPart[];
+  /** Absent where the kernel is not asked about connections. */
+  readonly connections?: ConnectionCounter;
 };
 
 export type AgentIdentity = {
@@ -67,16 +76,19 @@ export class AgentCore implements SessionShared {
   readonly epochs: EpochKeeper;
   readonly lease: LeaseKeeper;
   readonly held: HeldWork;
+  readonly routes: HeldRoutes;
   readonly runs: RunStore;
   readonly view: EngineView;
   readonly #ports: AgentPorts;
   readonly #configs: ConfigStore;
   readonly #reconciler: Reconciler;
   readonly #watch: EngineWatch;
+  readonly #network: NetworkDriver;
   #session: AgentSession | undefined;
   /** Tasks whose work changed and that did not come to rest since. */
   readonly #pending = new Set<string>();
   #applied: WorkPosition | undefined;
+  #toldTrouble: string | undefined;
 
   private constructor(
     ports: AgentPorts,
@@ -85,6 +97,7 @@ export class AgentCore implements SessionShared {
       readonly epochs: EpochKeeper;
       readonly lease: LeaseKeeper;
       readonly held: HeldWork;
+      readonly routes: HeldRoutes;
       readonly runs: RunStore;
       readonly configs: ConfigStore;
     },
@@ -100,9 +113,17 @@ export class AgentCore implements SessionShared {
     this.epochs = loaded.epochs;
     this.lease = loaded.lease;
     this.held = loaded.held;
+    this.routes = loaded.routes;
     this.runs = loaded.runs;
     this.#configs = loaded.configs;
     this.view = new EngineView(ports.engine, identity.clusterId);
+    this.#network = new NetworkDriver({
+      parts: ports.parts,
+      clock: ports.clock,
+      log: ports.log.with({ part: "network" }),
+      input: () => this.#networkInput(),
+      onChange: () => this.#networkChanged(),
+    });
     const prober = new Prober(ports.probes, ports.clock, () => this.#reconciler.wake());
     this.#reconciler = new Reconciler({
       ...identity,
@@ -113,9 +134,11 @@ export class AgentCore implements SessionShared {
       prober,
       configs: loaded.configs,
       configSource: () => this.#configSource(),
+      network: () => this.#network.state,
       clock: ports.clock,
       log: ports.log,
       portOwners: ports.portOwners,
+      connections: ports.connections,
       onEngineLost: (reason) => this.#watch.lost(reason),
       onStatuses: (changed, gone) =>
         this.#session?.observe(
@@ -124,26 +147,42 @@ export class AgentCore implements SessionShared {
         ),
       onPlanned: (plan) => this.#planned(plan),
     });
-    this.#watch = new EngineWatch(ports.engine, this.view, this.#reconciler, ports.clock, ports.log);
+    this.#watch = new EngineWatch(ports.engine, this.view, this.#engineWorker(), ports.clock, ports.log);
     for (const key of Object.keys(this.held.hashes)) this.#pending.add(key);
+  }
+
+  #engineWorker(): EngineWorker {
+    return {
+      resume: () => {
+        // an engine that came back may have made its own rules anew, in front of ours
+        this.#network.wake();
+        this.#reconciler.resume();
+      },
+      pause: () => this.#reconciler.pause(),
+      wake: () => this.#reconciler.wake(),
+    };
   }
 
   /** Reads what the last agent left. Rejects when a file of ours cannot be read. */
   static async load(ports: AgentPorts, identity: AgentIdentity): Promise<AgentCore> {
     const { disk, clock, log, hasher } = ports;
-    const [epochs, lease, held, runs, configs] = [
+    const [epochs, lease, held, routes, runs, configs] = [
       await EpochKeeper.load(disk),
       await LeaseKeeper.load(disk, clock, log),
       await HeldWork.load(disk),
+      await HeldRoutes.load(disk),
       await RunStore.load(disk),
       await ConfigStore.load(disk, hasher),
     ];
-    return new AgentCore(ports, identity, { epochs, lease, held, runs, configs });
+    return new AgentCore(ports, identity, { epochs, lease, held, routes, runs, configs });
   }
 
   /** Runs until `signal` aborts: waits for the engine, looks, works, follows events; over and over. */
-  run(signal: AbortSignal): Promise<void> {
-    return this.#watch.run(signal);
+  async run(signal: AbortSignal): Promise<void> {
+    // what is held is in force before the engine is asked for anything
+    this.#network.wake();
+    await this.#watch.run(signal);
+    this.#network.stop();
   }
 
   /** What the agent waits for or does, in a few words. */
@@ -190,8 +229,10 @@ export class AgentCore implements SessionShared {
     });
   }
 
-  nodeFacts(): Promise<Welcome["node"]> {
-    return this.#ports.nodeFacts();
+  async nodeFacts(): Promise<Welcome["node"]> {
+    const facts = await this.#ports.nodeFacts();
+    const { trouble } = this.#network;
+    return trouble === undefined ? facts : { ...facts, networkTrouble: trouble };
   }
 
   statuses(): readonly TaskStatus[] {
@@ -222,11 +263,34 @@ export class AgentCore implements SessionShared {
 
   workReceived(changed: readonly string[]): void {
     for (const key of changed) this.#pending.add(key);
+    this.#network.wake();
     this.sendProgress();
     this.#reconciler.wake();
     this.#configs
       .retain(() => mountedConfigs(this.held.tasks.values()))
       .catch((error: unknown) => this.log.error("cannot drop configs", { reason: reasonOf(error) }));
+  }
+
+  routesReceived(): void {
+    this.#network.wake();
+    this.sendProgress();
+  }
+
+  #networkInput(): NetworkInput | undefined {
+    const { position } = this.routes;
+    const view = networkView(this.held.node, this.held.tasks, this.routes.sections);
+    return view === undefined || position === undefined ? undefined : { view, position };
+  }
+
+  #networkChanged(): void {
+    this.sendProgress();
+    this.#reconciler.wake();
+    const { trouble } = this.#network;
+    if (trouble === this.#toldTrouble) return;
+    this.#toldTrouble = trouble;
+    this.nodeFacts()
+      .then((node) => this.tell({ type: "node", node }))
+      .catch((error: unknown) => this.log.error("cannot tell of the network", { reason: reasonOf(error) }));
   }
 
   #configSource(): ((config: string) => Promise<Uint8Array>) | undefined {
@@ -236,8 +300,13 @@ export class AgentCore implements SessionShared {
 
   sendProgress(): void {
     const received = this.held.position;
-    if (received !== undefined)
-      this.tell({ type: "applied", received, applied: this.#applied ?? { epoch: 0, generation: 0 } });
+    if (received === undefined) return;
+    const { applied } = this.#network;
+    const routes =
+      this.routes.position === undefined
+        ? {}
+        : { routes: { received: this.routes.position, ...(applied === undefined ? {} : { applied }) } };
+    this.tell({ type: "applied", received, applied: this.#applied ?? { epoch: 0, generation: 0 }, ...routes });
   }
 
   /** A pass is over: what has come to rest once since its work changed is applied. */

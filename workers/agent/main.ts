@@ -1,5 +1,5 @@
 // The agent's composition root: `davit agent` runs it, `davit agent keygen` makes the node's key, `davit agent dial control|http`
-// joins standard input and output to one of its sockets. Here adapters are made and timers of the edges are set; nothing decides.
+// joins standard input and output to one of its sockets, `davit agent network-remove` takes its network away from the host. Here adapters are made and timers of the edges are set; nothing decides.
 
 import { mkdirSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -9,6 +9,7 @@ import { createSystemClock } from "../../src/system/clock.ts";
 import { createHasher } from "../../src/system/hasher.ts";
 import { configureLog, createLog, type LogLevel } from "../../src/system/log.ts";
 import { createSystemRandom } from "../../src/system/random.ts";
+import type { NetworkPart } from "../../src/ports/node-network.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { AgentCore } from "./agent-core.ts";
 import { agentPaths, type AgentPaths, type NodeConfig, readNodeConfig } from "./config.ts";
@@ -23,6 +24,8 @@ import { createSdNotify, type SdNotify } from "./host/sd-notify.ts";
 import { serveBulk } from "./http/server.ts";
 import { ImageCollector } from "./loop/image-collector.ts";
 import type { PoolLimits } from "./loop/reconciler.ts";
+import { ensureMeshKey } from "./network/mesh-key.ts";
+import { removeNetwork } from "./network/remove-network.ts";
 import { listenForControl } from "./session/control-server.ts";
 import { createAgentDisk } from "./state/disk.ts";
 import { claimState } from "./state/identity.ts";
@@ -45,9 +48,12 @@ export async function runAgent(argv: readonly string[]): Promise<number> {
       case "dial":
         if (argv[1] === "control") return await dial(`${paths.runtimeDir}/control.sock`);
         if (argv[1] === "http") return await dial(`${paths.runtimeDir}/agent.sock`);
+        break;
+      case "network-remove":
+        return await removeNetwork(createParts(paths));
     }
     throw new DavitError("invalid_input", `run agent: unknown arguments "${argv.join(" ")}"`, {
-      wayOut: "davit agent | davit agent keygen | davit agent dial control|http",
+      wayOut: "davit agent | davit agent keygen | davit agent dial control|http | davit agent network-remove",
     });
   } catch (error) {
     const wayOut = error instanceof DavitError && error.wayOut !== undefined ? `\n  ${error.wayOut}` : "";
@@ -92,7 +98,10 @@ async function assemble(
   const engine = new DockerEngine(paths.engineSocket);
   const issuerKeys = await IssuerKeys.load(disk, config.issuerKeys);
   const bootId = readBootId();
-  const facts = new NodeFactsReader(engine, bootId, packageJson.version, () => ownPorts(core));
+  const meshKey = ensureMeshKey(`${paths.configDir}/mesh.key`);
+  const facts = new NodeFactsReader(engine, { bootId, agentVersion: packageJson.version, meshKey }, () =>
+    ownPorts(core),
+  );
   const core: AgentCore = await AgentCore.load(
     {
       engine,
@@ -107,6 +116,7 @@ async function assemble(
       probes: createProbeRunner(engine, clock),
       portOwners: lookAtPorts,
       nodeFacts: () => facts.read(),
+      parts: createParts(paths),
     },
     {
       nodeId: config.nodeId,
@@ -126,6 +136,11 @@ async function assemble(
     diskOf: () => facts.engineRoot ?? paths.stateDir,
   });
   return { core, reporter, collector, engine };
+}
+
+/** What makes the routes true on the host, in the order in which it is put in force: the mesh before all that runs over it. */
+function createParts(_paths: AgentPaths): readonly NetworkPart[] {
+  return [];
 }
 
 /** Starts are what a machine bears least: two a core. Stops mostly wait, so they may be many, and never hold up starts. */

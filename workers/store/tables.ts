@@ -63,6 +63,7 @@ export const TABLES: { readonly [Kind in RecordKind]: Table<Kind> } = {
     table: "network",
     columns: { name: ({ name }) => name, stack: ({ stack }) => stack ?? null, idx: ({ index }) => index },
   },
+  freedAddress: { table: "freed_address", columns: {} },
   configFile: { table: "config_file", columns: {} },
   job: { table: "job", columns: { next_tick_at_ms: ({ nextTickAtMs }) => nextTickAtMs ?? null } },
   run: {

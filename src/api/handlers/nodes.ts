@@ -26,7 +26,7 @@ function find({ backend }: Parts, ref: string): Node {
 }
 
 function view({ backend }: Parts, node: Node): NodeView {
-  return nodeView(backend.world(), node, backend.nodeMessage(node.id));
+  return nodeView(backend.world(), node, backend.nodeContact(node.id));
 }
 
 /** What the state alone answers or takes. */

@@ -5,13 +5,25 @@ import type { Node } from "../../core/model/records.ts";
 import type { ResourceAmounts } from "../../core/model/service-spec.ts";
 import type { NodeView } from "../../core/model/views.ts";
 import { versionKey, type World } from "../../core/model/world.ts";
+import { WITHDRAWAL_DEADLINE_MS } from "../../core/reconcile/planning.ts";
+import { meshRoutes } from "../../core/routes/cluster-routes.ts";
 import { iso, maybe } from "./time.ts";
 
 const NOTHING: ResourceAmounts = { cpus: 0, memoryBytes: 0, generic: {} };
 
-/** One node. `message`: why it is not in contact, if it is not. */
-export function nodeView(world: World, node: Node, message: string): NodeView {
+/** How a node stands with the coordinator's sessions. */
+export type NodeContact = {
+  /** Why it is not in contact; empty when it is. */
+  readonly message: string;
+  /** For how long, in milliseconds, it has had routes that it did not apply. */
+  readonly routesBehindMs: number;
+};
+
+/** One node. */
+export function nodeView(world: World, node: Node, contact: NodeContact): NodeView {
   const status = world.state.nodeStatus.get(node.id);
+  const mesh = meshRoutes(world.state)?.nodes.find(({ nodeId }) => nodeId === node.id);
+  const routesStale = contact.routesBehindMs > WITHDRAWAL_DEADLINE_MS;
   const tasks = [...world.state.task.values()].filter((task) => task.nodeId === node.id && task.desired === "running");
   const reservations = tasks.map(
     (task) =>
@@ -26,7 +38,8 @@ export function nodeView(world: World, node: Node, message: string): NodeView {
     availability: node.availability,
     ...maybe("drainUntil", node.drainUntilMs === undefined ? undefined : iso(node.drainUntilMs)),
     presence: presenceOf(world, node),
-    message,
+    message: messageOf(contact, status?.networkTrouble),
+    routesStale,
     ...maybe("unseenSince", status?.unseenSinceMs === undefined ? undefined : iso(status.unseenSinceMs)),
     labels: node.labels,
     engineLabels: status?.engineLabels ?? {},
@@ -36,6 +49,8 @@ export function nodeView(world: World, node: Node, message: string): NodeView {
     agentVersion: status?.agentVersion ?? "",
     bootId: status?.bootId ?? "",
     subnet: node.subnet,
+    meshAddress: mesh?.meshAddress ?? "",
+    meshEndpoint: mesh === undefined ? "" : `${mesh.endpoint.host}:${mesh.endpoint.port}`,
     hostKeyFingerprint: fingerprintOf(node.hostKey),
     agentKey: node.agentKey,
     resources: withGeneric(status?.resources ?? NOTHING, node.generic),
@@ -49,6 +64,16 @@ export function nodeView(world: World, node: Node, message: string): NodeView {
 /** What a user says of a node goes over what its agent found. */
 function withGeneric(found: ResourceAmounts, said: Node["generic"]): ResourceAmounts {
   return said === undefined ? found : { ...found, generic: { ...found.generic, ...said } };
+}
+
+function messageOf({ message, routesBehindMs }: NodeContact, trouble: string | undefined): string {
+  if (message !== "") return message;
+  const stale =
+    routesBehindMs > WITHDRAWAL_DEADLINE_MS
+      ? `routes stale: it has not applied those of ${Math.round(routesBehindMs / 1_000)} s ago`
+      : undefined;
+  const network = trouble === undefined ? undefined : `network: ${trouble}`;
+  return [stale, network].filter((text) => text !== undefined).join("; ");
 }
 
 function presenceOf(world: World, node: Node): NodeView["presence"] {

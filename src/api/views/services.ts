@@ -104,6 +104,7 @@ export function serviceView(world: World, { service, version, live, healthy, des
     desired,
     running: live.filter((task) => state.taskStatus.get(task.id)?.state === "running").length,
     healthy: healthy.length,
+    ...maybe("address", service.address),
     ports: version.spec.template.ports,
     ...maybe("updateStatus", updateStatus),
     ...maybe("rolloutState", rollout?.state),

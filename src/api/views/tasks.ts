@@ -1,8 +1,9 @@
 // Tasks as the API shows them: what was assigned and what the agent said of it, in one. Pure.
 
-import type { Task, TaskState, TaskStatus } from "../../core/model/records.ts";
+import type { Node, Task, TaskState, TaskStatus } from "../../core/model/records.ts";
 import type { TaskView } from "../../core/model/views.ts";
 import { type State, versionKey, type World } from "../../core/model/world.ts";
+import { lagging } from "../../core/reconcile/acknowledged.ts";
 import { isOnLostNode } from "../../core/reconcile/health.ts";
 import { taskName } from "../../core/reconcile/step.ts";
 import { isEnded } from "../../core/schedule/ledger.ts";
@@ -60,7 +61,18 @@ function reasonFor(world: World, task: Task, status: TaskStatus | undefined): st
     if (node === undefined) return "its node was removed";
     return node.confirmedDeadAtMs === undefined ? `${node.name} is lost` : `${node.name} is confirmed dead`;
   }
+  if (task.desired === "running" && task.withdrawal !== undefined) {
+    const late = lagging(world, task.withdrawal.routesGeneration);
+    if (late.length > 0)
+      return `stops once it is out of the routes of ${late.map((node) => lateNode(world, node)).join(", ")}`;
+  }
   return status?.reason ?? "";
+}
+
+/** "n2 (firewall: nft is not installed)" */
+function lateNode({ state }: World, { id, name }: Node): string {
+  const trouble = state.nodeStatus.get(id)?.networkTrouble;
+  return trouble === undefined ? name : `${name} (${trouble})`;
 }
 
 /** Whether a task is part of the present: to run, or not yet ended. What is left is history. */

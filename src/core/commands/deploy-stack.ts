@@ -20,6 +20,7 @@ import type { Command, CommandContext } from "./command.ts";
 import { describeMode, describeSpecChange, joinDifferences, renderMode } from "./describe-change.ts";
 import { Draft } from "./draft.ts";
 import { isSame } from "./same.ts";
+import { giveBack, hasAddress, serviceAddresses } from "./service-address.ts";
 import { applySpec, checkPorts, serviceEvent } from "./services.ts";
 import { currentVersion, specOf, versionRecord } from "./versions.ts";
 
@@ -37,6 +38,7 @@ type Deploy = {
   readonly stack: string;
   /** Services that are made anew because what they depend on is. */
   readonly restarted: ReadonlySet<string>;
+  readonly nextAddress: () => string;
 };
 
 /** Makes the stack what `spec` says. Throws `invalid_input` with every fault, `conflict`, `already_exists`, `not_yet`, `not_supported`. */
@@ -44,7 +46,15 @@ export function deployStack(spec: StackSpec): Command<DeployResult> {
   return (state, context) => {
     checkStack(spec, specsOutside(state, spec.name), context);
     const restarted = restartedWith(spec.services, changedTemplates(state, spec, context));
-    const deploy: Deploy = { state, context, draft: new Draft(), steps: [], stack: spec.name, restarted };
+    const deploy: Deploy = {
+      state,
+      context,
+      draft: new Draft(),
+      steps: [],
+      stack: spec.name,
+      restarted,
+      nextAddress: serviceAddresses(state),
+    };
     for (const config of spec.configs ?? [])
       if (!state.configFile.has(config.id)) deploy.draft.change({ op: "put", kind: "configFile", record: config });
     for (const network of spec.networks) deployNetwork(deploy, network);
@@ -59,7 +69,15 @@ export function deployStack(spec: StackSpec): Command<DeployResult> {
 /** Removes a stack's services and networks, and with `volumes` what davit knows of its volumes. */
 export function removeStack(input: { readonly name: string; readonly volumes: boolean }): Command<DeployResult> {
   return (state, context) => {
-    const deploy: Deploy = { state, context, draft: new Draft(), steps: [], stack: input.name, restarted: new Set() };
+    const deploy: Deploy = {
+      state,
+      context,
+      draft: new Draft(),
+      steps: [],
+      stack: input.name,
+      restarted: new Set(),
+      nextAddress: serviceAddresses(state),
+    };
     removeServices(deploy, new Set());
     removeNetworks(deploy, new Set());
     const volumes = [...state.volume.values()].filter((volume) => volume.stack === input.name);
@@ -105,6 +123,7 @@ function createService(deploy: Deploy, spec: ServiceSpec): void {
     force: 0,
     isRollback: false,
     changeReason: "created",
+    ...(hasAddress(spec) ? { address: deploy.nextAddress() } : {}),
     ...(isJobMode(spec.mode) ? { job: { suspended: false, requested: 0 } } : {}),
   };
   draft.create("service", record);
@@ -149,11 +168,18 @@ function updateExisting(deploy: Deploy, service: Service, spec: ServiceSpec): bo
     ...(mode === undefined ? [] : [mode]),
     ...(force ? ["made anew with what it depends on"] : []),
   ]);
-  const next = applySpec(state, draft, service, spec, { isNew, force, reason: description }, context);
+  const change = { isNew, force, reason: description };
+  const next = applySpec(state, draft, addressed(deploy, service, spec), spec, change, context);
   draft.event(serviceEvent("service.updated", next, description));
   const replaces = force || hashes.templateHash !== before.templateHash;
   step(deploy, "update", "service", spec.name, description, "service.updated", replaces);
   return true;
+}
+
+/** One that had no use for an address of its own may have it now. */
+function addressed(deploy: Deploy, service: Service, spec: ServiceSpec): Service {
+  if (service.address !== undefined || !hasAddress(spec)) return service;
+  return { ...service, address: deploy.nextAddress() };
 }
 
 function removeServices(deploy: Deploy, wanted: ReadonlySet<string>): void {
@@ -162,6 +188,7 @@ function removeServices(deploy: Deploy, wanted: ReadonlySet<string>): void {
   );
   for (const service of gone.sort(byName)) {
     deploy.draft.remove("service", service);
+    giveBack(deploy.draft, service);
     deploy.draft.event(serviceEvent("service.removed", service, "its tasks stop"));
     step(deploy, "remove", "service", service.name, "its tasks stop", "service.removed", true);
   }

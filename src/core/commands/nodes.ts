@@ -79,6 +79,7 @@ export function removeNode(id: NodeId): Command<Node> {
     const draft = new Draft();
     draft.remove("node", node);
     draft.change({ op: "delete", kind: "nodeStatus", id: node.id });
+    draft.change({ op: "put", kind: "freedAddress", record: { id: node.subnet } });
     for (const pin of state.volumePin.values()) {
       if (!pin.nodeIds.includes(node.id)) continue;
       const nodeIds = pin.nodeIds.filter((other) => other !== node.id);

@@ -12,6 +12,7 @@ import { type Command, unchanged } from "./command.ts";
 import { describeMode, describeSpecChange, joinDifferences } from "./describe-change.ts";
 import { checkIndex, Draft, type Unindexed } from "./draft.ts";
 import { resolveService } from "./resolve.ts";
+import { giveBack } from "./service-address.ts";
 import { addVersion, currentVersion, specOf, versionsOf } from "./versions.ts";
 
 /** How the reason of a rollback begins that a user asked for; one that a failure caused begins otherwise. */
@@ -160,6 +161,7 @@ export function removeService(input: ServiceRef): Command<Service> {
     const service = find(state, "remove", input);
     const draft = new Draft();
     draft.remove("service", service);
+    giveBack(draft, service);
     draft.event(serviceEvent("service.removed", service, "its tasks stop"));
     return draft.finish(service);
   };

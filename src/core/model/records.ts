@@ -26,7 +26,13 @@ export type Cluster = {
   readonly createdAtMs: WallMs;
   /** Pool of all container addresses, such as 10.210.0.0/16; each node gets a /24 of it. Cannot change later. */
   readonly addressPool: string;
+  /** How nodes talk to each other; absent is `wireguard`. Cannot change later. */
+  readonly encryption?: "wireguard" | "off";
+  /** UDP port of the mesh on every node; absent is DEFAULT_MESH_PORT. Cannot change later. */
+  readonly meshPort?: number;
 };
+
+export const DEFAULT_MESH_PORT = 51_820;
 
 // --- services
 
@@ -53,6 +59,8 @@ export type Service = {
   readonly changeReason: string;
   /** Tasks that a rebalance sends to other nodes, and that have not gone yet; absent: none. */
   readonly moves?: readonly Move[];
+  /** Its virtual address, given at its creation and kept; absent for jobs and for what has no address on the nodes' bridges. */
+  readonly address?: string;
 };
 
 /** A task, and the node that one like it is to be made on before it goes. */
@@ -171,6 +179,8 @@ export type Task = {
   readonly weight: number;
   /** First phase of a stop by choice: out of the routes since then, with the generation that says so. */
   readonly withdrawal?: { readonly startedAtMs: WallMs; readonly routesGeneration: number };
+  /** It is over and gave its address back: another task may have it by now. */
+  readonly released?: true;
   /** The task that it takes over from, if any. */
   readonly replaces?: TaskId;
   /** When `desired` left running. */
@@ -233,6 +243,8 @@ export type Node = {
   readonly drainUntilMs?: WallMs;
   /** The node's /24 of the cluster's pool. */
   readonly subnet: string;
+  /** Where other nodes reach its mesh, for one behind a translation of addresses; absent: its address, at the cluster's port. */
+  readonly meshEndpoint?: { readonly host: string; readonly port?: number };
   readonly reserved: ResourceAmounts;
   /** Named resources that its user says it has, such as GPUs, with how many; over what its agent finds. */
   readonly generic?: Readonly<Record<string, number>>;
@@ -257,6 +269,10 @@ export type NodeStatus = {
   readonly lostAtMs: readonly WallMs[];
   /** Ports that something outside davit listens on, so that the planner keeps away: "tcp/22". */
   readonly listening: readonly string[];
+  /** Base64 of its WireGuard public key; the private one never leaves it. */
+  readonly meshKey?: string;
+  /** What keeps its network from being as its routes say, in words; absent when nothing does. */
+  readonly networkTrouble?: string;
 };
 
 // --- volumes, networks
@@ -276,6 +292,16 @@ export type VolumePin = {
 };
 
 export type Network = NetworkSpec & { readonly id: NetworkId; readonly index: number; readonly createdAtMs: WallMs };
+
+/**
+ * An address that was a task's or a service's, or a removed node's subnet: nobody else gets it as long as a node that was not removed may
+ * have routes with it. Written by whatever takes it from its holder, dropped by the control loop. Key: the address, or the subnet.
+ */
+export type FreedAddress = {
+  readonly id: string;
+  /** The first routes without it; absent until the control loop has looked. */
+  readonly generation?: number;
+};
 
 // --- users, registries, issuer
 
@@ -327,6 +353,7 @@ export type RecordKinds = {
   readonly volume: Volume;
   readonly volumePin: VolumePin;
   readonly network: Network;
+  readonly freedAddress: FreedAddress;
   /** Contents of a config. Key: their SHA-256, so they never change. Written by deploys, dropped by the control loop. */
   readonly configFile: ConfigFile;
   readonly job: JobState;

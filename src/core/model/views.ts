@@ -35,8 +35,10 @@ export type NodeView = {
   /** Of a draining node: when what is still there ends. */
   readonly drainUntil?: string;
   readonly presence: Presence | "joining" | "confirmed dead";
-  /** A sentence when presence is not ready: what was tried and what it said. */
+  /** A sentence when something is wrong: not in contact, what was tried and what it said; else what is wrong with its network. */
   readonly message: string;
+  /** It has had routes for longer than a stop by choice waits, and did not apply them. */
+  readonly routesStale: boolean;
   readonly unseenSince?: string;
   readonly labels: Labels;
   readonly engineLabels: Labels;
@@ -46,6 +48,10 @@ export type NodeView = {
   readonly agentVersion: string;
   readonly bootId: string;
   readonly subnet: string;
+  /** Its own address on the mesh. */
+  readonly meshAddress: string;
+  /** Where other nodes reach its mesh: "203.0.113.7:51820". */
+  readonly meshEndpoint: string;
   readonly hostKeyFingerprint: string;
   readonly agentKey: string;
   readonly resources: ResourceAmounts;
@@ -105,6 +111,8 @@ export type ServiceView = {
   readonly desired: number;
   readonly running: number;
   readonly healthy: number;
+  /** Its virtual address. */
+  readonly address?: string;
   readonly ports: readonly PortSpec[];
   readonly updateStatus?: UpdateStatusView;
   readonly rolloutState?: RolloutState;

@@ -4,6 +4,7 @@
 
 import type { EpochChain } from "../model/lease.ts";
 import type { NodeStatus, TaskStatus } from "../model/records.ts";
+import type { RoutesDelta } from "../model/routes.ts";
 import type { WorkDelta, WorkPosition } from "../model/work.ts";
 import type { Measured } from "../model/world.ts";
 
@@ -12,6 +13,8 @@ export const PROTOCOL_VERSION = 1;
 export const MAX_FRAME_BYTES = 8 * 1024 * 1024;
 /** Characters of one part of a config, a multiple of four: half of what may wait, so that beats and grants pass between the parts. */
 export const CONFIG_PART_CHARS = 32 * 1024;
+/** A part of the routes: with beats and grants beside it, it stays well below what may wait. */
+export const ROUTES_PART_BYTES = 24 * 1024;
 /** What may wait to be written on a control stream before the session is closed as stuck. */
 export const MAX_QUEUED_BYTES = 64 * 1024;
 
@@ -46,6 +49,8 @@ export type Welcome = {
   readonly token: string;
   readonly held?: WorkPosition;
   readonly heldHashes: Readonly<Record<string, string>>;
+  /** The same of its routes; absent before it has any. */
+  readonly routes?: { readonly held: WorkPosition; readonly hashes: Readonly<Record<string, string>> };
   readonly node: Omit<NodeStatus, "id" | "unseenSinceMs" | "lostAtMs">;
   /** Every task that the agent knows of: a full scan, so that no earlier event is needed. */
   readonly tasks: readonly TaskStatus[];
@@ -69,10 +74,24 @@ export type Grant = {
 };
 
 export type WorkFrame = { readonly type: "work"; readonly delta: WorkDelta };
-/** Received is durable on the node's disk; applied means that the engine was made to match once, or the task says why not. */
-export type Applied = { readonly type: "applied"; readonly received: WorkPosition; readonly applied: WorkPosition };
-/** The delta's base is not what the agent holds: send everything. */
-export type Resync = { readonly type: "resync" };
+/**
+ * One part of a change of the routes, with at most ROUTES_PART_BYTES unless one section is larger. `more`: others follow, one for each
+ * `moreRoutes`; the agent takes them over together. The next change is sent once this one was received.
+ */
+export type RoutesFrame = { readonly type: "routes"; readonly delta: RoutesDelta; readonly more?: true };
+export type MoreRoutes = { readonly type: "moreRoutes" };
+/**
+ * Received is durable on the node's disk; applied means that the engine was made to match once, or the task says why not. Of routes:
+ * mesh, rules, names and ingress are in force; absent until they were once.
+ */
+export type Applied = {
+  readonly type: "applied";
+  readonly received: WorkPosition;
+  readonly applied: WorkPosition;
+  readonly routes?: { readonly received: WorkPosition; readonly applied?: WorkPosition };
+};
+/** The delta's base is not what the agent holds: send everything. `of` absent: of the work. */
+export type Resync = { readonly type: "resync"; readonly of?: "routes" };
 
 export type Observe = {
   readonly type: "observe";
@@ -104,10 +123,11 @@ export type AgentFrame =
   | Refuse
   | Beat
   | Applied
+  | MoreRoutes
   | Resync
   | Observe
   | NodeFacts
   | MeasuredFrame
   | WantConfig;
-export type CoordinatorFrame = Open | Refuse | Grant | WorkFrame | ConfigPart | NoConfig | Bye;
+export type CoordinatorFrame = Open | Refuse | Grant | WorkFrame | RoutesFrame | ConfigPart | NoConfig | Bye;
 export type Frame = AgentFrame | CoordinatorFrame;

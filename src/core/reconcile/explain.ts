@@ -50,7 +50,7 @@ function reasonsOf({ state }: World, waiting: readonly Task[]): ServiceExplanati
 function explanations(world: World, nowMs: number, service: Service, about: Task | undefined): readonly Explanation[] {
   const version = world.state.serviceVersion.get(versionKey(service.id, about?.specVersion ?? service.version));
   invariant(version !== undefined, `service ${service.name} has no version ${service.version}`);
-  const ledger = new Ledger(world.state);
+  const ledger = new Ledger(world.state, world.routesGeneration > 0);
   const ask = (onlyNode: NodeId | undefined): readonly Explanation[] => {
     const task = { force: service.force, slot: about?.slot, onlyNode };
     return explain(world, ledger, nowMs, wantedOf(service, version, task, new Set()));

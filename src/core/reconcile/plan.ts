@@ -11,6 +11,7 @@ import { versionKey, type World } from "../model/world.ts";
 import { isLost } from "./health.ts";
 import { planJob } from "../jobs/plan-job.ts";
 import { planRollout } from "../rollout/rollout.ts";
+import { planAddresses } from "./addresses.ts";
 import { eligibleNodes } from "./eligible.ts";
 import { planConfigs, planHistory, planLeftovers, planRemoved } from "./history.ts";
 import { dropMoves, dropStuckMoves, MoveBudget } from "./moves.ts";
@@ -36,6 +37,7 @@ export function plan(world: World, nowMs: number, newId: IdSource, nextTick: Nex
   }
   planConfigs(planning);
   if (planning.steps.length === 0) dropStuckMoves(planning);
+  planAddresses(planning);
   return { steps: planning.steps, wakeAtMs: planning.wakeAtMs };
 }
 

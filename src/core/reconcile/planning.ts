@@ -9,7 +9,8 @@ import { volumeNames, wantedOf } from "../schedule/filters.ts";
 import { isEnded, isOver, Ledger } from "../schedule/ledger.ts";
 import { makeRoom, place, type Placement } from "../schedule/place.ts";
 import { heldBack } from "./dependencies.ts";
-import { isLost, isOnLostNode } from "./health.ts";
+import { lagging } from "./acknowledged.ts";
+import { isOnLostNode } from "./health.ts";
 import { type Step, taskName } from "./step.ts";
 
 /** A stop by choice waits so long for nodes that do not acknowledge the routes without it: more than a lease, so they are lost by then or wrong. */
@@ -57,7 +58,7 @@ export class Planning {
 
   /** What is taken on each node. Most plans place nothing and never ask. */
   get ledger(): Ledger {
-    this.#ledger ??= new Ledger(this.world.state);
+    this.#ledger ??= new Ledger(this.world.state, this.world.routesGeneration > 0);
     return this.#ledger;
   }
 
@@ -191,19 +192,12 @@ export class Planning {
   finishWithdrawal(task: Task): void {
     const { withdrawal } = task;
     if (withdrawal === undefined || task.desired !== "running") return;
-    const isOut =
-      isOnLostNode(this.world, task) ||
-      this.#isAcknowledgedInReach(withdrawal.routesGeneration) ||
-      this.isDue(withdrawal.startedAtMs + WITHDRAWAL_DEADLINE_MS);
-    if (isOut) this.steps.push({ kind: "stop", taskId: task.id, atMs: this.nowMs, why: task.desiredReason });
-  }
-
-  #isAcknowledgedInReach(generation: number): boolean {
-    if (generation === 0) return true;
-    for (const { id } of this.world.state.node.values()) {
-      if (!isLost(this.world, id) && (this.world.progress.get(id)?.routesApplied ?? 0) < generation) return false;
-    }
-    return true;
+    const late = isOnLostNode(this.world, task) ? [] : lagging(this.world, withdrawal.routesGeneration);
+    if (late.length > 0 && !this.isDue(withdrawal.startedAtMs + WITHDRAWAL_DEADLINE_MS)) return;
+    const names = late.map(({ name }) => name).join(", ");
+    const but =
+      late.length === 0 ? "" : `; ${names} did not leave it out of the routes in ${WITHDRAWAL_DEADLINE_MS / 1_000} s`;
+    this.steps.push({ kind: "stop", taskId: task.id, atMs: this.nowMs, why: `${task.desiredReason}${but}` });
   }
 
   #versionOf(serviceId: ServiceId, version: number): ServiceVersion {

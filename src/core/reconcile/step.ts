@@ -3,7 +3,7 @@
 import { assertNever } from "../model/invariant.ts";
 import type { NodeId, TaskId, VolumeId } from "../model/ids.ts";
 import type { JobRun, JobState } from "../model/job.ts";
-import type { Change, EventDraft, HostPort, Move, Rollout, Service, Task } from "../model/records.ts";
+import type { Change, EventDraft, HostPort, Move, RecordKind, Rollout, Service, Task } from "../model/records.ts";
 import { type State, versionKey } from "../model/world.ts";
 
 export type Step =
@@ -58,6 +58,15 @@ export type Step =
   /** A run begins or ends. */
   | { readonly kind: "run"; readonly run: JobRun; readonly why: string }
   | { readonly kind: "forgetRun"; readonly run: JobRun }
+  /** Tasks that are over give their addresses back, and addresses that others left are noted: from this generation on no routes have them. */
+  | {
+      readonly kind: "release";
+      readonly taskIds: readonly TaskId[];
+      readonly noted: readonly string[];
+      readonly generation: number;
+    }
+  /** Addresses that every node has left behind. */
+  | { readonly kind: "free"; readonly addresses: readonly string[] }
   /** Contents that no kept version mounts. */
   | { readonly kind: "dropConfigs"; readonly ids: readonly string[] };
 
@@ -79,19 +88,8 @@ export function changesOf(step: Step, state: State): readonly Change[] {
       return forget(step.taskId, step.now, state);
     case "rollout":
       return [{ op: "put", kind: "rollout", record: step.rollout }];
-    case "rollback": {
-      const { service, toVersion, atMs, why } = step;
-      const record: Service = {
-        ...service,
-        index: service.index + 1,
-        version: toVersion,
-        previousVersion: service.version,
-        isRollback: true,
-        changeReason: why,
-        updatedAtMs: atMs,
-      };
-      return [{ op: "put", kind: "service", record }];
-    }
+    case "rollback":
+      return [{ op: "put", kind: "service", record: rolledBack(step) }];
     case "stable": {
       const version = state.serviceVersion.get(versionKey(step.service.id, step.version));
       return version === undefined ? [] : [{ op: "put", kind: "serviceVersion", record: { ...version, stable: true } }];
@@ -103,10 +101,10 @@ export function changesOf(step: Step, state: State): readonly Change[] {
     }
     case "clear":
       return [
-        { op: "delete", kind: "rollout", id: step.serviceId },
-        ...step.versions.map((id): Change => ({ op: "delete", kind: "serviceVersion", id })),
-        { op: "delete", kind: "job", id: step.serviceId },
-        ...step.runs.map((id): Change => ({ op: "delete", kind: "run", id })),
+        ...deleteAll("rollout", [step.serviceId]),
+        ...deleteAll("serviceVersion", step.versions),
+        ...deleteAll("job", [step.serviceId]),
+        ...deleteAll("run", step.runs),
       ];
     case "job":
       return [{ op: "put", kind: "job", record: step.job }];
@@ -114,14 +112,34 @@ export function changesOf(step: Step, state: State): readonly Change[] {
       return [{ op: "put", kind: "run", record: step.run }];
     case "forgetRun":
       return [{ op: "delete", kind: "run", id: step.run.id }];
+    case "release":
+      return releaseAll(step, state);
+    case "free":
+      return deleteAll("freedAddress", step.addresses);
     case "dropConfigs":
-      return step.ids.map((id): Change => ({ op: "delete", kind: "configFile", id }));
+      return deleteAll("configFile", step.ids);
     default:
       return assertNever(step);
   }
 }
 
 type Edit = Extract<Step, { kind: "place" | "wait" | "withdraw" | "stop" }>;
+
+function rolledBack({ service, toVersion, atMs, why }: Extract<Step, { kind: "rollback" }>): Service {
+  return {
+    ...service,
+    index: service.index + 1,
+    version: toVersion,
+    previousVersion: service.version,
+    isRollback: true,
+    changeReason: why,
+    updatedAtMs: atMs,
+  };
+}
+
+function deleteAll(kind: RecordKind, ids: readonly string[]): readonly Change[] {
+  return ids.map((id): Change => ({ op: "delete", kind, id }));
+}
 
 /** What a step changes in one task. */
 function editOf(step: Edit): (task: Task) => Task {
@@ -148,9 +166,38 @@ function editOf(step: Edit): (task: Task) => Task {
 
 function forget(taskId: TaskId, now: boolean, state: State): readonly Change[] {
   if (!now) return editTask(state, taskId, (task) => ({ ...task, desired: "remove" }));
+  return forgetTask(state, taskId);
+}
+
+/** The changes that leave nothing of a task but, until it is noted, its address. */
+export function forgetTask(state: State, taskId: TaskId): readonly Change[] {
+  const task = state.task.get(taskId);
+  const left = task?.released === true ? undefined : task?.address;
   return [
     { op: "delete", kind: "task", id: taskId },
     { op: "delete", kind: "taskStatus", id: taskId },
+    ...(left === undefined ? [] : [freed(left)]),
+  ];
+}
+
+function freed(address: string, generation?: number): Change {
+  const record = { id: address, ...(generation === undefined ? {} : { generation }) };
+  return { op: "put", kind: "freedAddress", record };
+}
+
+function release(taskId: TaskId, generation: number, state: State): readonly Change[] {
+  const address = state.task.get(taskId)?.address;
+  if (address === undefined) return [];
+  return [...editTask(state, taskId, (task) => ({ ...task, released: true })), freed(address, generation)];
+}
+
+function releaseAll(
+  { taskIds, noted, generation }: Extract<Step, { kind: "release" }>,
+  state: State,
+): readonly Change[] {
+  return [
+    ...taskIds.flatMap((id) => release(id, generation, state)),
+    ...noted.map((address) => freed(address, generation)),
   ];
 }
 
@@ -210,11 +257,19 @@ export function describeStep(step: Step, state: State): string {
       return `run ${step.run.number} of ${state.service.get(step.run.serviceId)?.name ?? step.run.serviceId}: ${step.run.state}${step.why === "" ? "" : `: ${step.why}`}`;
     case "forgetRun":
       return `forget run ${step.run.number} of ${state.service.get(step.run.serviceId)?.name ?? step.run.serviceId}`;
+    case "release":
+      return `${count(step.taskIds.length + step.noted.length, "address")} left by routes ${step.generation}`;
+    case "free":
+      return `${count(step.addresses.length, "address")} may be given again: every node has left it behind`;
     case "dropConfigs":
       return `drop ${step.ids.length === 1 ? "a config" : `${step.ids.length} configs`} that no kept version mounts`;
     default:
       return assertNever(step);
   }
+}
+
+function count(number: number, noun: string): string {
+  return number === 1 ? `1 ${noun}` : `${number} ${noun}es`;
 }
 
 function nameOf(taskId: TaskId, state: State): string {
@@ -272,6 +327,8 @@ export function eventOf(step: Step, state: State): EventDraft | undefined {
     case "stable":
     case "moved":
     case "clear":
+    case "release":
+    case "free":
     case "dropConfigs":
       return undefined;
     default:

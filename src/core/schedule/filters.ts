@@ -206,5 +206,8 @@ function hasPorts({ ledger, wanted }: Asking, use: NodeUse): Lack | undefined {
 }
 
 function hasAddress(_asking: Asking, use: NodeUse): Lack | undefined {
-  return hasFreeAddress(use) ? undefined : lack("has no address left", "have no address left");
+  if (hasFreeAddress(use)) return undefined;
+  const why =
+    use.addressesLeft === 0 ? "" : `: ${use.addressesLeft} addresses wait for nodes that have not left them behind`;
+  return lack(`has no address left${why}`, `have no address left${why}`);
 }

@@ -64,6 +64,8 @@ export type NodeUse = {
   readonly ports: { readonly port: HostPort; readonly taskId: TaskId; readonly serviceId: ServiceId }[];
   readonly addresses: Map<string, AddressUse>;
   addressesHeld: number;
+  /** Of those, the ones that nobody has any more, but some node may still route to. */
+  addressesLeft: number;
 };
 
 /** A pinned volume, and the nodes that have its data; the array grows as the plan places the first task with it. */
@@ -71,6 +73,7 @@ export type Pin = { readonly volume: Volume; readonly nodeIds: readonly NodeId[]
 
 export class Ledger {
   readonly #state: State;
+  readonly #hasRoutes: boolean;
   readonly #uses = new Map<NodeId, NodeUse>();
   readonly #pins = new Map<string, Pin>();
   readonly #settled = new Map<ServiceId, number>();
@@ -80,14 +83,17 @@ export class Ledger {
   #byVersion: ReadonlyMap<string, readonly Task[]> | undefined;
   #byNode: ReadonlyMap<NodeId | undefined, readonly Task[]> | undefined;
 
-  constructor(state: State) {
+  /** `hasRoutes`: nodes route by addresses, so that one is free only when all have left it behind. */
+  constructor(state: State, hasRoutes: boolean) {
     this.#state = state;
+    this.#hasRoutes = hasRoutes;
     for (const node of state.node.values()) this.#uses.set(node.id, emptyUse(node, state.nodeStatus.get(node.id)));
     for (const volume of state.volume.values()) {
       if (!isPinnedVolume(volume)) continue;
       this.#pins.set(volume.name, { volume, nodeIds: state.volumePin.get(volume.id)?.nodeIds ?? [] });
     }
     for (const task of state.task.values()) if (task.nodeId !== undefined) this.take(task, task.nodeId);
+    if (hasRoutes) this.#holdFreed();
   }
 
   /** Every node, with its use. */
@@ -149,17 +155,24 @@ export class Ledger {
     for (const [kind, amount] of Object.entries(generic)) use.generic.set(kind, (use.generic.get(kind) ?? 0) + amount);
   }
 
+  /** Addresses that some node may still route to. */
+  #holdFreed(): void {
+    const bySubnet = new Map([...this.#uses.values()].map((use) => [prefixOf(use.node.subnet), use]));
+    for (const { id } of this.#state.freedAddress.values()) {
+      const use = bySubnet.get(prefixOf(id));
+      if (use === undefined) continue;
+      hold(use, id, true, 0);
+      use.addressesLeft += 1;
+    }
+  }
+
   /** Books a task on its node. One that is over keeps only its address booked, as the one to be given away last. */
   take(task: Task, nodeId: NodeId): void {
     const use = this.#uses.get(nodeId);
     if (use === undefined) return;
     const held = !isOver(this.#state, task);
-    if (task.address !== undefined) {
-      const before = use.addresses.get(task.address) ?? { holders: 0, sinceMs: 0 };
-      if (held && before.holders === 0) use.addressesHeld += 1;
-      const sinceMs = Math.max(before.sinceMs, task.createdAtMs);
-      use.addresses.set(task.address, { holders: before.holders + (held ? 1 : 0), sinceMs });
-    }
+    const isRouted = this.#hasRoutes && task.released !== true;
+    if (task.address !== undefined) hold(use, task.address, held || isRouted, task.createdAtMs);
     if (!held) return;
     this.#count(use, task, 1);
     for (const port of task.hostPorts) use.ports.push({ port, taskId: task.id, serviceId: task.serviceId });
@@ -280,6 +293,20 @@ export class Ledger {
   }
 }
 
+function hold(use: NodeUse, address: string, isHeld: boolean, sinceMs: number): void {
+  const before = use.addresses.get(address) ?? { holders: 0, sinceMs: 0 };
+  if (isHeld && before.holders === 0) use.addressesHeld += 1;
+  use.addresses.set(address, {
+    holders: before.holders + (isHeld ? 1 : 0),
+    sinceMs: Math.max(before.sinceMs, sinceMs),
+  });
+}
+
+/** "10.210.3" of an address or a node's subnet. */
+function prefixOf(address: string): string {
+  return address.slice(0, address.lastIndexOf("."));
+}
+
 function emptyUse(node: Node, status: NodeStatus | undefined): NodeUse {
   return {
     node,
@@ -295,6 +322,7 @@ function emptyUse(node: Node, status: NodeStatus | undefined): NodeUse {
     ports: [],
     addresses: new Map(),
     addressesHeld: 0,
+    addressesLeft: 0,
   };
 }
 

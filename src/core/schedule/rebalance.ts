@@ -77,7 +77,7 @@ function moveOnce(
 ): boolean {
   let hasMoved = false;
   for (const task of tasksOf(world, service.id)) {
-    const ledger = new Ledger(state);
+    const ledger = new Ledger(state, world.routesGeneration > 0);
     const wanted = wantedOf(service, version, { force: task.force, slot: task.slot }, new Set());
     const better = ledger.without(task, () => betterPlace(world, ledger, nowMs, wanted, task.nodeId));
     if (better === undefined) continue;
@@ -94,7 +94,7 @@ function described(world: World, nowMs: number, state: MutableState, task: Task)
   const version = state.serviceVersion.get(versionKey(task.serviceId, task.specVersion));
   const nodeId = end?.nodeId ?? "";
   if (service === undefined || version === undefined) return { task, nodeId, why: "" };
-  const ledger = new Ledger(world.state);
+  const ledger = new Ledger(world.state, world.routesGeneration > 0);
   const wanted = wantedOf(service, version, { force: task.force, slot: task.slot }, new Set());
   const quiet = { ...world, measured: new Map() };
   const better = ledger.without(task, () => betterPlace(quiet, ledger, nowMs, wanted, task.nodeId));

@@ -2,6 +2,7 @@
 // So `node rm` needs the cluster's key only (no sudo, no user's key), and works when the agent does not. Texts and argv; runs nothing. Pure.
 
 import {
+  AGENT_BINARY,
   AGENT_DIR,
   CONFIG_DIR,
   NODE_FILE,
@@ -55,6 +56,11 @@ if command -v docker >/dev/null && docker version >/dev/null 2>&1 && [ -n "$clus
   fi
 elif [ -n "$cluster" ]; then
   failed=1; echo "Docker does not answer: containers of davit may be left"
+fi
+# after the containers: until they are gone, the rules keep them apart
+if [ -x ${AGENT_BINARY} ]; then
+  if ${AGENT_BINARY} agent network-remove; then echo "removed davit's network from the host"
+  else failed=1; fi
 fi
 if [ -n "$failed" ]; then echo "${NOT_REMOVED}"; exit 1; fi
 rm -rf ${UNIT_FILE} ${STATE_DIR} ${RUNTIME_DIR} ${CONFIG_DIR} /run/davit-bootstrap

@@ -16,12 +16,12 @@ import {
   type ServiceSpec,
   type StackSpec,
 } from "../../../src/core/model/service-spec.ts";
-import { applyChanges, emptyState, type MutableState } from "../../../src/core/model/world.ts";
+import { applyChanges, type MutableState } from "../../../src/core/model/world.ts";
 import { createCalendar } from "../../../src/system/calendar.ts";
 import { plan } from "../../../src/core/reconcile/plan.ts";
 import { commandContext } from "../../fakes/memory-backend.ts";
 import { networkOf, serviceOf, stackOf } from "../../fakes/stacks.ts";
-import { template, WorldModel } from "../../fakes/world-model.ts";
+import { begunState, template, WorldModel } from "../../fakes/world-model.ts";
 
 function run<Result>(state: MutableState, command: Command<Result>) {
   const outcome = command(state, commandContext(1_000));
@@ -62,7 +62,7 @@ describe("deploying a stack", () => {
   test("a second deploy of the same stack changes nothing, whatever came before", () => {
     fc.assert(
       fc.property(fc.array(anyStack, { minLength: 1, maxLength: 5 }), (stacks) => {
-        const state = emptyState();
+        const state = begunState();
         for (const stack of stacks) run(state, deployStack(stack));
         const again = run(state, deployStack(stacks.at(-1) as StackSpec));
         expect(again.changes).toEqual([]);
@@ -75,7 +75,7 @@ describe("deploying a stack", () => {
   test("a dry run lists exactly the events that the deploy emits, in order", () => {
     fc.assert(
       fc.property(fc.array(anyStack, { minLength: 1, maxLength: 5 }), (stacks) => {
-        const state = emptyState();
+        const state = begunState();
         for (const stack of stacks) {
           const { steps } = deployStack(stack)(state, commandContext(1_000)).result;
           const outcome = run(state, deployStack(stack));
@@ -92,7 +92,7 @@ describe("deploying a stack", () => {
   test("services that are not named stay, record for record, as they were", () => {
     fc.assert(
       fc.property(anyStack, anyStack, (first, second) => {
-        const state = emptyState();
+        const state = begunState();
         run(state, deployStack(first));
         const before = new Map([...state.service.values()].map((service) => [service.name, service]));
         const { steps } = run(state, deployStack(second)).result;
@@ -106,7 +106,7 @@ describe("deploying a stack", () => {
   });
 
   test("an update is told in words, without values of the environment", () => {
-    const state = emptyState();
+    const state = begunState();
     run(state, deployStack(stackOf("shop", [serviceOf("shop", "web", { env: { KEY: "hidden" } })])));
     const { result } = run(
       state,
@@ -120,7 +120,7 @@ describe("deploying a stack", () => {
   });
 
   test("a change of labels is a new version that replaces no task", () => {
-    const state = emptyState();
+    const state = begunState();
     run(state, deployStack(stackOf("shop", [serviceOf("shop", "web")])));
     const { result } = run(
       state,
@@ -131,7 +131,7 @@ describe("deploying a stack", () => {
   });
 
   test("a change of replicas alone makes no new version", () => {
-    const state = emptyState();
+    const state = begunState();
     run(state, deployStack(stackOf("shop", [serviceOf("shop", "web")])));
     run(state, scaleService({ ref: "shop_web", replicas: 5 }));
     const { result } = run(state, deployStack(stackOf("shop", [serviceOf("shop", "web")])));
@@ -140,7 +140,7 @@ describe("deploying a stack", () => {
   });
 
   test("ten versions are kept, among them the current, the previous and the last stable one", () => {
-    const state = emptyState();
+    const state = begunState();
     for (let at = 1; at <= 15; at++) {
       run(state, deployStack(stackOf("shop", [serviceOf("shop", "web", { image: `web:v${at}` })])));
       const first = state.serviceVersion.get([...state.serviceVersion.keys()][0] ?? "");
@@ -152,7 +152,7 @@ describe("deploying a stack", () => {
   });
 
   test("services that are no longer in the file are removed, volumes are kept and named", () => {
-    const state = emptyState();
+    const state = begunState();
     run(
       state,
       deployStack(stackOf("shop", [serviceOf("shop", "web"), serviceOf("shop", "store", { volume: "shop_data" })])),
@@ -222,7 +222,7 @@ describe("what a deploy refuses", () => {
   ];
   for (const { what, service, code, says } of cases) {
     test(`${what} is refused by name`, () => {
-      const error = refusal(() => deployStack(stackOf("shop", [service]))(emptyState(), commandContext(1)));
+      const error = refusal(() => deployStack(stackOf("shop", [service]))(begunState(), commandContext(1)));
       expect(error.code).toBe(code);
       expect(error.message).toContain(says);
     });
@@ -234,7 +234,7 @@ describe("what a deploy refuses", () => {
       serviceOf("shop", "api", { mode: { kind: "global-job" } }),
       serviceOf("shop", "api"),
     ]);
-    const error = refusal(() => deployStack(faulty)(emptyState(), commandContext(1)));
+    const error = refusal(() => deployStack(faulty)(begunState(), commandContext(1)));
     expect(error.code).toBe("invalid_input");
     expect(error.details.map((detail) => detail.where)).toEqual(["services.shop_api", "shop_web", "shop_api"]);
   });
@@ -250,7 +250,7 @@ describe("what a deploy refuses", () => {
       ]),
       volumes: [],
     };
-    const error = refusal(() => deployStack(mountsNothing)(emptyState(), commandContext(1)));
+    const error = refusal(() => deployStack(mountsNothing)(begunState(), commandContext(1)));
     expect(error.details.map((detail) => detail.message)).toEqual([
       "mounts volume 'shop_data', which the stack does not have",
       "is on network 'shop_back', which the stack does not have",
@@ -258,7 +258,7 @@ describe("what a deploy refuses", () => {
   });
 
   test("a name that another stack has is taken", () => {
-    const state = emptyState();
+    const state = begunState();
     run(state, deployStack(stackOf("shop", [serviceOf("shop", "store", { volume: "data" })])));
     const error = refusal(() =>
       deployStack(stackOf("blog", [serviceOf("blog", "store", { volume: "data" })]))(state, commandContext(1)),
@@ -272,13 +272,13 @@ describe("what a deploy refuses", () => {
   test("a port of a service on every node can be nobody else's", () => {
     const api = serviceOf("shop", "api", { mode: { kind: "global" }, template: { ports: [port(80, 7_000)] } });
     const web = serviceOf("shop", "web", { template: { ports: [port(80, 7_000)] } });
-    const error = refusal(() => deployStack(stackOf("shop", [api, web]))(emptyState(), commandContext(1)));
+    const error = refusal(() => deployStack(stackOf("shop", [api, web]))(begunState(), commandContext(1)));
     expect(error).toMatchObject({ code: "conflict" });
     expect(error.message).toContain("tcp port 7000 is published by both");
   });
 
   test("a service's mode cannot change in place", () => {
-    const state = emptyState();
+    const state = begunState();
     run(state, deployStack(stackOf("shop", [serviceOf("shop", "web")])));
     const error = refusal(() =>
       deployStack(stackOf("shop", [serviceOf("shop", "web", { mode: { kind: "global" } })]))(state, commandContext(1)),
@@ -292,7 +292,7 @@ describe("what a deploy refuses", () => {
 
 describe("removing a stack", () => {
   test("services and networks go, volumes stay unless asked for", () => {
-    const state = emptyState();
+    const state = begunState();
     run(
       state,
       deployStack(stackOf("shop", [serviceOf("shop", "store", { volume: "shop_data" })], [networkOf("shop", "back")])),
@@ -306,7 +306,7 @@ describe("removing a stack", () => {
   });
 
   test("a stack that is not there is not found", () => {
-    expect(refusal(() => removeStack({ name: "shop", volumes: true })(emptyState(), commandContext(1))).code).toBe(
+    expect(refusal(() => removeStack({ name: "shop", volumes: true })(begunState(), commandContext(1))).code).toBe(
       "not_found",
     );
   });
@@ -331,21 +331,21 @@ describe("configs", () => {
   };
 
   test("are kept once, and a deploy of the same contents writes nothing", () => {
-    const state = emptyState();
+    const state = begunState();
     run(state, deployStack(mounting(contents("a"), contents("b"))));
     expect([...state.configFile.keys()].sort()).toEqual([contents("a").id, contents("b").id].sort());
     expect(run(state, deployStack(mounting(contents("a"), contents("b")))).changes).toEqual([]);
   });
 
   test("changed are told by name, and replace the tasks", () => {
-    const state = emptyState();
+    const state = begunState();
     run(state, deployStack(mounting(contents("a"), contents("b"))));
     const [step] = run(state, deployStack(mounting(contents("a"), contents("c")))).result.steps;
     expect(step).toMatchObject({ kind: "update", description: "config c1 changed", replacesTasks: true });
   });
 
   test("are dropped by the plan once no kept version mounts them, and not before", () => {
-    const state = emptyState();
+    const state = begunState();
     run(state, deployStack(mounting(contents("a"))));
     run(state, deployStack(mounting(contents("b"))));
     const planned = (): readonly string[] => {
@@ -368,7 +368,7 @@ describe("configs", () => {
       services,
       configs: [...(spec.configs ?? []), { id: contents("e").id, data: "%" }, contents("f")],
     };
-    const { details } = refusal(() => run(emptyState(), deployStack(wrong)));
+    const { details } = refusal(() => run(begunState(), deployStack(wrong)));
     const text = details.map(({ where, message }) => `${where} ${message}`).join("\n");
     expect(text).toMatch(/configs\[0\] its id is not the SHA-256/);
     expect(text).toMatch(/configs\[1\] is larger than 500 KB/);
@@ -387,5 +387,5 @@ test.each([
   const { probe, ...rest } = { probe: plain.health.probe, ...more };
   const changed = { container: { ...plain.container, ...container }, health: { ...plain.health, probe }, ...rest };
   const stack = stackOf("shop", [serviceOf("shop", "web", { template: changed })], [networkOf("shop", "back")]);
-  expect(refusal(() => run(emptyState(), deployStack(stack))).message).toMatch(/network mode (host|none)/);
+  expect(refusal(() => run(begunState(), deployStack(stack))).message).toMatch(/network mode (host|none)/);
 });

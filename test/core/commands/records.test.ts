@@ -12,10 +12,10 @@ import { rollbackService, scaleService, updateService } from "../../../src/core/
 import { createToken, revokeToken } from "../../../src/core/commands/tokens.ts";
 import { removeVolume } from "../../../src/core/commands/volumes.ts";
 import { asId } from "../../../src/core/model/ids.ts";
-import { applyChanges, emptyState, type MutableState } from "../../../src/core/model/world.ts";
+import { applyChanges, type MutableState } from "../../../src/core/model/world.ts";
 import { commandContext } from "../../fakes/memory-backend.ts";
 import { serviceOf, stackOf } from "../../fakes/stacks.ts";
-import { WorldModel } from "../../fakes/world-model.ts";
+import { begunState, WorldModel } from "../../fakes/world-model.ts";
 
 function run<Result>(state: MutableState, command: Command<Result>, nowMs = 1_000) {
   const outcome = command(state, commandContext(nowMs));
@@ -58,7 +58,7 @@ describe("the index of a record", () => {
   test("grows by one with each change, is guarded, and stays when nothing changes", () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 1, maxLength: 10 }), (counts) => {
-        const state = emptyState();
+        const state = begunState();
         run(state, deployStack(stackOf("shop", [serviceOf("shop", "web", { replicas: 0 })])));
         let [index, replicas] = [1, 0];
         for (const count of counts) {
@@ -89,7 +89,7 @@ describe("the index of a record", () => {
 
 describe("services", () => {
   test("a rollback of a rollback goes forward again", () => {
-    const state = emptyState();
+    const state = begunState();
     run(state, deployStack(stackOf("shop", [serviceOf("shop", "web")])));
     run(state, updateService({ ref: "shop_web", patch: { image: "web:v2" } }));
     run(state, rollbackService({ ref: "shop_web" }));
@@ -101,7 +101,7 @@ describe("services", () => {
     expect(() => run(state, rollbackService({ ref: "shop_web", to: 2 }))).toThrow(withCode("conflict"));
   });
   test("a change after a rollback gets a number that was never used", () => {
-    const state = emptyState();
+    const state = begunState();
     run(state, deployStack(stackOf("shop", [serviceOf("shop", "web")])));
     run(state, updateService({ ref: "shop_web", patch: { image: "web:v2" } }));
     run(state, rollbackService({ ref: "shop_web" }));
@@ -112,13 +112,13 @@ describe("services", () => {
     });
   });
   test("a global service has no number of replicas", () => {
-    const state = emptyState();
+    const state = begunState();
     run(state, deployStack(stackOf("shop", [serviceOf("shop", "api", { mode: { kind: "global" } })])));
     expect(() => run(state, scaleService({ ref: "shop_api", replicas: 2 }))).toThrow(withCode("conflict"));
     expect(() => run(state, updateService({ ref: "shop_api", patch: { replicas: 2 } }))).toThrow(withCode("conflict"));
   });
   test("an update that would make an impossible service is refused", () => {
-    const state = emptyState();
+    const state = begunState();
     run(state, deployStack(stackOf("shop", [serviceOf("shop", "web")])));
     expect(() => run(state, updateService({ ref: "shop_web", patch: { update: { maxFailureRatio: 2 } } }))).toThrow(
       withCode("invalid_input"),
@@ -168,7 +168,7 @@ describe("nodes and volumes", () => {
 
 describe("tokens and registries", () => {
   test("tokens expire within ten years, have one name each, and ended ones are forgotten after a month", () => {
-    const state = emptyState();
+    const state = begunState();
     run(state, createToken({ name: "ci", role: "viewer", expiresInSeconds: 60 }));
     expect(() => run(state, createToken({ name: "ci", role: "viewer" }))).toThrow(withCode("already_exists"));
     expect(() => run(state, createToken({ name: "x", role: "viewer", expiresInSeconds: 1e12 }))).toThrow(
@@ -196,7 +196,7 @@ describe("tokens and registries", () => {
 
 describe("the audit trail", () => {
   test("has one entry for a command that changes something, and none for one that does not", () => {
-    const state = emptyState();
+    const state = begunState();
     const command = withAudit("ann", "stack.deploy", deployStack(stackOf("shop", [serviceOf("shop", "web")])));
     expect(run(state, command).audit).toEqual([
       {

@@ -24,7 +24,7 @@ function wanted(from: TaskTemplate, changes: Partial<Wanted> = {}): Wanted {
 }
 
 function ask(world: WorldModel, from: TaskTemplate, changes: Partial<Wanted> = {}): Placement {
-  return place(world.world(), new Ledger(world.state), world.nowMs, wanted(from, changes));
+  return place(world.world(), new Ledger(world.state, false), world.nowMs, wanted(from, changes));
 }
 
 function reason(answer: Placement): string {
@@ -96,7 +96,7 @@ describe("filters", () => {
     const id = world.node("n1");
     prepare(world, id);
     expect(reason(ask(world, from))).toBe(`1 node ${why}`);
-    const [explanation] = explain(world.world(), new Ledger(world.state), world.nowMs, wanted(from));
+    const [explanation] = explain(world.world(), new Ledger(world.state, false), world.nowMs, wanted(from));
     expect(explanation).toMatchObject({ takes: false, reason: why });
   });
 

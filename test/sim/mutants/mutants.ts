@@ -277,14 +277,14 @@ const AGENTS: readonly Mutant[] = [
   },
   {
     name: "work of an older position is taken over",
-    file: "workers/agent/state/held-work.ts",
+    file: "workers/agent/state/sections.ts",
     find: 'if (held !== undefined && comparePositions(delta, held) < 0) return { kind: "stale" };',
     replace: "",
     faults: ["host suspended", "agent paused", "coordinator killed"],
   },
   {
     name: "a delta is applied to whatever is held",
-    file: "workers/agent/state/held-work.ts",
+    file: "workers/agent/state/sections.ts",
     find: "if (delta.base !== undefined && (held === undefined || comparePositions(delta.base, held) !== 0))",
     replace: "if (delta.base !== undefined && held === undefined)",
     faults: ["agent killed", "agent's disk fails", "agent's disk slow"],

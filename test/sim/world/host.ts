@@ -192,6 +192,7 @@ export class Host implements Station {
         },
         portOwners: () => () => undefined,
         nodeFacts: async () => this.facts(),
+        parts: [],
       },
       {
         nodeId: this.id,

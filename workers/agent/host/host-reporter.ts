@@ -51,7 +51,7 @@ export class HostReporter {
   }
 
   async #tellFacts(): Promise<void> {
-    const node: Welcome["node"] = await this.#facts.read();
+    const node: Welcome["node"] = await this.#core.nodeFacts();
     const text = JSON.stringify(node);
     if (text !== this.#told) this.#core.tell({ type: "node", node });
     this.#told = text;

@@ -8,16 +8,18 @@ import { listeningPorts } from "./listening.ts";
 
 export class NodeFactsReader {
   readonly #engine: ContainerEngine;
-  readonly #bootId: string;
-  readonly #agentVersion: string;
+  readonly #fixed: Pick<Welcome["node"], "bootId" | "agentVersion" | "meshKey">;
   readonly #ownPorts: () => ReadonlySet<string>;
   #info: EngineInfo | undefined;
 
-  /** `ownPorts`: host ports ("8080/tcp") of davit's own running containers. */
-  constructor(engine: ContainerEngine, bootId: string, agentVersion: string, ownPorts: () => ReadonlySet<string>) {
+  /** `fixed`: what holds for as long as this agent runs; `ownPorts`: host ports ("8080/tcp") of davit's own running containers. */
+  constructor(
+    engine: ContainerEngine,
+    fixed: Pick<Welcome["node"], "bootId" | "agentVersion" | "meshKey">,
+    ownPorts: () => ReadonlySet<string>,
+  ) {
     this.#engine = engine;
-    this.#bootId = bootId;
-    this.#agentVersion = agentVersion;
+    this.#fixed = fixed;
     this.#ownPorts = ownPorts;
   }
 
@@ -36,8 +38,7 @@ export class NodeFactsReader {
     this.#info ??= await this.#ask();
     const info = this.#info;
     return {
-      bootId: this.#bootId,
-      agentVersion: this.#agentVersion,
+      ...this.#fixed,
       engineVersion: info?.version ?? "",
       engineLabels: info?.labels ?? {},
       platform: { os: info?.os ?? process.platform, arch: platformArch(info?.arch ?? process.arch) },

@@ -6,7 +6,6 @@ import type { Clock } from "../../../src/ports/clock.ts";
 import type { ContainerEngine, EngineEvent } from "../../../src/ports/container-engine.ts";
 import type { Log } from "../../../src/ports/log.ts";
 import type { EngineView } from "./engine-view.ts";
-import type { Reconciler } from "./reconciler.ts";
 
 const FIRST_RETRY_MS = 100;
 /** An engine takes a second or two to restart. */
@@ -14,17 +13,26 @@ const LAST_RETRY_MS = 1_000;
 /** A full look although nothing was heard: an event may have been lost. */
 const RELOOK_MS = 60_000;
 
+/** What works with the engine while it answers. */
+export interface EngineWorker {
+  /** The engine answers and was looked at in full. */
+  resume(): void;
+  pause(): void;
+  /** Something changed there. */
+  wake(): void;
+}
+
 export class EngineWatch {
   readonly #engine: ContainerEngine;
   readonly #view: EngineView;
-  readonly #reconciler: Reconciler;
+  readonly #reconciler: EngineWorker;
   readonly #clock: Clock;
   readonly #log: Log;
   #connection = new AbortController();
   #trouble: string | undefined = "not asked yet";
   #looks: Promise<void> = Promise.resolve();
 
-  constructor(engine: ContainerEngine, view: EngineView, reconciler: Reconciler, clock: Clock, log: Log) {
+  constructor(engine: ContainerEngine, view: EngineView, reconciler: EngineWorker, clock: Clock, log: Log) {
     this.#engine = engine;
     this.#view = view;
     this.#reconciler = reconciler;

@@ -5,8 +5,10 @@ import { DavitError, reasonOf } from "../../../src/core/model/errors.ts";
 import type { TaskId } from "../../../src/core/model/ids.ts";
 import type { ContainerEngine } from "../../../src/ports/container-engine.ts";
 import type { Clock, Timer } from "../../../src/ports/clock.ts";
+import type { ConnectionCounter } from "../../../src/ports/node-network.ts";
 import type { Log } from "../../../src/ports/log.ts";
 import type { ConfigStore } from "../configs/config-store.ts";
+import type { NetworkState } from "../network/network-driver.ts";
 import type { Prober } from "../health/prober.ts";
 import { imageAfterFailure, runAfter } from "../plan/outcome.ts";
 import { planAgent } from "../plan/plan-agent.ts";
@@ -40,12 +42,15 @@ export type ReconcilerContext = {
   readonly runs: RunStore;
   readonly prober: Prober;
   readonly configs: ConfigStore;
+  /** Whose network is in force. */
+  readonly network: () => NetworkState;
   /** Contents of a config, from the coordinator; undefined while none is connected. */
   readonly configSource: () => ((config: string) => Promise<Uint8Array>) | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly limits: PoolLimits;
   readonly portOwners: PortOwners;
+  readonly connections: ConnectionCounter | undefined;
   /** The engine stopped answering: no operation is started until `resume`. */
   readonly onEngineLost: (reason: string) => void;
   readonly onStatuses: (changed: readonly TaskRun[], gone: readonly TaskId[]) => void;
@@ -102,7 +107,7 @@ export class Reconciler {
   }
 
   #input(): PlanInput {
-    const { clusterId, nodeId, bootId, held, runs, view, prober, configs, configSource, clock, portOwners } =
+    const { clusterId, nodeId, bootId, held, runs, view, prober, configs, configSource, network, clock, portOwners } =
       this.#context;
     let owners: PortOwner | undefined;
     return {
@@ -116,6 +121,7 @@ export class Reconciler {
       images: view.images,
       volumes: view.volumes,
       bridge: view.bridge,
+      network: network(),
       heldConfigs: configs.held,
       configs: view.configs,
       isConnected: configSource() !== undefined,
@@ -200,6 +206,7 @@ export class Reconciler {
     const run = operation.taskId === undefined ? undefined : runs.all.get(operation.taskId);
     const work = operation.taskId === undefined ? undefined : held.tasks.get(operation.taskId);
     if (run === undefined || work === undefined) return;
+    if (operation.kind === "stop" && outcome.ok) this.#forgetConnections(work.address);
     if (operation.kind === "create" && !outcome.ok && outcome.fault === "image_not_found")
       view.images.set(work.container.image, { kind: "missing" });
     const after = runAfter(run, work, operation, outcome, {
@@ -208,6 +215,14 @@ export class Reconciler {
       portOwner: (port, hostIp) => portOwners()(port, hostIp),
     });
     if (after !== run) this.#record([after], []);
+  }
+
+  /** Whoever was connected to a container that is gone finds another at the next packet. */
+  #forgetConnections(address: string): void {
+    const { connections, log } = this.#context;
+    connections
+      ?.forget(address)
+      .catch((error: unknown) => log.warn("connections left", { address, reason: reasonOf(error) }));
   }
 
   #takeFacts(operation: Operation, outcome: Outcome, nodeName: string, nowMs: number): void {

@@ -22,6 +22,7 @@ export type Preparation =
 export function planPrepare(input: PlanInput, work: TaskWork, run: TaskRun): Preparation {
   const parts = [
     prepareBridge(input),
+    prepareNetwork(input, work),
     prepareImage(input, work, run),
     ...work.volumes.map((volume) => prepareVolume(input, volume, run)),
     ...work.container.mounts.flatMap((mount) => (mount.kind === "config" ? [prepareConfig(input, mount, run)] : [])),
@@ -75,6 +76,13 @@ function prepareBridge(input: PlanInput): Preparation {
         wakeAtMs: bridge.atMs + BRIDGE_RETRY_MS,
       };
   }
+}
+
+/** Whatever puts it in force wakes the planner. */
+function prepareNetwork({ network, node }: PlanInput, { taskId }: TaskWork): Preparation {
+  if (network.isInForceFor(taskId)) return { kind: "ready" };
+  const reason = `waits for its network on ${node?.nodeName ?? "this node"}: ${network.reason}`;
+  return { kind: "waiting", reason, wakeAtMs: Infinity };
 }
 
 function prepareImage(input: PlanInput, work: TaskWork, run: TaskRun): Preparation {

@@ -80,6 +80,8 @@ export type PlanInput = {
   readonly images: ReadonlyMap<string, ImageFact>;
   readonly volumes: ReadonlyMap<string, VolumeFact>;
   readonly bridge: BridgeFact | undefined;
+  /** A task's container starts only once its node's network provides for it; `reason`: what the others wait for. */
+  readonly network: { readonly isInForceFor: (taskId: TaskId) => boolean; readonly reason: string };
   readonly heldConfigs: ReadonlySet<string>;
   readonly configs: ReadonlyMap<string, ConfigFact>;
   /** A coordinator is there to be asked. */

@@ -4,6 +4,7 @@
 import { reasonOf } from "../../../src/core/model/errors.ts";
 import { type Epoch, BEAT_INTERVAL_MS } from "../../../src/core/model/lease.ts";
 import type { TaskStatus } from "../../../src/core/model/records.ts";
+import type { RoutesDelta } from "../../../src/core/model/routes.ts";
 import type { WorkDelta } from "../../../src/core/model/work.ts";
 import {
   type AgentFrame,
@@ -12,6 +13,7 @@ import {
   type Open,
   PROTOCOL_VERSION,
   type Refuse,
+  type RoutesFrame,
 } from "../../../src/core/protocol/frames.ts";
 import type { Timer } from "../../../src/ports/clock.ts";
 import { ConfigFetcher } from "../configs/config-fetcher.ts";
@@ -38,6 +40,8 @@ export class AgentSession {
   #batchTimer: Timer | undefined;
   readonly #changed = new Map<string, TaskStatus>();
   readonly #gone = new Set<string>();
+  /** Parts of a change of the routes whose last part has not come. */
+  #routesParts: RoutesDelta[] = [];
 
   constructor(stream: AgentStream, shared: SessionShared) {
     this.#stream = stream;
@@ -117,6 +121,8 @@ export class AgentSession {
         return this.#open(frame);
       case "work":
         return this.#takeWork(frame.delta);
+      case "routes":
+        return this.#takeRoutes(frame);
       case "config":
       case "noConfig":
         return this.#configs.take(frame);
@@ -154,9 +160,16 @@ export class AgentSession {
     this.#openingTimer.cancel();
     this.#isOpen = true;
     shared.opened(this);
-    const { held } = shared;
-    const position = held.position === undefined ? {} : { held: held.position };
-    this.#stream.send({ type: "welcome", token, ...position, heldHashes: held.hashes, node, tasks: shared.statuses() });
+    const { held, routes } = shared;
+    this.#stream.send({
+      type: "welcome",
+      token,
+      ...(held.position === undefined ? {} : { held: held.position }),
+      heldHashes: held.hashes,
+      ...(routes.position === undefined ? {} : { routes: { held: routes.position, hashes: routes.hashes } }),
+      node,
+      tasks: shared.statuses(),
+    });
     this.observe([], shared.goneTasks());
     shared.sendProgress();
     this.#beat();
@@ -186,6 +199,24 @@ export class AgentSession {
         return this.#shared.log.warn("stale work ignored", { epoch: delta.epoch, generation: delta.generation });
       case "resync":
         if (!this.#isClosed) this.#stream.send({ type: "resync" });
+    }
+  }
+
+  async #takeRoutes({ delta, more }: RoutesFrame): Promise<void> {
+    if (!this.#isOpen) return this.refuse("protocol", "routes before the opening");
+    this.#routesParts.push(delta);
+    if (more === true) return this.#stream.send({ type: "moreRoutes" });
+    const parts = this.#routesParts;
+    this.#routesParts = [];
+    const put = Object.assign({}, ...parts.map((part) => part.put)) as RoutesDelta["put"];
+    const receipt = await this.#shared.routes.receive({ ...delta, put, drop: parts.flatMap((part) => part.drop) });
+    switch (receipt.kind) {
+      case "kept":
+        return this.#shared.routesReceived();
+      case "stale":
+        return this.#shared.log.warn("stale routes ignored", { epoch: delta.epoch, generation: delta.generation });
+      case "resync":
+        if (!this.#isClosed) this.#stream.send({ type: "resync", of: "routes" });
     }
   }
 

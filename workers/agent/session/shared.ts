@@ -5,6 +5,7 @@ import type { Welcome } from "../../../src/core/protocol/frames.ts";
 import type { Clock } from "../../../src/ports/clock.ts";
 import type { Log } from "../../../src/ports/log.ts";
 import type { Verifier } from "../../../src/ports/signer.ts";
+import type { HeldRoutes } from "../state/held-routes.ts";
 import type { HeldWork } from "../state/held-work.ts";
 import type { IssuerTime } from "../trust/issuer-time.ts";
 import type { IssuerKeys } from "../trust/issuer-keys.ts";
@@ -21,6 +22,7 @@ export interface SessionShared {
   readonly epochs: EpochKeeper;
   readonly lease: LeaseKeeper;
   readonly held: HeldWork;
+  readonly routes: HeldRoutes;
   readonly issuerTime: IssuerTime;
   readonly issuerKeys: IssuerKeys;
   newNonce(): string;
@@ -35,6 +37,8 @@ export interface SessionShared {
   ended(session: AgentSession, reason: string): void;
   /** Work was made durable; these sections changed. */
   workReceived(changed: readonly string[]): void;
+  /** Routes were made durable. */
+  routesReceived(): void;
   /** Sends received and applied positions, if there are any. */
   sendProgress(): void;
 }

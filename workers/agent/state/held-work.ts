@@ -5,6 +5,7 @@ import { asId, type TaskId } from "../../../src/core/model/ids.ts";
 import type { LoginsWork, NodeWork, TaskWork, Work, WorkDelta, WorkPosition } from "../../../src/core/model/work.ts";
 import type { AgentDisk } from "./disk.ts";
 import { readState } from "./read-state.ts";
+import { takeDelta } from "./sections.ts";
 
 const FILE = "work.json";
 const LOGINS_FILE = "logins.json";
@@ -67,17 +68,9 @@ export class HeldWork {
 
   /** Takes a delta over, durably, or says that it is old or does not fit. One call at a time. */
   async receive(delta: WorkDelta): Promise<Receipt> {
-    const held = this.#position;
-    if (held !== undefined && comparePositions(delta, held) < 0) return { kind: "stale" };
-    if (delta.base !== undefined && (held === undefined || comparePositions(delta.base, held) !== 0))
-      return { kind: "resync" };
-    const sections: Record<string, Sections[string]> = delta.base === undefined ? {} : { ...this.#sections };
-    for (const key of delta.drop) delete sections[key];
-    Object.assign(sections, delta.put);
-    const changed = [...new Set([...Object.keys(sections), ...Object.keys(this.#sections)])].filter(
-      (key) => sections[key]?.hash !== this.#sections[key]?.hash,
-    );
-    const position = { epoch: delta.epoch, generation: delta.generation };
+    const taken = takeDelta(this.#position, this.#sections, delta);
+    if (taken.kind !== "taken") return taken;
+    const { position, sections, changed } = taken;
     await this.#store(position, sections);
     this.#adopt(position, sections);
     return { kind: "kept", changed };
@@ -99,9 +92,4 @@ export class HeldWork {
       if (content.kind === "task") tasks.set(asId<"task">(content.taskId), content);
     this.#tasks = tasks;
   }
-}
-
-/** Order of work: by epoch, then by generation. */
-export function comparePositions(a: WorkPosition, b: WorkPosition): number {
-  return a.epoch !== b.epoch ? a.epoch - b.epoch : a.generation - b.generation;
 }

@@ -4,11 +4,12 @@
 import type { Log } from "../../../src/ports/log.ts";
 import type { NodeConfig } from "../config.ts";
 import { CONFIG_DIRECTORY } from "../configs/config-store.ts";
+import { ROUTES_FILE } from "./held-routes.ts";
 import type { AgentDisk } from "./disk.ts";
 
 const FILE = "identity.json";
 /** Everything that is held for one node of one cluster. */
-const HELD_FILES = ["work.json", "attempts.json", "epoch.json", "issuers.json", "images.json"];
+const HELD_FILES = ["work.json", ROUTES_FILE, "attempts.json", "epoch.json", "issuers.json", "images.json"];
 
 /** Makes the state directory this node's; resolves when that is durable. */
 export async function claimState(disk: AgentDisk, config: NodeConfig, log: Log): Promise<void> {

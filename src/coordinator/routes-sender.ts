@@ -1,0 +1,142 @@
+// The routes' side of one session: what the agent holds, what is on its way, and up to which revision it has applied everything. One change
+// is on its way at a time, in parts: what commits meanwhile is sent as one change after it, so a slow link never piles up.
+
+import type { Routes, RoutesDelta } from "../core/model/routes.ts";
+import type { WorkPosition } from "../core/model/work.ts";
+import { type Applied, ROUTES_PART_BYTES, type RoutesFrame, type Welcome } from "../core/protocol/frames.ts";
+
+/** Only the oldest matters, and that is among the first. */
+const MAX_BEHIND = 100;
+
+export type RoutesNow = {
+  readonly revision: number;
+  readonly version: number;
+  readonly sections: Routes["sections"];
+};
+
+export type RoutesSenderInput = {
+  readonly epoch: number;
+  readonly now: () => RoutesNow;
+  readonly bootMs: () => number;
+  readonly send: (frame: RoutesFrame) => void;
+  /** The node has applied all that it must of this revision; told when it grows. */
+  readonly applied: (revision: number) => void;
+};
+
+export class RoutesSender {
+  readonly #input: RoutesSenderInput;
+  /** Hash by section key, as the agent has or will have it once it took over all that was sent. */
+  readonly #sent = new Map<string, string>();
+  #position: WorkPosition | undefined;
+  #applied: WorkPosition | undefined;
+  /** Parts of the change on its way that the agent has not asked for yet. */
+  #parts: RoutesFrame[] = [];
+  #isOnItsWay = false;
+  #told = -1;
+  #looked: { readonly revision: number; readonly version: number } | undefined;
+  /** Changes that it has not applied, oldest first. */
+  #behind: { readonly generation: number; readonly sinceMs: number }[] = [];
+
+  constructor(input: RoutesSenderInput, held: Welcome["routes"]) {
+    this.#input = input;
+    this.#position = held?.held;
+    for (const [key, hash] of Object.entries(held?.hashes ?? {})) this.#sent.set(key, hash);
+  }
+
+  /** For how long it has had the oldest change that it did not apply, in milliseconds; 0 when it has applied all. */
+  get behindMs(): number {
+    const [oldest] = this.#behind;
+    return oldest === undefined ? 0 : this.#input.bootMs() - oldest.sinceMs;
+  }
+
+  /** Something was committed: sends what differs, or notes that nothing does. */
+  look(): void {
+    if (this.#isOnItsWay) return;
+    const { revision, version, sections } = this.#input.now();
+    const isSame = this.#looked?.version === version && this.#position !== undefined;
+    const change = isSame ? undefined : this.#difference(sections);
+    this.#looked = { revision, version };
+    if (change === undefined) return this.#tell();
+    this.#send({ epoch: this.#input.epoch, generation: revision }, change);
+  }
+
+  /** The agent asks for the next part. */
+  more(): void {
+    const next = this.#parts.shift();
+    if (next !== undefined) this.#input.send(next);
+  }
+
+  /** The agent's base is another: it gets everything. */
+  resync(): void {
+    this.#sent.clear();
+    this.#position = undefined;
+    this.#isOnItsWay = false;
+    this.#parts = [];
+    this.look();
+  }
+
+  progress({ received, applied }: NonNullable<Applied["routes"]>): void {
+    this.#applied = applied;
+    if (this.#isOnItsWay && isAt(received, this.#position)) {
+      this.#isOnItsWay = false;
+      this.look();
+    }
+    this.#tell();
+  }
+
+  #difference(sections: Routes["sections"]): Pick<RoutesDelta, "put" | "drop"> | undefined {
+    const put: Record<string, Routes["sections"][string]> = {};
+    for (const [key, section] of Object.entries(sections)) if (this.#sent.get(key) !== section.hash) put[key] = section;
+    const drop = [...this.#sent.keys()].filter((key) => sections[key] === undefined);
+    const isNothing = Object.keys(put).length === 0 && drop.length === 0;
+    return isNothing && this.#position !== undefined ? undefined : { put, drop };
+  }
+
+  #send(position: WorkPosition, change: Pick<RoutesDelta, "put" | "drop">): void {
+    const base = this.#position === undefined ? {} : { base: this.#position };
+    const puts = inParts(change.put);
+    this.#parts = puts.map((put, at): RoutesFrame => {
+      const delta: RoutesDelta = { ...position, ...base, put, drop: at === 0 ? change.drop : [] };
+      return at === puts.length - 1 ? { type: "routes", delta } : { type: "routes", delta, more: true };
+    });
+    for (const [key, section] of Object.entries(change.put)) this.#sent.set(key, section.hash);
+    for (const key of change.drop) this.#sent.delete(key);
+    this.#position = position;
+    this.#isOnItsWay = true;
+    const { generation } = position;
+    if (this.#behind.length < MAX_BEHIND) this.#behind.push({ generation, sinceMs: this.#input.bootMs() });
+    this.more();
+  }
+
+  #tell(): void {
+    if (this.#applied === undefined) return;
+    const { generation } = this.#applied;
+    this.#behind = this.#behind.filter((change) => change.generation > generation);
+    const lacksNothing = !this.#isOnItsWay && isAt(this.#applied, this.#position);
+    const revision = lacksNothing ? (this.#looked?.revision ?? generation) : generation;
+    if (revision === this.#told) return;
+    this.#told = revision;
+    this.#input.applied(revision);
+  }
+}
+
+function isAt(a: WorkPosition, b: WorkPosition | undefined): boolean {
+  return b !== undefined && a.epoch === b.epoch && a.generation === b.generation;
+}
+
+/** At least one part, each with at least one section if there is any. */
+function inParts(put: Routes["sections"]): readonly Routes["sections"][] {
+  const parts: Record<string, Routes["sections"][string]>[] = [{}];
+  let bytes = 0;
+  for (const [key, section] of Object.entries(put)) {
+    const size = key.length + JSON.stringify(section).length;
+    if (bytes > 0 && bytes + size > ROUTES_PART_BYTES) {
+      parts.push({});
+      bytes = 0;
+    }
+    const part = parts.at(-1);
+    if (part !== undefined) part[key] = section;
+    bytes += size;
+  }
+  return parts;
+}

@@ -1,0 +1,37 @@
+// From the documents that a node holds to what its network parts are handed. Pure.
+
+import type { MeshRoutes, NetworkRoutes, Routes, ServiceRoutes } from "../../../src/core/model/routes.ts";
+import type { TaskId } from "../../../src/core/model/ids.ts";
+import type { NodeWork, TaskWork } from "../../../src/core/model/work.ts";
+import type { NetworkView } from "../../../src/ports/node-network.ts";
+
+/** Undefined until the node has both documents, and is in the mesh that its routes describe. */
+export function networkView(
+  node: NodeWork | undefined,
+  tasks: ReadonlyMap<TaskId, TaskWork>,
+  routes: Routes["sections"],
+): NetworkView | undefined {
+  let mesh: MeshRoutes | undefined;
+  const services: ServiceRoutes[] = [];
+  const networks: NetworkRoutes[] = [];
+  for (const { content } of Object.values(routes)) {
+    if (content.kind === "mesh") mesh = content;
+    else if (content.kind === "service") services.push(content);
+    else networks.push(content);
+  }
+  if (node === undefined || mesh?.nodes.some(({ nodeId }) => nodeId === node.nodeId) !== true) return undefined;
+  return {
+    node,
+    mesh,
+    services: services.sort((a, b) => (a.serviceId < b.serviceId ? -1 : 1)),
+    networks: networks.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    tasks: [...tasks.values()].sort((a, b) => (a.taskId < b.taskId ? -1 : 1)),
+  };
+}
+
+/** The node's own tasks whose network such a view provides: those listed in it, and those that have none of ours. */
+export function tasksProvidedFor(view: NetworkView): ReadonlySet<TaskId> {
+  const listed = new Set(view.services.flatMap(({ endpoints }) => endpoints.map(({ taskId }) => taskId)));
+  const provided = view.tasks.filter((task) => task.container.networkMode !== undefined || listed.has(task.taskId));
+  return new Set(provided.map((task) => task.taskId));
+}
