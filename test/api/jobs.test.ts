@@ -96,6 +96,18 @@ describe("a job", () => {
     expect(await client.job("shop_tick")).toMatchObject({ suspended: false, nextRunAt: expect.any(String) });
   });
 
+  test("is waited for to the end of the run that was asked for, whatever its schedule does meanwhile", async () => {
+    const serving = await serveWith(jobOf("tick", { schedule: { cron: "* * * * *", timezone: "UTC" } }));
+    const { client, backend } = serving;
+    const { id } = await client.runJob("shop_tick");
+    backend.model.rest();
+    backend.model.nowMs += 60_000;
+    backend.model.rest();
+    expect((await client.job("shop_tick")).runs).toMatchObject([{ state: "skipped" }, { state: "running" }]);
+    const first = (await client.progress([id], {})[Symbol.asyncIterator]().next()).value;
+    expect(first).toMatchObject([{ done: false, message: "run 1: 0 of 2 tasks are done" }]);
+  });
+
   test("has the logs of its newest run, or of one that is kept", async () => {
     const serving = await serveWith(jobOf("seed"));
     const { client, backend } = serving;

@@ -46,8 +46,22 @@ describe("where clocks are put back", () => {
   test.each([
     ["30 2 * * *", ["2027-10-31T00:30Z", "2027-11-01T01:30Z"]],
     ["0 2 * * *", ["2027-10-31T00:00Z", "2027-11-01T01:00Z"]],
+    ["0,40 2 * * *", ["2027-10-31T00:00Z", "2027-10-31T00:40Z", "2027-11-01T01:00Z"]],
+    ["0 2-4 * * *", ["2027-10-31T00:00Z", "2027-10-31T02:00Z", "2027-10-31T03:00Z"]],
+    ["0,30 59 2 * * *", ["2027-10-31T00:59Z", "2027-10-31T00:59:30.000Z", "2027-11-01T01:59Z"]],
   ])("%s fires once in the hour that exists twice", (cron, expected) => {
-    expect(ticks(cron, "Europe/Berlin", "2027-10-30T22:00:00Z", 2)).toEqual(expected);
+    expect(ticks(cron, "Europe/Berlin", "2027-10-30T22:00:00Z", expected.length)).toEqual(expected);
+  });
+
+  test.each(["0 * * * *", "0 0 * * * *", "@hourly"])("%s, a rule of every hour, goes on through both", (cron) => {
+    const found = ticks(cron, "Europe/Berlin", "2027-10-30T23:30:00Z", 3);
+    expect(found).toEqual(["2027-10-31T00:00Z", "2027-10-31T01:00Z", "2027-10-31T02:00Z"]);
+  });
+
+  test("half an hour that exists twice, on the other half of the world", () => {
+    // Lord Howe Island: 02:00 becomes 01:30
+    const found = ticks("15,45 1 * * *", "Australia/Lord_Howe", "2027-04-03T12:00:00Z", 3);
+    expect(found).toEqual(["2027-04-03T14:15Z", "2027-04-03T14:45Z", "2027-04-04T14:45Z"]);
   });
 });
 

@@ -22,8 +22,8 @@ export function jobProgress(world: World, service: Service, tasks: readonly Task
     return { ...NONE, state: "converging", done: false, ok: true, message: held.reason };
   if (isAwaited(world, service))
     return { ...NONE, state: "converging", done: false, ok: true, message: "its run is about to be made" };
-  const last = runsOf(world, service).at(-1);
-  if (last === undefined || last.cause === "scheduled" || last.cause === "after")
+  const last = lastOf(runsOf(world, service));
+  if (last === undefined || isByItself(last))
     return { ...NONE, state: "converged", done: true, ok: true, message: whenNext(world, service) };
   const { completed, wanted } = runView(world, last);
   const counts = { desired: wanted, healthy: completed, updated: completed };
@@ -31,6 +31,15 @@ export function jobProgress(world: World, service: Service, tasks: readonly Task
   const ok = last.state === "succeeded";
   const message = `run ${last.number} ${last.state}${last.message === "" ? "" : `: ${last.message}`}`;
   return { ...counts, state: "converged", done: true, ok, message };
+}
+
+/** The run under way that somebody asked for, before what the schedule has made or left out meanwhile. */
+function lastOf(runs: readonly JobRun[]): JobRun | undefined {
+  return runs.findLast((run) => run.state === "running" && !isByItself(run)) ?? runs.at(-1);
+}
+
+function isByItself({ cause }: JobRun): boolean {
+  return cause === "scheduled" || cause === "after";
 }
 
 /** A run was asked for, or is to come of a deploy, and the control loop has not made it yet. */

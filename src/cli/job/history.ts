@@ -1,6 +1,7 @@
 // davit job history JOB
 
 import { buildCommand } from "@stricli/core";
+import { MAX_MISSED_COUNT } from "../../core/model/job.ts";
 import type { RunView } from "../../core/model/views.ts";
 import { type CliContext, JSON_FLAG, say, sayJson } from "../context.ts";
 import { jobNames, oneRef } from "../refs.ts";
@@ -26,7 +27,7 @@ export function renderRuns(runs: readonly RunView[], nowMs: number): string {
   const rows = runs.map((run) => [
     String(run.number),
     run.state,
-    run.cause === "scheduled" && run.missed !== undefined ? `scheduled, for ${run.missed} more` : run.cause,
+    run.cause === "scheduled" && run.missed !== undefined ? `scheduled, for ${countOf(run.missed)}` : run.cause,
     `${run.completed}/${run.wanted}`,
     `${ago(run.createdAt, nowMs)} ago`,
     duration((run.endedAt === undefined ? nowMs : Date.parse(run.endedAt)) - Date.parse(run.createdAt)),
@@ -34,4 +35,8 @@ export function renderRuns(runs: readonly RunView[], nowMs: number): string {
     cut(run.message, 100),
   ]);
   return renderTable(["RUN", "STATE", "CAUSE", "DONE", "BEGAN", "TOOK", "VERSION", "SAYS"], rows);
+}
+
+function countOf(missed: number): string {
+  return missed < MAX_MISSED_COUNT ? `${missed} more` : `${MAX_MISSED_COUNT} or more`;
 }

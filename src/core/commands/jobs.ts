@@ -30,7 +30,7 @@ export function runJob(input: ServiceRef): Command<Service> {
         "conflict",
         `run ${service.name}: run ${active.number} is under way, and its overlap is forbid`,
         {
-          wayOut: `wait for it (davit job history ${service.name}), or set x-davit.schedule.overlap to allow or replace`,
+          wayOut: `wait for it (davit job history ${service.name}), or set x-davit.job.overlap to allow or replace`,
         },
       );
     const job = service.job ?? { suspended: false, requested: 0 };

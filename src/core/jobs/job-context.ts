@@ -34,6 +34,12 @@ export function madeFor(service: Service, version: ServiceVersion): string {
   return `${service.force}/${version.templateHash}`;
 }
 
+/** The last successes of jobs that are there, by their ids: what a job that follows them from now on has followed. */
+export function successesBefore(world: World, names: readonly string[]): JobState["followed"] {
+  const before = names.flatMap((name) => serviceNamed(world, name) ?? []);
+  return Object.fromEntries(before.map(({ id }) => [id, world.state.job.get(id)?.succeeded ?? 0]));
+}
+
 /** A new run, as the job's state counts it. The caller says what else of the state changes. */
 export function makeRun(
   { planning, service, job }: JobContext,

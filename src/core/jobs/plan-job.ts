@@ -7,7 +7,7 @@ import type { Service, ServiceVersion, Task } from "../model/records.ts";
 import type { World } from "../model/world.ts";
 import { planForget, planLeftovers } from "../reconcile/history.ts";
 import type { Planning } from "../reconcile/planning.ts";
-import { type JobContext, runsOf, serviceNamed } from "./job-context.ts";
+import { type JobContext, runsOf, successesBefore } from "./job-context.ts";
 import { endRun, planRun } from "./run.ts";
 import { planStarts } from "./starts.ts";
 
@@ -35,11 +35,7 @@ export function planJob(
 
 /** Successes of the jobs before it that came before this one was there are none that it follows. */
 function firstState(world: World, service: Service, spec: JobSpec): JobState {
-  const followed: Record<string, number> = {};
-  for (const name of spec.after) {
-    const before = serviceNamed(world, name);
-    if (before !== undefined) followed[before.id] = world.state.job.get(before.id)?.succeeded ?? 0;
-  }
+  const followed = successesBefore(world, spec.after);
   return { id: service.id, runs: 0, succeeded: 0, requested: 0, made: "", scheduleKey: "", followed };
 }
 

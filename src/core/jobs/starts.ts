@@ -1,14 +1,23 @@
 // When a job's next run begins: asked for by a user, by a deploy, by its schedule, or by the success of the jobs before it. What is answered
 // is written down in the same commit as the run, so that nothing is answered twice. Pure.
 
-import type { JobRun, JobState, RunCause } from "../model/job.ts";
+import {
+  type JobRun,
+  type JobSchedule,
+  type JobState,
+  MAX_MISSED_COUNT,
+  type NextTick,
+  type RunCause,
+} from "../model/job.ts";
 import { heldBack } from "../reconcile/dependencies.ts";
 import { eligibleNodes } from "../reconcile/eligible.ts";
-import { type JobContext, madeFor, makeRun, serviceNamed } from "./job-context.ts";
+import { type JobContext, madeFor, makeRun, successesBefore } from "./job-context.ts";
 import { finish } from "./run.ts";
 
-/** A schedule of every second, and a night without a coordinator: no more ticks than these are looked at one by one. */
-const MAX_MISSED = 100_000;
+/** Ticks are whole seconds. */
+const TICK_MS = 1_000;
+/** Of a job that may run beside itself: what never ends would otherwise fill the nodes. */
+const MAX_ACTIVE_RUNS = 50;
 
 /** Begins at most one run a pass; the next pass sees it. */
 export function planStarts(context: JobContext): void {
@@ -28,31 +37,32 @@ export function planStarts(context: JobContext): void {
 
 function keyOf({ spec }: JobContext, suspended: boolean): string {
   const { schedule } = spec;
-  if (schedule === undefined) return `after ${spec.after.join(" ")}`.trim();
-  return suspended ? "suspended" : `${schedule.cron} ${schedule.timezone}`;
+  if (suspended) return "suspended";
+  return schedule === undefined ? `after ${spec.after.join(" ")}`.trim() : `${schedule.cron} ${schedule.timezone}`;
 }
 
-/** A new schedule, or one that goes on after it was suspended, counts from now: ticks that passed are not run. */
+/** A new schedule, or one that goes on after it was suspended, counts from now: ticks and successes that passed are not followed. */
 function rescheduled(context: JobContext, scheduleKey: string): JobState {
   const { job, planning, spec, nextTick } = context;
   const { nextTickAtMs: _, ...rest } = job;
-  if (spec.schedule === undefined || scheduleKey === "suspended") return { ...rest, scheduleKey };
+  if (scheduleKey === "suspended") return { ...rest, scheduleKey };
+  if (spec.schedule === undefined) return { ...rest, scheduleKey, followed: followedFromNow(context) };
   const next = nextTick(spec.schedule, planning.nowMs);
   return { ...rest, scheduleKey, ...(next === undefined ? {} : { nextTickAtMs: next }) };
+}
+
+/** Jobs that were followed already are followed on; of others, what succeeded before is no news; of all, after a suspension. */
+function followedFromNow({ planning, spec, job }: JobContext): JobState["followed"] {
+  const known = job.scheduleKey === "suspended" ? {} : job.followed;
+  return { ...successesBefore(planning.world, spec.after), ...known };
 }
 
 function planTick(context: JobContext): void {
   const { planning, spec, job, runs, nextTick } = context;
   const { schedule } = spec;
   if (schedule === undefined || job.nextTickAtMs === undefined || !planning.isDue(job.nextTickAtMs)) return;
-  let tickAtMs = job.nextTickAtMs;
-  let missed = 0;
-  let next = nextTick(schedule, tickAtMs);
-  for (; next !== undefined && next <= planning.nowMs && missed < MAX_MISSED; next = nextTick(schedule, tickAtMs)) {
-    tickAtMs = next;
-    missed += 1;
-  }
-  if (next !== undefined && next <= planning.nowMs) next = nextTick(schedule, planning.nowMs);
+  const { tickAtMs, missed } = newestTick(nextTick, schedule, job.nextTickAtMs, planning.nowMs);
+  const next = nextTick(schedule, planning.nowMs);
   const { nextTickAtMs: _, ...rest } = job;
   const answered: JobContext = { ...context, job: { ...rest, ...(next === undefined ? {} : { nextTickAtMs: next }) } };
   const tick = { tickAtMs, ...(missed === 0 ? {} : { missed }) };
@@ -69,6 +79,30 @@ function planTick(context: JobContext): void {
   start(answered, "scheduled", {}, tick);
 }
 
+/** The last tick that has passed, and how many have since `first`, as far as they are counted. */
+function newestTick(
+  nextTick: NextTick,
+  schedule: JobSchedule,
+  first: number,
+  nowMs: number,
+): { readonly tickAtMs: number; readonly missed: number } {
+  let tickAtMs = first;
+  for (let missed = 0; missed < MAX_MISSED_COUNT; missed++) {
+    const next = nextTick(schedule, tickAtMs);
+    if (next === undefined || next > nowMs) return { tickAtMs, missed };
+    tickAtMs = next;
+  }
+  // the last moment after which there still is a tick by now, found by halves
+  let [from, to] = [tickAtMs, nowMs];
+  while (to - from > TICK_MS) {
+    const middle = Math.floor((from + to) / 2);
+    const next = nextTick(schedule, middle);
+    if (next === undefined || next > nowMs) to = middle;
+    else [from, tickAtMs] = [middle, next];
+  }
+  return { tickAtMs, missed: MAX_MISSED_COUNT };
+}
+
 function skip(context: JobContext, tick: Partial<JobRun>, why: string): void {
   makeRun(
     context,
@@ -80,13 +114,12 @@ function skip(context: JobContext, tick: Partial<JobRun>, why: string): void {
 /** All jobs before it succeeded since this one followed them last. A job that is gone holds the others up no longer. */
 function planAfter(context: JobContext): void {
   const { planning, spec, job, runs } = context;
-  const before = spec.after.flatMap((name) => serviceNamed(planning.world, name) ?? []);
-  if (before.length === 0) return;
-  const successes = before.map(({ id }) => [id, planning.world.state.job.get(id)?.succeeded ?? 0] as const);
-  if (!successes.every(([id, succeeded]) => succeeded > (job.followed[id] ?? 0))) return;
+  const successes = successesBefore(planning.world, spec.after);
+  const before = Object.entries(successes);
+  if (before.length === 0 || !before.every(([id, succeeded]) => succeeded > (job.followed[id] ?? 0))) return;
   // what it follows is not used up by a run that may not begin now
   if (spec.overlap === "forbid" && runs.some(({ state }) => state === "running")) return;
-  start(context, "after", { followed: { ...job.followed, ...Object.fromEntries(successes) } });
+  start(context, "after", { followed: successes });
 }
 
 function start(context: JobContext, cause: RunCause, changes: Partial<JobState>, tick: Partial<JobRun> = {}): void {
@@ -109,6 +142,11 @@ function start(context: JobContext, cause: RunCause, changes: Partial<JobState>,
       },
       changes,
     );
+    return;
+  }
+  if (!makesWay && active.length >= MAX_ACTIVE_RUNS) {
+    const message = `${active.length} runs were still under way, more than may be at once`;
+    makeRun(context, { cause, state: "skipped", message, endedAtMs: planning.nowMs, ...tick }, changes);
     return;
   }
   const nodeIds = version.spec.mode.kind === "global-job" ? eligibleNodes(planning.world, version, []) : undefined;

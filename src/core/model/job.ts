@@ -22,6 +22,8 @@ export type JobSpec = {
 };
 
 export const MAX_KEPT_RUNS = 100;
+/** Missed ticks are counted up to this number, which means as many or more: a calendar takes some 50 µs for each, and beats wait meanwhile. */
+export const MAX_MISSED_COUNT = 1_000;
 
 /** The first tick of a schedule after a time (wall-clock milliseconds); undefined when there is none. Throws `invalid_input` in words. */
 export type NextTick = (schedule: JobSchedule, afterMs: number) => number | undefined;
@@ -44,7 +46,7 @@ export type JobRun = {
   readonly state: RunState;
   readonly createdAtMs: number;
   readonly endedAtMs?: number;
-  /** The tick that it is for, and how many earlier ones it stands for. */
+  /** The tick that it is for, and how many earlier ones it stands for, counted up to MAX_MISSED_COUNT. */
   readonly tickAtMs?: number;
   readonly missed?: number;
   /** Nodes of a global job's run, as they were when it was made. */

@@ -57,7 +57,7 @@ export const JOB_MUTANTS: readonly Mutant[] = [
   {
     name: "what a run followed is followed again",
     file: "src/core/jobs/starts.ts",
-    find: 'start(context, "after", { followed: { ...job.followed, ...Object.fromEntries(successes) } });',
+    find: 'start(context, "after", { followed: successes });',
     replace: 'start(context, "after", {});',
   },
   {
@@ -69,8 +69,8 @@ export const JOB_MUTANTS: readonly Mutant[] = [
   {
     name: "one of two jobs before it is enough",
     file: "src/core/jobs/starts.ts",
-    find: "if (!successes.every(",
-    replace: "if (!successes.some(",
+    find: "!before.every(",
+    replace: "!before.some(",
   },
   {
     name: "a run succeeds with one completion too few",
