@@ -160,8 +160,13 @@ function rootRoutes() {
 /** stricli's own words, and where the right ones are. */
 function badArguments(error: unknown): DavitError {
   if (error instanceof ArgumentParseError && error.exception instanceof DavitError) return error.exception;
-  const message = reasonOf(error).replace(/^No (flag|alias) registered for (-*\S+)/, "there is no flag $2");
-  return new DavitError("invalid_input", `read arguments: ${message}`, { wayOut: "add --help to see what it takes" });
+  const message = reasonOf(error)
+    .replace(/^No (flag|alias) registered for (-*\S+)/, "there is no flag $2")
+    .replaceAll(/--[a-z]+[A-Z]\w*/g, (flag) => flag.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`));
+  const wayOut = /encountered "[^"]*\.ya?ml"/.test(message)
+    ? "name Compose files with -f"
+    : "add --help to see what it takes";
+  return new DavitError("invalid_input", `read arguments: ${message}`, { wayOut });
 }
 
 function unknownCommand(input: string, corrections: readonly string[]): DavitError {

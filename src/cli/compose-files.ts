@@ -79,17 +79,14 @@ export type ComposeResult = {
 
 /** Throws `invalid_input` with every problem; warnings go to standard error. */
 export async function readCompose(context: CliContext, flags: ComposeFlags): Promise<ComposeResult> {
-  const [loaded, { renderProblem }] = await Promise.all([
-    loadCompose(context, flags),
-    import("../compose/tree/node.ts"),
-  ]);
-  for (const warning of loaded.warnings) note(context, `warning: ${renderProblem(warning)}`);
+  const [loaded, { renderWarnings }] = await Promise.all([loadCompose(context, flags), import("../compose/told.ts")]);
+  for (const warning of renderWarnings(loaded.warnings)) note(context, `warning: ${warning}`);
   const { stack, merged, builds, problems } = loaded;
   if (stack !== undefined && merged !== undefined && builds !== undefined) return { stack, merged, builds };
   const files = flags.file ?? [];
   throw new DavitError(
     "invalid_input",
-    `read ${files.length === 0 ? "the Compose files here" : files.join(", ")}: ${problems.length} ${problems.length === 1 ? "problem" : "problems"}`,
+    `read ${files.length === 0 ? "the Compose files here" : files.map((file) => (file === "-" ? "stdin" : file)).join(", ")}: ${problems.length} ${problems.length === 1 ? "problem" : "problems"}`,
     { details: problems.map(detailOf), wayOut: "docs/compose.md says what each key does; nothing was changed" },
   );
 }
@@ -101,6 +98,10 @@ export async function loadCompose(context: CliContext, flags: ComposeFlags): Pro
   const here = withEnvFiles(context, outer, flags.envFile, flags.projectDirectory ?? ".");
   const names = findFiles(context.cwd, flags.file, here.values["COMPOSE_FILE"]);
   const directory = resolve(context.cwd, flags.projectDirectory ?? dirname(names[0] === "-" ? "." : (names[0] ?? ".")));
+  if (flags.projectDirectory !== undefined && readDiskFile(directory).kind !== "directory")
+    throw new DavitError("invalid_input", `read ${flags.projectDirectory}: it is no directory`, {
+      wayOut: "--project-directory is where relative paths begin",
+    });
   const files: SourceFile[] = [];
   for (const name of names) files.push(await readSource(context, name));
   const variables = withEnvFiles(context, outer, flags.envFile, directory);
@@ -139,17 +140,22 @@ function findFiles(
 }
 
 async function readSource(context: CliContext, name: string): Promise<SourceFile> {
-  if (name === "-") return { name, text: await context.readStdin() };
+  if (name === "-") return { name: "stdin", text: await context.readStdin() };
   const path = resolve(context.cwd, name);
   return { name, path, text: readText(path, name) };
 }
 
 function readText(path: string, name: string): string {
-  const found = textOfFile(readDiskFile(path));
+  const content = readDiskFile(path);
+  const found = textOfFile(content);
   if ("text" in found) return found.text;
-  throw new DavitError("invalid_input", `read ${name}: it ${found.fault}`, {
-    wayOut: "check the path and its permissions",
-  });
+  const wayOut =
+    content.kind === "directory"
+      ? `name a file in it, such as ${join(name, USUAL[0] ?? "")}`
+      : content.kind === "file"
+        ? "save it as UTF-8"
+        : "check the path and its permissions";
+  throw new DavitError("invalid_input", `read ${name}: it ${found.fault}`, { wayOut });
 }
 
 function shellOf({ env }: CliContext): Variables {

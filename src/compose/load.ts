@@ -13,11 +13,9 @@ import { readService } from "./spec/service.ts";
 import { readVolumes } from "./spec/volumes.ts";
 import { Assembler, type Project, type SourceFile } from "./tree/assemble.ts";
 import type { ReadFile } from "./tree/disk.ts";
-import { Growth, interpolateText, type Variables } from "./tree/interpolate.ts";
-import { type ComposeNode, get, type MapNode, type Place, type Problem, sortProblems, written } from "./tree/node.ts";
-
-/** Problems, and warnings, that are told one by one. */
-const MAX_PROBLEMS = 500;
+import { toldProblems, toldWarnings } from "./told.ts";
+import { Growth, interpolateText, type Variables, type VariableTrail } from "./tree/interpolate.ts";
+import { type ComposeNode, get, type MapNode, type Place, type Problem, written } from "./tree/node.ts";
 
 export type LoadInput = {
   /** In the order of -f: later ones win. */
@@ -49,18 +47,28 @@ export type Loaded = {
 /** Never throws for what a file holds. */
 export function loadStack(input: LoadInput): Loaded {
   const reader = new Reader();
-  const assembler = assemblerOf(reader, input);
+  const trail: VariableTrail = { unset: new Map(), unfilled: new Set() };
+  const assembler = assemblerOf(reader, input, trail);
   const name = readName(reader, input, assembler);
   const project = projectOf(input, name);
   const merged = assembler.assemble(input.files, project);
   if (merged === undefined && reader.problems.length === 0)
     reader.problem(startOf(input), "", "the file is empty: it needs services:");
-  if (merged === undefined || reader.problems.length > 0) return finish(reader, merged, undefined);
+  if (merged === undefined || reader.problems.some((problem) => !trail.unfilled.has(problem)))
+    return finish(reader, trail, merged, undefined);
+  if (isFirstVersion(merged)) {
+    reader.problem(
+      merged.at,
+      "",
+      "is a file of Compose's first version: write services: above all of it, and indent the rest",
+    );
+    return finish(reader, trail, merged, undefined);
+  }
   const chosen = chosenServices(reader, input, merged);
   const stack = readStack(reader, input, project, merged, name, chosen);
   const context = { reader, directory: input.directory, environment: project.variables.values };
   const builds = chosen.flatMap(([key, map]) => readBuild(context, key, map) ?? []);
-  return { ...finish(reader, merged, stack), ...(reader.problems.length > 0 ? {} : { builds }) };
+  return { ...finish(reader, trail, merged, stack), ...(reader.problems.length > 0 ? {} : { builds }) };
 }
 
 function readStack(
@@ -93,6 +101,8 @@ function readStack(
         nextTick: input.nextTick,
         volumeName: (volume) => volumes.get(volume)?.name,
         networkName: (network) => networks.get(network)?.name,
+        volumeKeys: () => volumes.keys(),
+        networkKeys: () => networks.keys(),
         serviceName: (service) => (all.has(service) ? `${name}_${service}` : service),
       },
       key,
@@ -110,21 +120,26 @@ function readStack(
   };
 }
 
-function finish(reader: Reader, merged: MapNode | undefined, stack: StackSpec | undefined): Loaded {
+/** The services at the top, as before there were versions. */
+function isFirstVersion(merged: MapNode): boolean {
+  const entries = named(merged).map(([, { node }]) => node);
+  const isService = (node: ComposeNode): boolean =>
+    node.kind === "map" && (node.entries.has("image") || node.entries.has("build"));
+  return entries.length > 0 && !merged.entries.has("services") && entries.every(isService);
+}
+
+function finish(
+  reader: Reader,
+  trail: VariableTrail,
+  merged: MapNode | undefined,
+  stack: StackSpec | undefined,
+): Loaded {
   return {
-    problems: bounded(sortProblems(reader.problems)),
-    warnings: bounded(sortProblems(reader.warnings)),
+    problems: toldProblems(reader.problems, trail),
+    warnings: toldWarnings(reader.warnings),
     ...(merged === undefined ? {} : { merged }),
     ...(stack === undefined || reader.problems.length > 0 ? {} : { stack }),
   };
-}
-
-/** A broken file of thousands of lines is not told line by line. */
-function bounded(problems: readonly Problem[]): readonly Problem[] {
-  const next = problems[MAX_PROBLEMS];
-  if (next === undefined) return problems;
-  const message = `and ${problems.length - MAX_PROBLEMS} more, from here on`;
-  return [...problems.slice(0, MAX_PROBLEMS), { at: next.at, path: "", message }];
 }
 
 /** The project's name is a variable too. */
@@ -138,10 +153,10 @@ function projectOf({ directory, variables }: LoadInput, name: string): Project {
   };
 }
 
-function assemblerOf(reader: Reader, { files, directory, read }: LoadInput): Assembler {
+function assemblerOf(reader: Reader, { files, directory, read }: LoadInput, trail: VariableTrail): Assembler {
   const shown = posix.dirname(files[0]?.name ?? "");
   const nameOf = (path: string): string => posix.join(shown, posix.relative(directory, path));
-  const to = { problems: reader.problems, warnings: reader.warnings, growth: new Growth() };
+  const to = { problems: reader.problems, warnings: reader.warnings, growth: new Growth(), trail };
   return new Assembler(read, nameOf, to);
 }
 
@@ -165,10 +180,13 @@ function readName(reader: Reader, input: LoadInput, assembler: Assembler): strin
     .replace(/^[_-]+/, "");
   const name = chosen === "" ? (filledName(node, variables) ?? fallback) : chosen;
   if (STACK_NAME.test(name)) return name;
+  const from = given !== undefined ? " of --name" : chosen !== "" ? " of COMPOSE_PROJECT_NAME" : "";
+  const where =
+    node === undefined && chosen === "" ? `, as the directory ${posix.basename(directory)} gives it,` : from;
   reader.problem(
     node?.at ?? startOf(input),
-    "name",
-    `'${name}' is not a stack's name: 1–63 characters of [a-z0-9_-], the first a letter or digit; give one with --name`,
+    node === undefined ? "" : "name",
+    `'${name}'${where} is not a stack's name: 1–63 characters of [a-z0-9_-], the first a letter or digit; give one with --name`,
   );
   return "stack";
 }
@@ -183,6 +201,20 @@ function filledName(node: ComposeNode | undefined, { values }: Variables): strin
   }
 }
 
+/** A profile that nothing has is a slip of the command, and what it should have chosen is missing. */
+function checkProfiles(reader: Reader, input: LoadInput, services: MapNode): void {
+  const known = new Set(
+    [...services.entries.values()].flatMap(({ node }) => {
+      const profiles = node.kind === "map" ? get(node, "profiles") : undefined;
+      const items = profiles?.kind === "list" ? profiles.items : [profiles];
+      return items.flatMap((item) => (item?.kind === "scalar" ? item.text : []));
+    }),
+  );
+  for (const profile of input.profiles)
+    if (profile !== "*" && !known.has(profile))
+      reader.warning(startOf(input), "", `no service has the profile '${profile}'${reader.near(profile, known)}`);
+}
+
 function chosenServices(reader: Reader, input: LoadInput, merged: MapNode): readonly (readonly [string, MapNode])[] {
   const services = reader.map(get(merged, "services"), "services");
   if (services === undefined || services.entries.size === 0) {
@@ -193,6 +225,7 @@ function chosenServices(reader: Reader, input: LoadInput, merged: MapNode): read
     reader.problem(services.at, "services", `${services.entries.size} services are more than ${MAX_SERVICES}`);
     return [];
   }
+  checkProfiles(reader, input, services);
   return named(services).flatMap(([key, { keyAt, node }]) => {
     const path = `services.${key}`;
     if (!/^[a-zA-Z0-9][a-zA-Z0-9._-]*$/.test(key))

@@ -330,6 +330,31 @@ describe("wrong input", () => {
     expect(cli.stderr).toContain("there is no Compose file here");
   });
 
+  test("slips around Compose files are told with what to do instead", async () => {
+    const cwd = folderWith("services: {web: {image: app}}\n");
+    const outcomes: string[] = [];
+    for (const argv of [
+      ["deploy", "compose.yaml"],
+      ["deploy", "--drun"],
+      ["stack", "config", "-f", "."],
+      ["stack", "config", "--name", "Not This"],
+      ["stack", "config", "--project-directory", "nowhere"],
+      ["stack", "config", "-f", "-"],
+    ]) {
+      const cli = new Harness({ cwd, stdin: "services: {web: {imge: app}}\n" });
+      expect(await cli.run(...argv)).toBe(2);
+      outcomes.push(cli.stderr);
+    }
+    expect(outcomes).toEqual([
+      expect.stringContaining("way out: name Compose files with -f"),
+      expect.stringContaining("there is no flag --drun, did you mean --dry-run?"),
+      expect.stringContaining("it is a directory\n  way out: name a file in it, such as compose.yaml"),
+      expect.stringContaining("'Not This' of --name is not a stack's name"),
+      expect.stringContaining("read nowhere: it is no directory"),
+      expect.stringContaining("stdin:1:18 services.web.imge: is not a key here; did you mean image?"),
+    ]);
+  });
+
   test("what does not exist ends with 3, what exists already or has changed with 4", async () => {
     const { cli } = await shop();
     expect(await cli.run("service", "inspect", "shop_api")).toBe(3);

@@ -4,8 +4,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { SERVICE_KEYS } from "../../src/compose/keys/services.ts";
-import { DEPLOY_KEYS } from "../../src/compose/keys/deploy.ts";
+import { KEYS } from "../../src/compose/keys/table.ts";
+import type { ComposeNode } from "../../src/compose/tree/node.ts";
+import { parseFile } from "../../src/compose/tree/parse.ts";
 import { differenceOf } from "./golden.ts";
 import { load, problems, warnings, web } from "./harness.ts";
 
@@ -64,11 +65,28 @@ function withoutFaults(text: string) {
   return load([text, `services:\n${drop.join("\n")}\n`], { files: FILES, environment: ENVIRONMENT }).stack;
 }
 
-test("every key of a service that davit or the engine acts on has a fixture", () => {
-  const texts = names.map((name) => readFileSync(join(FIXTURES, `${name}.yaml`), "utf8")).join("\n");
-  const without = Object.entries({ ...SERVICE_KEYS, ...DEPLOY_KEYS })
-    .filter(([, { verdict }]) => verdict === "davit" || verdict === "engine")
-    .map(([path]) => path.slice(path.lastIndexOf(".") + 1))
-    .filter((key) => !new RegExp(`\\b${key}:`).test(texts));
-  expect(without).toEqual([]);
+/** The paths of a tree's keys as the tables have them: a star where a user chooses the name. */
+function pathsOf(node: ComposeNode | undefined, at: string, found: Set<string>): Set<string> {
+  if (node?.kind === "list") node.items.forEach((item) => pathsOf(item, at, found));
+  if (node?.kind !== "map") return found;
+  const isNamed = STARS.has(at);
+  for (const [key, entry] of node.entries) {
+    const path = [at, isNamed ? "*" : key].filter((part) => part !== "").join(".");
+    found.add(path);
+    pathsOf(entry.node, path, found);
+  }
+  return found;
+}
+
+/** Where the tables have a star. */
+const STARS = new Set(
+  Object.keys(KEYS).flatMap((path) => [...path.matchAll(/\.\*/g)].map(({ index }) => path.slice(0, index))),
+);
+
+test("every key that has a verdict stands in a fixture, in its place", () => {
+  const found = new Set<string>();
+  const fixtures = readdirSync(join(FIXTURES, ".."), { recursive: true, encoding: "utf8" });
+  for (const name of fixtures.filter((path) => path.endsWith(".yaml")))
+    pathsOf(parseFile(name, readFileSync(join(FIXTURES, "..", name), "utf8")).root, "", found);
+  expect(Object.keys(KEYS).filter((path) => !found.has(path))).toEqual([]);
 });

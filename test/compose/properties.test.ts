@@ -33,7 +33,11 @@ const texts = readdirSync(FIXTURES)
 /** Services of all sorts, as plain values. */
 const service = record(
   {
-    image: constantFrom("nginx", "app:1", "registry.example.org/team/app@sha256:00"),
+    image: constantFrom(
+      "nginx",
+      "app:1",
+      "registry.example.org/team/app@sha256:0000000000000000000000000000000000000000000000000000000000000000",
+    ),
     command: array(constantFrom("a", "b c", "$$x", "'", '"'), { maxLength: 3 }),
     environment: record(
       { A: constantFrom("", "1", "a b", "x: y", "#"), B: constantFrom("1", "true", "012") },
@@ -65,7 +69,7 @@ describe("merging", () => {
   test("a file with itself gives a stack with the same commands, environments and mounts", () => {
     for (const { name, text } of texts) {
       const [once, twice] = [load(text, OPTIONS), load([text, text], OPTIONS)];
-      if (name.startsWith("post_start") || name.startsWith("deploy-resources") || name === "gpus.yaml") continue;
+      if (/^(post_start|pre_stop|deploy-resources|gpus)/.test(name)) continue;
       expect(twice.stack, name).toEqual(once.stack);
     }
   });

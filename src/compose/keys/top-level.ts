@@ -23,7 +23,7 @@ export const TOP_LEVEL_KEYS: KeyTable = {
   "networks.*.enable_ipv6": v("ignored", "addresses are IPv4"),
   "networks.*.external": davit,
   "networks.*.external.name": legacy,
-  "networks.*.internal": v("not yet", "there is no isolation between networks"),
+  "networks.*.internal": v("not yet", "there is no isolation between networks; leave it out only if that will do"),
   "networks.*.ipam": v("ignored", "davit chooses the addresses, from the pool given at davit up"),
   "networks.*.labels": davit,
   "networks.*.name": davit,

@@ -62,7 +62,9 @@ export class Configs {
     bind: { readonly source: string; readonly target: string; readonly readOnly: boolean },
   ): ConfigMount | undefined {
     const { reader, read, directory, environment } = this.#input;
-    const { source, target, readOnly } = bind;
+    const { target, readOnly } = bind;
+    // the same for everyone, wherever the project is on their disks
+    const source = bind.source.startsWith(`${directory}/`) ? `.${bind.source.slice(directory.length)}` : bind.source;
     const content = read(absolutePath(source, directory, environment["HOME"]));
     const file = `'${source}' is a path on this machine, not on the nodes`;
     switch (content.kind) {
@@ -90,7 +92,7 @@ export class Configs {
         return reader.problem(
           at,
           path,
-          `${file}, and there is no such file here: name a volume, or give an absolute path of the node`,
+          `${file}, and nothing is there: for data of its own write data:${target} with data: under volumes: at the top level; else give an absolute path of the node`,
         );
       case "failed":
         return reader.problem(at, path, `'${source}' cannot be read: ${content.reason}`);
@@ -133,7 +135,11 @@ export class Configs {
     const source = reader.text(map === undefined ? item : get(map, "source"), path);
     if (source === undefined) return reader.problem(item.at, path, "lacks source, the name of a config");
     if (!this.#declared.has(source))
-      return reader.problem(item.at, path, `config '${source}' is not declared under configs: at the top level`);
+      return reader.problem(
+        item.at,
+        path,
+        `config '${source}' is not declared under configs: at the top level${reader.near(source, this.#declared.keys())}`,
+      );
     const contents = this.#declared.get(source);
     const given = reader.text(get(map, "target"), `${path}.target`) ?? source;
     const target = given.startsWith("/") ? given : `/${given}`;

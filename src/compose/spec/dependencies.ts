@@ -25,7 +25,32 @@ export function readDependencies(
       const at = service.entries.get("depends_on")?.keyAt ?? service.at;
       reader.problem(at, `services.${key}.depends_on`, "comes back to the service itself, over others or directly");
     }
+  checkJobs(reader, active);
   return found;
+}
+
+/** Jobs that wait for each other. */
+function checkJobs(reader: Reader, active: readonly (readonly [string, MapNode])[]): void {
+  const edges = new Map(active.map(([key, service]) => [key, jobsBefore(service)]));
+  for (const [key, service] of active)
+    if (reaches(edges, key))
+      reader.problem(
+        get(mapAt(service, "x-davit"), "after")?.at ?? service.at,
+        `services.${key}.x-davit.after`,
+        "comes back to the job itself, over others or directly: none of them would ever run",
+      );
+}
+
+/** x-davit.after as it is written; what is wrong with it is said where jobs are read. */
+function jobsBefore(service: MapNode): readonly string[] {
+  const after = get(mapAt(service, "x-davit"), "after");
+  const items = after?.kind === "list" ? after.items : [after];
+  return items.flatMap((item) => (item?.kind === "scalar" ? item.text : []));
+}
+
+function mapAt(map: MapNode | undefined, key: string): MapNode | undefined {
+  const node = get(map, key);
+  return node?.kind === "map" ? node : undefined;
 }
 
 /**
@@ -78,7 +103,8 @@ function readDependsOn(
     const { service: name, required } = dependency;
     if (active.has(name)) continue;
     const why = all.has(name) ? `'${name}' belongs to no chosen profile` : `there is no service '${name}'`;
-    if (required) reader.problem(at, path, all.has(name) ? `${why}: choose one with --profile` : why);
+    const wayOut = all.has(name) ? ": choose one with --profile" : reader.near(name, all);
+    if (required) reader.problem(at, path, `${why}${wayOut}`);
     else reader.warning(at, path, `${why}: it is not waited for`);
   }
   return wanted.map(({ dependency }) => dependency);
@@ -103,7 +129,7 @@ function checkLinks(reader: Reader, service: MapNode, path: string, all: Readonl
   for (const link of reader.texts(node, path)) {
     const [name = "", alias] = link.split(":");
     if (node === undefined) return;
-    if (!all.has(name)) reader.problem(node.at, path, `there is no service '${name}'`);
+    if (!all.has(name)) reader.problem(node.at, path, `there is no service '${name}'${reader.near(name, all)}`);
     if (alias !== undefined && alias !== name)
       reader.problem(
         node.at,
@@ -114,8 +140,7 @@ function checkLinks(reader: Reader, service: MapNode, path: string, all: Readonl
 }
 
 function restartPolicyOf(service: MapNode | undefined): ComposeNode | undefined {
-  const deploy = get(service, "deploy");
-  return deploy?.kind === "map" ? get(deploy, "restart_policy") : undefined;
+  return get(mapAt(service, "deploy"), "restart_policy");
 }
 
 /** Whether a way from a service leads back to it. */

@@ -89,7 +89,7 @@ export function readPlacement(
     if (problem !== undefined) reader.problem(spread.at, `${where}.preferences[${at}].spread`, problem);
     return attribute;
   });
-  const platform = reader.text(get(service, "platform"), `${path}.platform`);
+  const platform = reader.text(get(service, "platform"), `${path}.platform`) || undefined;
   return {
     constraints: constraints.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)),
     spreadOver,
@@ -183,7 +183,7 @@ export function readRestart(
 
 function readShortRestart(reader: Reader, node: ComposeNode | undefined, path: string): RestartPolicy {
   const text = reader.text(node, path);
-  if (node === undefined || text === undefined || text === "always" || text === "unless-stopped")
+  if (node === undefined || text === undefined || ["", "always", "unless-stopped"].includes(text))
     return DEFAULT_RESTART;
   if (text === "no" || text === "false") return { ...DEFAULT_RESTART, condition: "none" };
   const match = /^on-failure(?::(\d{1,4}))?$/.exec(text);

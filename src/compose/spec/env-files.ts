@@ -62,7 +62,11 @@ function readOne(
   if (content.kind === "missing" && !isRequired) return {};
   const found = textOfFile(content);
   if ("fault" in found) {
-    reader.problem(item.at, where, `'${file}' ${found.fault}`);
+    const wayOut =
+      content.kind === "missing" && where.includes(".env_file[")
+        ? `: make it, or write {path: ${file}, required: false}`
+        : "";
+    reader.problem(item.at, where, `'${file}' ${found.fault}${wayOut}`);
     return {};
   }
   const parsed = parse(found.text);

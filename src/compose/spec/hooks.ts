@@ -23,7 +23,7 @@ export function readHooks(
     if (argv === undefined || argv.length === 0) return reader.problem(map.at, where, "lacks command") ?? [];
     const user = reader.text(get(map, "user"), `${where}.user`);
     const workingDir = reader.text(get(map, "working_dir"), `${where}.working_dir`);
-    const privileged = reader.bool(get(map, "privileged"), `${where}.privileged`);
+    const privileged = reader.bool(get(map, "privileged"), `${where}.privileged`) === true;
     const env: Record<string, string> = {};
     for (const [name, value] of reader.pairs(get(map, "environment"), `${where}.environment`)) {
       const given = value ?? environment[name];
@@ -35,7 +35,7 @@ export function readHooks(
         env,
         ...(user === undefined ? {} : { user }),
         ...(workingDir === undefined ? {} : { workingDir }),
-        ...(privileged === undefined ? {} : { privileged }),
+        ...(privileged ? { privileged } : {}),
       },
     ];
   });

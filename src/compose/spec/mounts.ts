@@ -1,6 +1,7 @@
 // Volumes of a service, short and long syntax, and tmpfs, to mounts. A path that is not absolute is the user's disk and not the node's: a
 // read-only file there travels as a config, all else is refused with the way out. Pure.
 
+import { posix } from "node:path";
 import type { BindMount, Mount, TmpfsMount, VolumeMount } from "../../core/model/service-spec.ts";
 import { type ComposeNode, get, type MapNode } from "../tree/node.ts";
 import type { Configs } from "./configs.ts";
@@ -14,11 +15,15 @@ export type MountContext = {
   readonly reader: Reader;
   /** The full name of a declared volume; undefined if the file does not declare it. */
   readonly volumeName: (key: string) => string | undefined;
+  /** Keys of all declared volumes, for names that are near. */
+  readonly volumeKeys: () => Iterable<string>;
   readonly configs: Configs;
 };
 
 type Written = {
   readonly source: string;
+  /** Written with this machine's ${PWD} or ${HOME}, so that it is no path of a node. */
+  readonly isHere: boolean;
   readonly target: string;
   readonly readOnly: boolean;
   readonly noCopy?: boolean;
@@ -62,9 +67,12 @@ function readShort(context: MountContext, node: ComposeNode, path: string): Moun
       path,
       `'${text}' is an anonymous volume: name it, since its data would be lost with the task`,
     );
+  if (source === "")
+    return reader.problem(node.at, path, `'${text}' has nothing before the colon: a volume's name, or a path`);
   const propagation = PROPAGATIONS.find((word) => options.includes(word));
   return mountOf(context, node, path, {
     source,
+    isHere: isOfThisMachine(node),
     target,
     readOnly: options.includes("ro"),
     createSource: true,
@@ -75,14 +83,19 @@ function readShort(context: MountContext, node: ComposeNode, path: string): Moun
 
 function mountOf(context: MountContext, node: ComposeNode, path: string, mount: Written): Mount | undefined {
   const { reader, volumeName, configs } = context;
-  const { source, target, readOnly } = mount;
+  const { source, readOnly } = mount;
+  const target = normalTarget(mount.target);
   if (!target.startsWith("/"))
     return reader.problem(node.at, path, `'${target}' is not an absolute path inside the container`);
-  if (source.startsWith("/")) return bindOf(mount);
-  if (/^[.~]/.test(source)) return configs.readBind(node.at, path, { source, target, readOnly });
+  if (source.startsWith("/") && !mount.isHere) return bindOf({ ...mount, target });
+  if (/^[./~]/.test(source)) return configs.readBind(node.at, path, { source, target, readOnly });
   const volume = volumeName(source);
   if (volume === undefined)
-    return reader.problem(node.at, path, `volume '${source}' is not declared under volumes: at the top level`);
+    return reader.problem(
+      node.at,
+      path,
+      `volume '${source}' is not declared under volumes: at the top level${reader.near(source, context.volumeKeys())}`,
+    );
   const { noCopy, subpath } = mount;
   return {
     kind: "volume",
@@ -92,6 +105,17 @@ function mountOf(context: MountContext, node: ComposeNode, path: string, mount: 
     ...(noCopy === undefined ? {} : { noCopy }),
     ...(subpath === undefined ? {} : { subpath }),
   } satisfies VolumeMount;
+}
+
+const FROM_HERE = /^\$(?:PWD|HOME)\b|^\$\{(?:PWD|HOME)\}/;
+
+function isOfThisMachine(node: ComposeNode | undefined): boolean {
+  return node?.kind === "scalar" && node.origin !== undefined && FROM_HERE.test(node.origin.written);
+}
+
+/** "/data/" is "/data": two mounts there cannot both be. */
+function normalTarget(target: string): string {
+  return target.startsWith("/") ? posix.resolve(target) : target;
 }
 
 function bindOf({ source, target, readOnly, createSource, propagation }: Written): BindMount {
@@ -126,7 +150,7 @@ function readLong(context: MountContext, map: MapNode, path: string): Mount | un
         `has no effect on a mount of type ${type}`,
       );
   const options = reader.section(get(map, type), `${path}.${type}`, `${PATTERN}.${type}`);
-  if (type === "tmpfs") return readLongTmpfs(reader, options, path, target);
+  if (type === "tmpfs") return readLongTmpfs(reader, options, path, normalTarget(target));
   const source = reader.text(get(map, "source"), `${path}.source`) ?? "";
   const readOnly = reader.bool(get(map, "read_only"), `${path}.read_only`) ?? false;
   if (source === "")
@@ -144,6 +168,7 @@ function readLong(context: MountContext, map: MapNode, path: string): Mount | un
     const subpath = reader.text(get(options, "subpath"), `${path}.volume.subpath`);
     return mountOf(context, map, path, {
       source,
+      isHere: false,
       target,
       readOnly,
       ...(noCopy === true ? { noCopy } : {}),
@@ -153,6 +178,7 @@ function readLong(context: MountContext, map: MapNode, path: string): Mount | un
   const propagation = reader.word(get(options, "propagation"), `${path}.bind.propagation`, PROPAGATIONS);
   return mountOf(context, map, path, {
     source: /^[./~]/.test(source) ? source : `./${source}`,
+    isHere: isOfThisMachine(get(map, "source")),
     target,
     readOnly,
     createSource: reader.bool(get(options, "create_host_path"), `${path}.bind.create_host_path`) ?? true,
@@ -193,6 +219,6 @@ export function readTmpfs(reader: Reader, node: ComposeNode | undefined, path: s
       else return complain(`'${option}' is not supported for a tmpfs: size and mode are`);
       if ((name === "size" ? sizeBytes : mode) === undefined) return complain(`'${option}' cannot be read`);
     }
-    return [tmpfsOf(target, sizeBytes, mode)];
+    return [tmpfsOf(normalTarget(target), sizeBytes, mode)];
   });
 }

@@ -31,12 +31,13 @@ export function readNetworks(reader: Reader, root: MapNode, stack: string): Read
   return networks;
 }
 
-/** `networks:` of a service; the default network without it. `nameOf`: a declared network's full name. */
+/** `networks:` of a service; the default network without it. `nameOf`: a declared network's full name; `known`: all keys. */
 export function readAttachments(
   reader: Reader,
   node: ComposeNode | undefined,
   path: string,
   nameOf: (key: string) => string | undefined,
+  known: () => Iterable<string>,
 ): readonly NetworkAttachment[] {
   if (node === undefined || written(node) === undefined) return attachment(nameOf("default"), []);
   const keys =
@@ -46,7 +47,13 @@ export function readAttachments(
   const attached = keys.flatMap(({ key, at, value }) => {
     const name = nameOf(key);
     if (name === undefined)
-      return reader.problem(at, path, `network '${key}' is not declared under networks: at the top level`) ?? [];
+      return (
+        reader.problem(
+          at,
+          path,
+          `network '${key}' is not declared under networks: at the top level${reader.near(key, known())}`,
+        ) ?? []
+      );
     const map = reader.section(value, `${path}.${key}`, "services.*.networks.*");
     return attachment(name, reader.texts(get(map, "aliases"), `${path}.${key}.aliases`));
   });

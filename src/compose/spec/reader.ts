@@ -6,6 +6,9 @@ import { keysAt } from "../keys/table.ts";
 import { type ComposeNode, type MapEntry, type MapNode, type Place, type Problem, written } from "../tree/node.ts";
 import { parseBytes, parseDuration } from "./values.ts";
 
+/** A file with more faults than that is no file with slips: the nearest name is then not looked for, which is what takes time. */
+const MAX_SLIPS = 1_000;
+
 export class Reader {
   readonly problems: Problem[] = [];
   readonly warnings: Problem[] = [];
@@ -98,7 +101,8 @@ export class Reader {
   /** One of some words. */
   word<Word extends string>(node: ComposeNode | undefined, path: string, words: readonly Word[]): Word | undefined {
     const text = this.text(node, path);
-    if (text === undefined || node === undefined) return undefined;
+    // nothing, as a variable that is not set leaves it
+    if (text === undefined || text === "" || node === undefined) return undefined;
     return (
       words.find((word) => word === text) ?? this.problem(node.at, path, `'${text}' is not one of ${words.join(", ")}`)
     );
@@ -152,8 +156,20 @@ export class Reader {
     }
   }
 
+  /** The end of a sentence about a name that is not there: "; did you mean web?", or nothing. */
+  near(name: string, known: Iterable<string>): string {
+    const lower = name.toLowerCase();
+    const names = [...known];
+    const near = names.find((one) => one.toLowerCase() === lower) ?? this.#nearest(name, names);
+    return near === undefined ? "" : `; did you mean ${near}?`;
+  }
+
+  #nearest(name: string, known: readonly string[]): string | undefined {
+    return this.problems.length > MAX_SLIPS ? undefined : nearest(name, known);
+  }
+
   unknown(at: Place, path: string, key: string, known: readonly string[]): void {
-    const near = nearest(key, known);
+    const near = this.#nearest(key, known);
     this.problem(
       at,
       path,

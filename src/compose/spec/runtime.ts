@@ -39,10 +39,10 @@ const FIELDS: Readonly<Record<string, Field>> = {
   ipc: ["ipcMode", namespaceOf(["none", "private", "shareable", "host"])],
   mem_swappiness: ["memorySwappiness", wholeNumber(0, 100)],
   memswap_limit: ["memorySwapBytes", readSwap],
-  oom_kill_disable: ["oomKillDisable", (reader, node, path) => reader.bool(node, path)],
+  oom_kill_disable: ["oomKillDisable", (reader, node, path) => reader.bool(node, path) === true || undefined],
   oom_score_adj: ["oomScoreAdj", wholeNumber(-1_000, 1_000)],
   pid: ["pidMode", namespaceOf(["host"])],
-  privileged: ["privileged", (reader, node, path) => reader.bool(node, path)],
+  privileged: ["privileged", (reader, node, path) => reader.bool(node, path) === true || undefined],
   runtime: ["runtimeName", textOf],
   security_opt: ["securityOpt", sortedTexts],
   shm_size: ["shmSizeBytes", (reader, node, path) => reader.bytes(node, path)],
@@ -67,7 +67,7 @@ export function readRuntime(reader: Reader, service: MapNode, path: string): Run
 }
 
 function textOf(reader: Reader, node: ComposeNode, path: string): string | undefined {
-  return reader.text(node, path);
+  return reader.text(node, path) || undefined;
 }
 
 function textsOf(reader: Reader, node: ComposeNode, path: string): readonly string[] {

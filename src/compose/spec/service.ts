@@ -27,7 +27,7 @@ import { readAttachments, readNetworkMode } from "./networks.ts";
 import { readPorts } from "./ports.ts";
 import type { Reader } from "./reader.ts";
 import { readRuntime } from "./runtime.ts";
-import { parsePortRange } from "./values.ts";
+import { isImageName, parsePortRange } from "./values.ts";
 import { readWords } from "./words.ts";
 
 const DEFAULT_STOP_GRACE_MS = 10_000;
@@ -46,6 +46,9 @@ export type ServiceContext = {
   /** Full name of a declared volume or network; undefined if it is not declared. */
   readonly volumeName: (key: string) => string | undefined;
   readonly networkName: (key: string) => string | undefined;
+  /** All that are declared, for names that are near. */
+  readonly volumeKeys: () => Iterable<string>;
+  readonly networkKeys: () => Iterable<string>;
   /** Full name of a service of the file; another name stands for itself. */
   readonly serviceName: (key: string) => string;
 };
@@ -106,7 +109,7 @@ function readTemplate(context: ServiceContext, parts: ServiceParts): TaskTemplat
     ),
     networks:
       container.networkMode === undefined
-        ? readAttachments(reader, get(map, "networks"), `${path}.networks`, context.networkName)
+        ? readAttachments(reader, get(map, "networks"), `${path}.networks`, context.networkName, context.networkKeys)
         : [],
     settleMs: readSettle(reader, get(extension, "settle"), `${path}.x-davit.settle`),
     onLeaseLost: readOnLeaseLost(reader, get(extension, "on_lease_lost"), `${path}.x-davit.on_lease_lost`),
@@ -118,8 +121,11 @@ type Field = {
   readonly [Name in keyof ContainerSpec]-?: readonly [Name, Read<ContainerSpec[Name]>];
 }[keyof ContainerSpec];
 
-const readText: Read<string> = (reader, node, path) => reader.text(node, path);
+/** An empty text is what a variable that is not set leaves: the image's own value stands. */
+const readText: Read<string> = (reader, node, path) => reader.text(node, path) || undefined;
 const readBool: Read<boolean> = (reader, node, path) => reader.bool(node, path);
+/** What is off unless it is on: saying so means nothing else than saying nothing. */
+const readSwitch: Read<boolean> = (reader, node, path) => reader.bool(node, path) === true || undefined;
 
 /** Keys that are one field of the container each. */
 const FIELDS: Readonly<Record<string, Field>> = {
@@ -130,10 +136,10 @@ const FIELDS: Readonly<Record<string, Field>> = {
   hostname: ["hostname", readText],
   init: ["init", readBool],
   logging: ["logging", readLogging],
-  read_only: ["readOnly", readBool],
-  stdin_open: ["openStdin", readBool],
+  read_only: ["readOnly", readSwitch],
+  stdin_open: ["openStdin", readSwitch],
   stop_signal: ["stopSignal", readText],
-  tty: ["tty", readBool],
+  tty: ["tty", readSwitch],
   user: ["user", readText],
   working_dir: ["workingDir", readText],
 };
@@ -175,8 +181,12 @@ function readImage(reader: Reader, map: MapNode, path: string): string {
   const node = get(map, "image");
   const image = reader.text(node, `${path}.image`);
   if (image === undefined && written(get(map, "build")) === undefined) reader.problem(map.at, path, "lacks image");
-  if (image !== undefined && (/\s/.test(image) || image === ""))
-    reader.problem(node?.at ?? map.at, `${path}.image`, `'${image}' is not the name of an image`);
+  if (image !== undefined && !isImageName(image))
+    reader.problem(
+      node?.at ?? map.at,
+      `${path}.image`,
+      `'${image}' is not the name of an image, such as registry.example.org/team/app:1.2${image === image.toLowerCase() ? "" : ": only the tag may have capitals"}`,
+    );
   return image ?? "";
 }
 
@@ -184,8 +194,8 @@ function readImage(reader: Reader, map: MapNode, path: string): string {
 function readAllMounts(context: ServiceContext, map: MapNode, path: string): readonly Mount[] {
   const { reader, configs } = context;
   const mounts = [
-    ...readMounts(context, get(map, "volumes"), `${path}.volumes`),
-    ...readTmpfs(reader, get(map, "tmpfs"), `${path}.tmpfs`),
+    ...laterOnes(reader, map, "volumes", path, readMounts(context, get(map, "volumes"), `${path}.volumes`)),
+    ...laterOnes(reader, map, "tmpfs", path, readTmpfs(reader, get(map, "tmpfs"), `${path}.tmpfs`)),
     ...configs.readMounts(get(map, "configs"), `${path}.configs`),
   ];
   const targets = new Set<string>();
@@ -194,6 +204,25 @@ function readAllMounts(context: ServiceContext, map: MapNode, path: string): rea
     targets.add(target);
   }
   return mounts.sort((a, b) => (a.target < b.target ? -1 : 1));
+}
+
+/** Of two in one list the later one stands, as it does when files are merged. */
+function laterOnes<Kind extends Mount>(
+  reader: Reader,
+  map: MapNode,
+  key: string,
+  path: string,
+  mounts: readonly Kind[],
+): readonly Kind[] {
+  const byTarget = new Map(mounts.map((mount) => [mount.target, mount]));
+  for (const mount of mounts)
+    if (byTarget.get(mount.target) !== mount)
+      reader.warning(
+        map.entries.get(key)?.keyAt ?? map.at,
+        `${path}.${key}`,
+        `mounts two things at ${mount.target}: the later one stands`,
+      );
+  return [...byTarget.values()];
 }
 
 function readPullPolicy(reader: Reader, node: ComposeNode | undefined, path: string): PullPolicy {

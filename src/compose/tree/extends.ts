@@ -1,6 +1,7 @@
 // Services that extend others, of the same file or of another one: the base first, the service's own keys over it. Pure: files come
 // through the scope.
 
+import { nearest } from "../../core/model/nearest.ts";
 import { mergeNodes } from "./merge.ts";
 import { type ComposeNode, get, type MapNode, type Place, type Problem, withoutEntry, written } from "./node.ts";
 import { absolutePath, isRemote, rebaseService } from "./paths.ts";
@@ -68,7 +69,11 @@ function baseOf(
   if (from === undefined) return undefined;
   const where = target.file === undefined ? "" : ` in ${target.file}`;
   const found = get(from.services, target.service) ?? get(from.earlier, target.service);
-  if (found === undefined) return complain(`there is no service '${target.service}'${where}`);
+  if (found === undefined) {
+    const near = nearest(target.service, [...(from.services?.entries.keys() ?? [])]);
+    const hint = near === undefined ? "" : `; did you mean ${near}?`;
+    return complain(`there is no service '${target.service}'${where}${hint}`);
+  }
   if (found.kind !== "map") return complain(`service '${target.service}'${where} is empty`);
   if (chain.includes(`${from.id}#${target.service}`))
     return complain(`comes back to itself over '${target.service}'${where}: that never ends`);

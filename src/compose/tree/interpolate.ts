@@ -1,7 +1,7 @@
 // $VARIABLE and ${VARIABLE…} in texts, by the Compose specification (chapter 12): defaults, alternatives, required ones, nested; $$ is a
 // dollar. Anything else after a dollar stays as it is. Pure.
 
-import type { ComposeNode, Problem, ScalarNode } from "./node.ts";
+import { type ComposeNode, placeKey, type Problem, type ScalarNode } from "./node.ts";
 
 export type Environment = Readonly<Record<string, string>>;
 
@@ -110,8 +110,16 @@ function valueOf(environment: Environment, name: string): string | undefined {
   return Object.hasOwn(environment, name) ? environment[name] : undefined;
 }
 
+/** What variables did to a tree: names that are not set, by place, and problems of values that could not be filled in. */
+export type VariableTrail = { readonly unset: Map<string, readonly string[]>; readonly unfilled: Set<Problem> };
+
 /** Where what is wrong with a tree's variables goes, and how far it may grow by them. */
-export type Complaints = { readonly problems: Problem[]; readonly warnings: Problem[]; readonly growth: Growth };
+export type Complaints = {
+  readonly problems: Problem[];
+  readonly warnings: Problem[];
+  readonly growth: Growth;
+  readonly trail: VariableTrail;
+};
 
 /** Characters that variables may still put in: a large value that is used often is an attack on memory, or a slip. */
 export class Growth {
@@ -152,6 +160,7 @@ function fill(node: ScalarNode, { values, origins }: Variables, to: Complaints, 
   try {
     const { text, missing, used } = interpolateText(written, values);
     to.growth.take(text);
+    if (missing.length > 0) to.trail.unset.set(placeKey(at), [...new Set(missing)]);
     for (const name of missing)
       to.warnings.push({ at, path, message: `variable ${name} is not set: an empty text is taken` });
     const variables = Object.fromEntries(
@@ -159,7 +168,9 @@ function fill(node: ScalarNode, { values, origins }: Variables, to: Complaints, 
     );
     return { ...node, value: text, text, origin: { written, variables } };
   } catch (error) {
-    to.problems.push({ at, path, message: error instanceof Error ? error.message : String(error) });
+    const problem = { at, path, message: error instanceof Error ? error.message : String(error) };
+    to.problems.push(problem);
+    to.trail.unfilled.add(problem);
     return { ...node, value: "", text: "" };
   }
 }

@@ -34,9 +34,14 @@ export type ComposeNode = ScalarNode | ListNode | MapNode;
 
 export type Problem = { readonly at: Place; readonly path: string; readonly message: string };
 
+/** A place as a key of maps. */
+export function placeKey({ file, line, column }: Place): string {
+  return `${file}:${line}:${column}`;
+}
+
 /** "compose.yaml:14:7 services.web.ports[1]: '99999:80' is not a port range (1–65535)". */
 export function renderProblem({ at, path, message }: Problem): string {
-  return `${at.file}:${at.line}:${at.column} ${path === "" ? "" : `${path}: `}${message}`;
+  return `${placeKey(at)} ${path === "" ? "" : `${path}: `}${message}`;
 }
 
 /** By file, line, column, then text; the same complaint twice is one. */

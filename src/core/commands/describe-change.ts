@@ -40,7 +40,15 @@ export function describeMode(before: ServiceMode, after: ServiceMode): string | 
   if (isSame(before, after)) return undefined;
   if (before.kind === "replicated" && after.kind === "replicated")
     return `replicas ${before.replicas} → ${after.replicas}`;
-  return `mode ${before.kind} → ${after.kind}`;
+  return before.kind === after.kind
+    ? `${renderMode(before)} → ${renderMode(after)}`
+    : `mode ${before.kind} → ${after.kind}`;
+}
+
+/** "a job", "a job of 100 tasks, 4 at once". */
+function renderJob({ completions, concurrency }: Extract<ServiceMode, { kind: "replicated-job" }>): string {
+  const atOnce = concurrency === 0 || concurrency === completions ? "" : `, ${concurrency} at once`;
+  return completions === 1 ? "a job" : `a job of ${completions} tasks${atOnce}`;
 }
 
 /** "2 replicas", "one task on every node". */
@@ -51,7 +59,7 @@ export function renderMode(mode: ServiceMode): string {
     case "global":
       return "one task on every node";
     case "replicated-job":
-      return `a job of ${mode.completions} runs, ${mode.concurrency} at once`;
+      return renderJob(mode);
     case "global-job":
       return "a job on every node";
   }
