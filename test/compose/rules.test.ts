@@ -44,6 +44,7 @@ test.each(readdirSync(FIXTURES))("%s", async (name) => {
             ]),
           ),
           volumes: loaded.stack.volumes.map((volume) => volume.name),
+          ...(loaded.builds?.length === 0 ? {} : { builds: loaded.builds }),
         }),
     problems: problems(loaded),
     warnings: warnings(loaded),

@@ -19,11 +19,13 @@ type Parsed = {
 };
 
 export function readPorts(reader: Reader, node: ComposeNode | undefined, path: string): readonly PortSpec[] {
-  return reader.list(node, path).flatMap((item, at) => {
+  const ports = reader.list(node, path).flatMap((item, at) => {
     const where = `${path}[${at}]`;
     const parsed = item.kind === "map" ? readLong(reader, item, where) : readShort(reader, item, where);
     return parsed === undefined ? [] : expand(reader, item, where, parsed);
   });
+  // the same one twice is one
+  return [...new Map(ports.map((port) => [JSON.stringify(port), port])).values()];
 }
 
 function readShort(reader: Reader, node: ComposeNode, path: string): Parsed | undefined {

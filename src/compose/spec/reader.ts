@@ -6,6 +6,7 @@ import { keysAt } from "../keys/table.ts";
 import { type ComposeNode, type MapEntry, type MapNode, type Place, type Problem, written } from "../tree/node.ts";
 import { parseBytes, parseDuration } from "./values.ts";
 
+const EXTENSION = "x-davit";
 /** A file with more faults than that is no file with slips: the nearest name is then not looked for, which is what takes time. */
 const MAX_SLIPS = 1_000;
 
@@ -62,7 +63,7 @@ export class Reader {
         path,
         `'${text}' is octal for some readers and decimal for others: write it without the leading 0`,
       );
-    const value = /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+    const value = /^-?(\d+(\.\d*)?|\.\d+)$/.test(text) ? Number(text) : Number.NaN;
     if (Number.isNaN(value) || (range.whole && !Number.isInteger(value)) || value < range.min || value > range.max) {
       return this.problem(
         node.at,
@@ -145,7 +146,10 @@ export class Reader {
   keys(map: MapNode, path: string, pattern: string): void {
     const known = keysAt(pattern);
     for (const [key, { keyAt }] of map.entries) {
-      if (key.startsWith("x-")) continue;
+      if (key.startsWith("x-")) {
+        this.#checkOwn(keyAt, path, key, pattern === "" || pattern === "services.*");
+        continue;
+      }
       const where = path === "" ? key : `${path}.${key}`;
       const verdict = known.get(key);
       const note = verdict === undefined || verdict.note === "" ? "" : `: ${verdict.note}`;
@@ -162,6 +166,16 @@ export class Reader {
     const names = [...known];
     const near = names.find((one) => one.toLowerCase() === lower) ?? this.#nearest(name, names);
     return near === undefined ? "" : `; did you mean ${near}?`;
+  }
+
+  /** Fields of the file's own mean nothing to davit; one that should have meant something must not be passed over. */
+  #checkOwn(at: Place, path: string, key: string, isPlace: boolean): void {
+    const where = path === "" ? key : `${path}.${key}`;
+    if (key === EXTENSION) {
+      if (!isPlace) this.problem(at, where, "has no meaning here: it stands at a service, or at the top of the file");
+    } else if (nearest(key, [EXTENSION]) !== undefined) {
+      this.warning(at, where, `is a field of the file's own, and does nothing; did you mean ${EXTENSION}?`);
+    }
   }
 
   #nearest(name: string, known: readonly string[]): string | undefined {

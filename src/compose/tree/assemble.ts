@@ -7,7 +7,7 @@ import { parseEnvFile } from "./env-file.ts";
 import { extendServices, type ExtendScope } from "./extends.ts";
 import { type Complaints, interpolate, type Variables } from "./interpolate.ts";
 import { cleaned, mergeNodes } from "./merge.ts";
-import { type ComposeNode, get, type MapNode, type Place, withEntry, withoutEntry, written } from "./node.ts";
+import { type ComposeNode, get, type MapNode, meaning, type Place, withEntry, withoutEntry, written } from "./node.ts";
 import { MAX_NODES, parseFile } from "./parse.ts";
 import { absolutePath, isRemote, rebaseFile } from "./paths.ts";
 import { keysAt } from "../keys/table.ts";
@@ -265,20 +265,5 @@ export class Assembler {
 
   #complain(at: Place, path: string, message: string): undefined {
     this.#to.problems.push({ at, path, message });
-  }
-}
-
-/** A tree as a text that is the same for the same values, whatever their order and place. */
-function meaning(node: ComposeNode): string {
-  switch (node.kind) {
-    case "scalar":
-      return JSON.stringify(node.text);
-    case "list":
-      return `[${node.items.map(meaning).join(",")}]`;
-    case "map":
-      return `{${[...node.entries]
-        .map(([key, entry]) => `${JSON.stringify(key)}:${meaning(entry.node)}`)
-        .sort()
-        .join(",")}}`;
   }
 }

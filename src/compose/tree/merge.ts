@@ -1,7 +1,7 @@
 // Several files into one, by the Compose specification (chapter 13), and a service onto the one that it extends (chapter 5): mappings
 // merge, lists append, commands replace, and some lists are keyed by what makes two items the same one. Pure.
 
-import { type ComposeNode, get, type ListNode, type MapEntry, type MapNode, textNode } from "./node.ts";
+import { type ComposeNode, get, type ListNode, type MapEntry, type MapNode, meaning, textNode } from "./node.ts";
 import { parsePortText } from "./port-text.ts";
 
 type Rule =
@@ -13,12 +13,17 @@ type Rule =
   | { readonly kind: "texts" }
   /** A list in which an item takes the place of an earlier one with the same key. */
   | { readonly kind: "keyed"; readonly keyOf: (item: ComposeNode) => string | undefined }
+  /** A list in which what means the same stands once. */
+  | { readonly kind: "unique" }
+  /** A text stands for a mapping with one key: `build: .` is its context. */
+  | { readonly kind: "short"; readonly key: string }
   /** A mapping that merges only if its driver stays the same. */
   | { readonly kind: "driver" };
 
 const REPLACE: Rule = { kind: "replace" };
 const NAMED: Rule = { kind: "named", separator: /=/ };
 const TEXTS: Rule = { kind: "texts" };
+const UNIQUE: Rule = { kind: "unique" };
 const BY_TARGET: Rule = { kind: "keyed", keyOf: targetOf };
 const BY_PATH: Rule = { kind: "keyed", keyOf: (item) => (item.kind === "map" ? textOf(item, "path") : undefined) };
 const S = "services.*";
@@ -50,6 +55,8 @@ const RULES: Readonly<Record<string, Rule>> = {
     `${S}.blkio_config`,
     "weight_device device_read_bps device_read_iops device_write_bps device_write_iops",
   ),
+  ...rules(UNIQUE, `${S}.deploy`, "placement.preferences resources.reservations.generic_resources"),
+  [`${S}.build`]: { kind: "short", key: "context" },
   [`${S}.logging`]: { kind: "driver" },
 };
 
@@ -76,6 +83,10 @@ export function mergeNodes(base: ComposeNode, over: ComposeNode, pattern = ""): 
       return mergeLists(asList(base), asList(over), plainText, pattern);
     case "keyed":
       return mergeLists(asList(base), asList(over), rule.keyOf, pattern);
+    case "unique":
+      return mergeLists(asList(base), asList(over), meaning, pattern);
+    case "short":
+      return mergePlain(asLong(base, rule.key), asLong(over, rule.key), pattern);
     case "driver":
       return isSameDriver(base, over) ? mergePlain(base, over, pattern) : over;
     default:
@@ -150,6 +161,11 @@ function untagged<Node extends ComposeNode>(node: Node): Node {
   if (node.tag === undefined) return node;
   const { tag: _tag, ...rest } = node;
   return rest as Node;
+}
+
+function asLong(node: ComposeNode, key: string): ComposeNode {
+  if (node.kind !== "scalar" || node.value === null) return node;
+  return { kind: "map", at: node.at, entries: new Map([[key, { keyAt: node.at, node }]]) };
 }
 
 function asList(node: ComposeNode): ListNode {

@@ -87,3 +87,18 @@ export function withoutEntry(map: MapNode, key: string): MapNode {
   if (!map.entries.has(key)) return map;
   return { ...map, entries: new Map([...map.entries].filter(([name]) => name !== key)) };
 }
+
+/** A tree as a text that is the same for the same values, whatever their order and place. */
+export function meaning(node: ComposeNode): string {
+  switch (node.kind) {
+    case "scalar":
+      return JSON.stringify(node.text);
+    case "list":
+      return `[${node.items.map(meaning).join(",")}]`;
+    case "map":
+      return `{${[...node.entries]
+        .map(([key, entry]) => `${JSON.stringify(key)}:${meaning(entry.node)}`)
+        .sort()
+        .join(",")}}`;
+  }
+}
