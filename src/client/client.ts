@@ -197,13 +197,13 @@ async function* events(
   options: EventOptions,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<views.EventView> {
-  const { type, reconnect = false } = options;
+  const { type, past, reconnect = false } = options;
   let { since } = options;
   for (let failures = 0; !isAborted(signal); failures++) {
     try {
       for await (const { event, data } of listen(transport, {
         method: "GET",
-        path: withQuery("/v1/events", { since, type }),
+        path: withQuery("/v1/events", { since, past, type }),
         signal,
       })) {
         if (event !== "event") continue;

@@ -153,9 +153,12 @@ export interface DavitClient {
     options?: { readonly waitMonitor?: boolean },
     signal?: AbortSignal,
   ): AsyncIterable<readonly ProgressView[]>;
-  /** Events from now on, or after `since`; `type` is a prefix such as "task." Goes on after a broken connection where it was. */
+  /**
+   * Events from now on, or after `since`; with `past` all that are kept, to an end. `type` is a prefix such as "task." With `reconnect` it
+   * goes on after a broken connection where it was.
+   */
   events(
-    options?: { readonly since?: number; readonly type?: string; readonly reconnect?: boolean },
+    options?: { readonly since?: number; readonly past?: true; readonly type?: string; readonly reconnect?: boolean },
     signal?: AbortSignal,
   ): AsyncIterable<EventView>;
   audit(options?: { readonly since?: number; readonly limit?: number }): Promise<readonly AuditView[]>;

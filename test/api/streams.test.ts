@@ -57,6 +57,20 @@ describe("events", () => {
     expect(await ended).toMatchObject({ code: "out_of_sequence" });
   });
 
+  test("the past is all that is kept, and ends", async () => {
+    const { client, backend } = await serve();
+    for (let replicas = 1; replicas < 6; replicas++)
+      await client.deploy(stackOf("shop", [serviceOf("shop", "web", { replicas })]));
+    const all = backend.history.map(({ seq }) => seq);
+    expect((await Array.fromAsync(client.events({ past: true }))).map(({ seq }) => seq)).toEqual(all);
+    backend.forgottenUpTo = 3;
+    expect((await Array.fromAsync(client.events({ past: true }))).map(({ seq }) => seq)).toEqual(all.slice(3));
+    expect((await Array.fromAsync(client.events({ past: true, since: 4 }))).map(({ seq }) => seq)).toEqual(
+      all.slice(4),
+    );
+    expect(await Array.fromAsync(client.events({ past: true, type: "node." }))).toEqual([]);
+  });
+
   test("an idle stream stays alive by comments", async () => {
     const { socketPath } = await serve({ keepAliveMs: 10 });
     const response = await fetch("http://localhost/v1/events", { unix: socketPath });

@@ -43,8 +43,11 @@ export function bindSystem(api: Api): void {
   );
   bindRaw(api, routes.getEvents, async ({ query, actor, c }) => {
     const resumed = Number(c.req.header("last-event-id") ?? Number.NaN);
-    const since = Number.isSafeInteger(resumed) ? resumed : query.since;
-    const page = since === undefined ? undefined : await backend.events(since, 1);
+    const asked = Number.isSafeInteger(resumed) ? resumed : query.since;
+    const past = query.past ?? false;
+    const page = asked === undefined && !past ? undefined : await backend.events(asked ?? 0, 1);
+    // all that are kept begin with the oldest of them
+    const since = asked ?? (page === undefined ? undefined : Math.max(0, page.oldestSeq - 1));
     if (since !== undefined && page !== undefined && (since + 1 < page.oldestSeq || since > page.newestSeq)) {
       return problemResponse(
         new DavitError(
@@ -55,7 +58,7 @@ export function bindSystem(api: Api): void {
         410,
       );
     }
-    return eventStream(parts, actor, (sink) => sendEvents(parts, sink, since, query.type));
+    return eventStream(parts, actor, (sink) => sendEvents(parts, sink, { since, past, type: query.type }));
   });
   bindRaw(api, routes.getProgress, ({ query, actor }) => {
     const ids = [...new Set(typeof query.service === "string" ? [query.service] : query.service)];
@@ -63,12 +66,15 @@ export function bindSystem(api: Api): void {
   });
 }
 
-/** History first, then what comes, without a gap and without a repetition. */
+/** History first, then, unless only the past is wanted, what comes, without a gap and without a repetition. */
 async function sendEvents(
   { backend }: Parts,
   sink: EventSink,
-  since: number | undefined,
-  type: string | undefined,
+  {
+    since,
+    past,
+    type,
+  }: { readonly since: number | undefined; readonly past: boolean; readonly type: string | undefined },
 ): Promise<void> {
   let sent = since ?? -1;
   const send = (events: readonly DavitEvent[]): void => {
@@ -87,6 +93,7 @@ async function sendEvents(
       if (events.length === EVENT_PAGE) continue;
       send(live);
       live = undefined;
+      if (past) return;
     }
     await aborted(sink.signal);
   } finally {

@@ -26,10 +26,12 @@ export const getEvents = endpoint({
   method: "get",
   path: "/v1/events",
   id: "getEvents",
-  summary: "Events as they happen, after `since` or Last-Event-ID; 410 when these are no longer kept",
+  summary:
+    "Events as they happen, after `since` or Last-Event-ID; 410 when these are no longer kept. With `past` all that are kept, and no more",
   access: "read",
   query: z.strictObject({
     since: number("sequence number of the last event seen"),
+    past: flag("end the stream after what has happened so far"),
     type: z.exactOptional(z.string().max(255).openapi({ description: "beginning of the event's type, such as task." })),
   }),
   stream: true,

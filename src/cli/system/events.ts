@@ -7,9 +7,6 @@ import { type CliContext, say } from "../context.ts";
 
 type Flags = { readonly follow: boolean; readonly since?: number; readonly type?: string; readonly json: boolean };
 
-/** The stream does not tell where the past ends: without -f it is read until it has been silent for so long. */
-const SILENCE_MS = 500;
-
 export const events = buildCommand<Flags, [], CliContext>({
   docs: { brief: "show what happened" },
   parameters: {
@@ -38,32 +35,19 @@ export const events = buildCommand<Flags, [], CliContext>({
 
 async function showEvents(this: CliContext, flags: Flags): Promise<void> {
   const client = await this.client();
-  // so that a slow way to the coordinator is not taken for silence
-  const { revision } = await client.version();
   const abort = new AbortController();
   const release = this.onInterrupt(() => abort.abort());
-  let cancel = (): void => undefined;
-  const watch = (): void => {
-    cancel();
-    if (!flags.follow) cancel = this.after(SILENCE_MS, () => abort.abort());
-  };
-  const since = flags.since ?? (flags.follow ? undefined : 0);
   const options = {
-    reconnect: flags.follow,
-    ...(since === undefined ? {} : { since }),
+    ...(flags.follow ? { reconnect: true } : { past: true as const }),
+    ...(flags.since === undefined ? {} : { since: flags.since }),
     ...(flags.type === undefined ? {} : { type: flags.type }),
   };
   try {
-    watch();
-    for await (const event of client.events(options, abort.signal)) {
-      watch();
-      if (!flags.follow && event.revision > revision) break;
+    for await (const event of client.events(options, abort.signal))
       say(this, flags.json ? JSON.stringify(event) : renderEvent(event));
-    }
   } catch (error) {
     if (!abort.signal.aborted) throw error;
   } finally {
-    cancel();
     release();
   }
 }
