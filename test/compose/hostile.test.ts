@@ -17,6 +17,8 @@ const many = (count: number): string =>
 
 /** What takes longer is not bounded; the machine may be busy with other tests. */
 const PATIENCE_MS = 30_000;
+/** For as many inputs as were asked for, ten times what they take. */
+const FUZZ_MS = Math.max(PATIENCE_MS, 10 * RUNS);
 
 describe("one file", () => {
   test.each([
@@ -176,25 +178,29 @@ describe("whatever the text", () => {
     "\u{1F600}",
   );
 
-  test("pieces of YAML in any order are answered with a stack or with problems", () => {
+  test("pieces of YAML in any order are answered with a stack or with problems", { timeout: FUZZ_MS }, () => {
     const isAnswered = property(array(tuple(piece, anyString({ maxLength: 3 })), { maxLength: 40 }), (pieces) =>
       answers(pieces.flat().join("")),
     );
     expect(() => check(isAnswered, { numRuns: RUNS / 2 })).not.toThrow();
   });
 
-  test("real files with parts cut, doubled, swapped or replaced are answered with a stack or with problems", () => {
-    const edit = tuple(
-      constantFrom("cut", "double", "insert", "swap"),
-      integer({ min: 0, max: 2_000 }),
-      integer({ min: 0, max: 60 }),
-      piece,
-    );
-    const isAnswered = property(constantFrom(...texts), array(edit, { minLength: 1, maxLength: 4 }), (text, edits) =>
-      answers(edits.reduce(edited, text)),
-    );
-    expect(() => check(isAnswered, { numRuns: RUNS / 2 })).not.toThrow();
-  });
+  test(
+    "real files with parts cut, doubled, swapped or replaced are answered with a stack or with problems",
+    { timeout: FUZZ_MS },
+    () => {
+      const edit = tuple(
+        constantFrom("cut", "double", "insert", "swap"),
+        integer({ min: 0, max: 2_000 }),
+        integer({ min: 0, max: 60 }),
+        piece,
+      );
+      const isAnswered = property(constantFrom(...texts), array(edit, { minLength: 1, maxLength: 4 }), (text, edits) =>
+        answers(edits.reduce(edited, text)),
+      );
+      expect(() => check(isAnswered, { numRuns: RUNS / 2 })).not.toThrow();
+    },
+  );
 
   function edited(text: string, [kind, from, length, insert]: readonly [string, number, number, string]): string {
     const at = from % (text.length + 1);

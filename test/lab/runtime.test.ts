@@ -95,7 +95,7 @@ describe("inside the container", () => {
     expect(await inside("alone", "ls /sys/class/net | cat")).toBe("lo");
   });
 
-  test("block I/O limits stand on the device that they name", async ({ skip }) => {
+  test("block I/O limits stand on the device that they name", async () => {
     if (hasUnifiedCgroups) {
       const limits = await inside("limits", "cat /sys/fs/cgroup/io.max");
       return expect(limits).toMatch(/254:0 rbps=12582912 wbps=1048576 riops=120 wiops=30/);
@@ -103,6 +103,11 @@ describe("inside the container", () => {
     const files = { read_bps: 12_582_912, read_iops: 120, write_bps: 1_048_576, write_iops: 30 };
     for (const [file, rate] of Object.entries(files))
       expect(await inside("limits", `cat /sys/fs/cgroup/blkio/blkio.throttle.${file}_device`)).toBe(`254:0 ${rate}`);
+  });
+
+  test("blkio_config.weight and weight_device reach the engine", async ({ skip }) => {
+    expect(UNSHOWN_IN_DOCS).toContain("`blkio_config.weight`");
+    if (hasUnifiedCgroups) skip("the unified hierarchy weighs block I/O where the kernel has a scheduler for it");
     const weights = await inspect("limits", "{{.HostConfig.BlkioWeight}} {{json .HostConfig.BlkioWeightDevice}}");
     if (weights.startsWith("0")) skip("this kernel has no weights of block I/O, so the engine drops them");
     expect(weights).toBe('300 [{"Path":"/dev/davit0","Weight":400}]');
