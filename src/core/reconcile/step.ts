@@ -248,7 +248,7 @@ export function describeStep(step: Step, state: State): string {
     case "stable":
       return `version ${step.version} of ${step.service.name} is stable`;
     case "moved":
-      return `${step.service.name} has ${step.moves.length} tasks left to move: ${step.why}`;
+      return `${step.service.name} has ${step.moves.length === 1 ? "1 task" : `${step.moves.length} tasks`} left to move: ${step.why}`;
     case "clear":
       return `clear the records of removed service ${step.serviceId}`;
     case "job":

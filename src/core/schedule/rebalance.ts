@@ -67,7 +67,7 @@ function tasksOf({ state }: World, id: string): readonly Task[] {
     .sort((a, b) => a.slot - b.slot || (a.id < b.id ? -1 : 1));
 }
 
-/** Tries to better the place of each task of a service. True if one was. */
+/** Tries to better the place of each task of a service, those on the fullest nodes first, so that few have to move. True if one was. */
 function moveOnce(
   world: World,
   state: MutableState,
@@ -76,7 +76,9 @@ function moveOnce(
   version: ServiceVersion,
 ): boolean {
   let hasMoved = false;
-  for (const task of tasksOf(world, service.id)) {
+  const before = new Ledger(state, world.routesGeneration > 0);
+  const fullness = ({ nodeId }: Task): number => (nodeId === undefined ? 0 : (before.nodeUse(nodeId)?.tasks ?? 0));
+  for (const task of tasksOf(world, service.id).toSorted((a, b) => fullness(b) - fullness(a))) {
     const ledger = new Ledger(state, world.routesGeneration > 0);
     const wanted = wantedOf(service, version, { force: task.force, slot: task.slot }, new Set());
     const better = ledger.without(task, () => betterPlace(world, ledger, nowMs, wanted, task.nodeId));
