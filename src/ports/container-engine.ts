@@ -1,6 +1,7 @@
 // The container engine of one node, as the agent sees it. Small and in davit's words: the Docker adapter turns them into the
 // engine's, and a simulator can stand in. Everything rejects with EngineError; nothing here retries.
 
+import type { ResourceSpec } from "../core/model/service-spec.ts";
 import type { TaskWork, VolumeWork } from "../core/model/work.ts";
 
 /** Why an engine call failed, as far as a decision depends on it. */
@@ -133,6 +134,8 @@ export interface ContainerEngine {
   /** Id of the new container. Rejects with `invalid` when the task needs what this engine cannot do. */
   createContainer(request: ContainerRequest, configs: ConfigPaths): Promise<string>;
   startContainer(id: string): Promise<void>;
+  /** Other limits and another memory reservation for a running container. Rejects when the engine would need a new one. */
+  updateContainer(id: string, resources: ResourceSpec, memorySwapBytes: number | undefined): Promise<void>;
   /** Signals, waits up to `graceMs` (absent: what the container was made with), kills. No error if it does not run. */
   stopContainer(id: string, graceMs?: number): Promise<void>;
   killContainer(id: string): Promise<void>;

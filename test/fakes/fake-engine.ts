@@ -1,6 +1,7 @@
 // A container engine in memory: containers are made, start, end and hang as a test says. It tells its events, refuses what a real engine
 // refuses (a name or port twice, an image that is not there), and counts the calls made to it.
 
+import type { ResourceSpec } from "../../src/core/model/service-spec.ts";
 import type { VolumeWork } from "../../src/core/model/work.ts";
 import {
   type ConfigPaths,
@@ -174,6 +175,14 @@ export class FakeEngine implements ContainerEngine {
       throw new EngineError("port_taken", `Bind for 0.0.0.0:${taken.published} failed: port is already allocated`);
     this.containersById.set(id, { ...container, state: "running", startedAtMs: this.#clock.nowMs() });
     this.#tell({ kind: "container", action: "start", containerId: id });
+  }
+
+  async updateContainer(id: string, resources: ResourceSpec): Promise<void> {
+    this.#enter("updateContainer", id);
+    const container = this.containersById.get(id);
+    if (container?.request === undefined) throw new EngineError("not_found", `no such container: ${id}`);
+    const request = { ...container.request, task: { ...container.request.task, resources } };
+    this.containersById.set(id, { ...container, request });
   }
 
   async stopContainer(id: string, graceMs?: number): Promise<void> {

@@ -101,6 +101,8 @@ export class WorldModel {
   wakeAtMs: number | undefined;
   /** Images whose containers exit at once. */
   readonly broken = new Set<string>();
+  /** Images whose running containers no engine gives other limits. */
+  readonly rigid = new Set<string>();
   /** Every sentence of every step so far. */
   readonly told: string[] = [];
   readonly #ids: IdSource;
@@ -280,8 +282,14 @@ export class WorldModel {
           this.status(task.id, { state: "failed", reason: "exit code 1", exitCode: 1 });
         else {
           const attempt = (status?.attempt ?? 0) + 1;
-          this.status(task.id, { state: "running", startedAtMs: this.nowMs, attempt, reason: "" });
+          const limitsOf = task.specVersion;
+          this.status(task.id, { state: "running", startedAtMs: this.nowMs, attempt, reason: "", limitsOf });
         }
+      } else if (status.state === "running" && (status.limitsOf ?? task.specVersion) !== task.specVersion) {
+        const changes = this.rigid.has(this.#imageOf(task))
+          ? { unresizedTo: task.specVersion, reason: "its limits could not be changed in place" }
+          : { limitsOf: task.specVersion };
+        this.state.taskStatus.set(task.id, { ...status, ...changes });
       } else if (status.state === "running" && status.healthy === undefined) {
         const settleMs = this.state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec.template
           .settleMs;

@@ -6,7 +6,14 @@ import type { ProgressView } from "../../core/model/views.ts";
 import { isJobMode } from "../../core/model/service-spec.ts";
 import { type State, versionKey, type World } from "../../core/model/world.ts";
 import { heldBack } from "../../core/reconcile/dependencies.ts";
-import { hasFailed, isAnyNodeSilent, isFinished, isOnLostNode } from "../../core/reconcile/health.ts";
+import {
+  hasFailed,
+  isAnyNodeSilent,
+  isFinished,
+  isOnLostNode,
+  isResizeRefused,
+  isResizing,
+} from "../../core/reconcile/health.ts";
 import { taskName } from "../../core/reconcile/step.ts";
 import { isEnded } from "../../core/schedule/ledger.ts";
 import { jobProgress } from "./job-progress.ts";
@@ -39,7 +46,9 @@ export function progressView(world: World, serviceId: string, waitMonitor: boole
   if (isJobMode(service.mode))
     return { service: service.name, serviceId, ...jobProgress(world, service, tasks), tasks: views };
   const counted = countService(world, service, tasks);
-  const atRest = counted.live.filter((task) => counted.healthy.includes(task) || isFinished(state, task));
+  const atRest = counted.live.filter(
+    (task) => (counted.healthy.includes(task) && !isResizing(state, task)) || isFinished(state, task),
+  );
   const updated = atRest.filter((task) => isCurrent(state, counted, task));
   const verdict = judge(world, counted, updated.length, tasks, waitMonitor);
   return {
@@ -84,7 +93,7 @@ function isHeld(world: World, task: Task): boolean {
 }
 
 function isCurrent(state: State, { service, version }: Counted, task: Task): boolean {
-  if (task.force < service.force) return false;
+  if (task.force < service.force || isResizeRefused(state, task)) return false;
   return (
     task.specVersion === service.version ||
     state.serviceVersion.get(versionKey(service.id, task.specVersion))?.templateHash === version.templateHash

@@ -16,6 +16,7 @@ import type { DeployStepView } from "../model/views.ts";
 import type { State } from "../model/world.ts";
 import { restartedWith } from "./check-dependencies.ts";
 import { checkStack } from "./check-spec.ts";
+import { canResize } from "../rollout/resize.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { describeMode, describeSpecChange, joinDifferences, renderMode } from "./describe-change.ts";
 import { Draft } from "./draft.ts";
@@ -140,7 +141,9 @@ function changedTemplates(state: State, spec: StackSpec, context: CommandContext
     const next = spec.services.find(({ name }) => name === service.name && service.stack === spec.name);
     if (next === undefined || isJobMode(next.mode)) continue;
     const { templateHash } = specHashes(next, context.hash);
-    if (templateHash !== currentVersion(state, service).templateHash) changed.add(service.name);
+    const before = currentVersion(state, service);
+    if (templateHash !== before.templateHash && !canResize(before.spec.template, next.template))
+      changed.add(service.name);
   }
   return changed;
 }
@@ -171,7 +174,8 @@ function updateExisting(deploy: Deploy, service: Service, spec: ServiceSpec): bo
   const change = { isNew, force, reason: description };
   const next = applySpec(state, draft, addressed(deploy, service, spec), spec, change, context);
   draft.event(serviceEvent("service.updated", next, description));
-  const replaces = force || hashes.templateHash !== before.templateHash;
+  const isInPlace = canResize(before.spec.template, spec.template);
+  const replaces = force || (hashes.templateHash !== before.templateHash && !isInPlace);
   step(deploy, "update", "service", spec.name, description, "service.updated", replaces);
   return true;
 }

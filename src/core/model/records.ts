@@ -181,6 +181,8 @@ export type Task = {
   readonly withdrawal?: { readonly startedAtMs: WallMs; readonly routesGeneration: number };
   /** It is over and gave its address back: another task may have it by now. */
   readonly released?: true;
+  /** Set when it went over to `specVersion` in its running container: from which version, when, and how many attempts had failed by then. */
+  readonly resize?: { readonly fromVersion: number; readonly atMs: WallMs; readonly failures: number };
   /** The task that it takes over from, if any. */
   readonly replaces?: TaskId;
   /** When `desired` left running. */
@@ -206,6 +208,10 @@ export type TaskStatus = {
   readonly startedAtMs?: WallMs;
   readonly containerId?: string;
   readonly imageDigest?: string;
+  /** The spec version whose limits the container of this attempt has. */
+  readonly limitsOf?: number;
+  /** The spec version whose limits the engine would not give to the running container; `reason` says why. */
+  readonly unresizedTo?: number;
   /** No further attempt will be made by the agent: the restart policy is exhausted or says no. */
   readonly exhausted: boolean;
   /** Last lines of output and the last probe's answer; only on failures. */

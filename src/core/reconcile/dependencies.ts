@@ -6,7 +6,7 @@ import { madeFor, runsOf, serviceNamed } from "../jobs/job-context.ts";
 import type { Rollout, Service, ServiceVersion, Task } from "../model/records.ts";
 import { type Dependency, isJobMode } from "../model/service-spec.ts";
 import { versionKey, type World } from "../model/world.ts";
-import { hasFailed, isFinished, isHealthy } from "./health.ts";
+import { hasFailed, isFinished, isHealthy, isResizeRefused } from "./health.ts";
 
 /** What holds a service back: the other service, and a sentence. */
 export type Held = { readonly by: Service; readonly reason: string };
@@ -41,7 +41,7 @@ function hasBegun(world: World, service: Service, version: ServiceVersion, tasks
 }
 
 function isCurrent({ state }: World, service: Service, version: ServiceVersion, task: Task): boolean {
-  if (task.force < service.force) return false;
+  if (task.force < service.force || isResizeRefused(state, task)) return false;
   if (task.specVersion === version.version) return true;
   return state.serviceVersion.get(versionKey(service.id, task.specVersion))?.templateHash === version.templateHash;
 }

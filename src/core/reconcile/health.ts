@@ -73,3 +73,19 @@ export function isUsedUp(state: State, task: Task): boolean {
   if (status?.exhausted !== true || isFinished(state, task)) return false;
   return templateOf(state, task)?.restart.condition !== "none";
 }
+
+/** Its agent has not said yet that the container has the limits of the task's version. */
+export function isResizing(state: State, task: Task): boolean {
+  return task.resize !== undefined && state.taskStatus.get(task.id)?.limitsOf !== task.specVersion;
+}
+
+/** The engine would not change the running container: it is as outdated as before. */
+export function isResizeRefused(state: State, task: Task): boolean {
+  return task.resize !== undefined && state.taskStatus.get(task.id)?.unresizedTo === task.specVersion;
+}
+
+/** Whether a task that was changed in place has failed since. */
+export function hasFailedSince(task: Task, status: TaskStatus | undefined): boolean {
+  if (task.resize === undefined || status === undefined) return false;
+  return (status.state === "running" && status.healthy === false) || failedAttempts(status) > task.resize.failures;
+}

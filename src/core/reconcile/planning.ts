@@ -10,7 +10,7 @@ import { isEnded, isOver, Ledger } from "../schedule/ledger.ts";
 import { makeRoom, place, type Placement } from "../schedule/place.ts";
 import { heldBack } from "./dependencies.ts";
 import { lagging } from "./acknowledged.ts";
-import { isOnLostNode } from "./health.ts";
+import { isOnLostNode, isResizeRefused } from "./health.ts";
 import { type Step, taskName } from "./step.ts";
 
 /** A stop by choice waits so long for nodes that do not acknowledge the routes without it: more than a lease, so they are lost by then or wrong. */
@@ -80,7 +80,7 @@ export class Planning {
 
   /** Whether a task runs what its service should run: same template, and not forced since. */
   isCurrent({ service, version }: ServiceContext, task: Task): boolean {
-    if (task.force < service.force) return false;
+    if (task.force < service.force || isResizeRefused(this.world.state, task)) return false;
     if (task.specVersion === service.version) return true;
     return this.version(service.id, task.specVersion)?.templateHash === version.templateHash;
   }

@@ -18,6 +18,13 @@ export type Step =
       readonly hostPorts: readonly HostPort[];
       readonly atMs: number;
     }
+  /** A running task goes over to another version in its container: only limits and reservations differ. */
+  | {
+      readonly kind: "resize";
+      readonly taskId: TaskId;
+      readonly version: number;
+      readonly resize: NonNullable<Task["resize"]>;
+    }
   /** Why a task does not run, or (reason "") that nothing is in the way any more. */
   | { readonly kind: "wait"; readonly taskId: TaskId; readonly reason: string }
   /** A pinned volume's data is on this node from now on. */
@@ -79,6 +86,7 @@ export function changesOf(step: Step, state: State): readonly Change[] {
     case "wait":
     case "withdraw":
     case "stop":
+    case "resize":
       return editTask(state, step.taskId, editOf(step));
     case "pin": {
       const pin = state.volumePin.get(step.volumeId) ?? { id: step.volumeId, nodeIds: [] };
@@ -123,7 +131,7 @@ export function changesOf(step: Step, state: State): readonly Change[] {
   }
 }
 
-type Edit = Extract<Step, { kind: "place" | "wait" | "withdraw" | "stop" }>;
+type Edit = Extract<Step, { kind: "place" | "wait" | "withdraw" | "stop" | "resize" }>;
 
 function rolledBack({ service, toVersion, atMs, why }: Extract<Step, { kind: "rollback" }>): Service {
   return {
@@ -150,6 +158,8 @@ function editOf(step: Edit): (task: Task) => Task {
     }
     case "wait":
       return ({ waiting: _waiting, ...task }) => (step.reason === "" ? task : { ...task, waiting: step.reason });
+    case "resize":
+      return (task) => ({ ...task, specVersion: step.version, resize: step.resize });
     case "withdraw": {
       const withdrawal = { startedAtMs: step.atMs, routesGeneration: step.routesGeneration };
       return (task) => ({ ...task, desiredReason: step.why, withdrawal });
@@ -233,6 +243,8 @@ export function describeStep(step: Step, state: State): string {
       return step.reason === ""
         ? `${nameOf(step.taskId, state)} need not wait any more`
         : `${nameOf(step.taskId, state)} waits: ${step.reason}`;
+    case "resize":
+      return `change the limits of ${nameOf(step.taskId, state)} in place, to those of version ${step.version}`;
     case "pin":
       return `volume ${state.volume.get(step.volumeId)?.name ?? step.volumeId} has its data on ${nodeName(state, step.nodeId)} from now on`;
     case "withdraw":
@@ -287,12 +299,17 @@ export function eventOf(step: Step, state: State): EventDraft | undefined {
     case "create":
     case "place":
     case "stop":
+    case "resize":
     case "wait": {
       const task = step.kind === "create" ? step.task : state.task.get(step.taskId);
       if (task === undefined) return undefined;
-      const type = { create: "task.created", place: "task.assigned", stop: "task.stopping", wait: "task.waiting" }[
-        step.kind
-      ];
+      const type = {
+        create: "task.created",
+        place: "task.assigned",
+        stop: "task.stopping",
+        resize: "task.resized",
+        wait: "task.waiting",
+      }[step.kind];
       return {
         type,
         subject: { kind: "task", id: task.id, name: taskName(task, state) },

@@ -1,10 +1,11 @@
 // Which slots of a rollout change next, and how: beside the old task, after it, or not yet because the new one fits nowhere. Never
 // more at once than allowed, and no healthy task is stopped when fewer would be left than allowed. Pure.
 
-import type { Task } from "../model/records.ts";
+import type { Service, Task } from "../model/records.ts";
 import type { UpdatePolicy } from "../model/service-spec.ts";
-import { isHealthy, isOnLostNode } from "../reconcile/health.ts";
+import { isHealthy, isOnLostNode, isResizeRefused } from "../reconcile/health.ts";
 import type { Planning, ServiceContext } from "../reconcile/planning.ts";
+import { resizeInPlace } from "./resize.ts";
 import { holdBehind, needsStopFirst, type Slot } from "../reconcile/slots.ts";
 
 export type View = {
@@ -28,6 +29,10 @@ export function planBatch(planning: Planning, context: ServiceContext, policy: U
   let budget = policy.parallelism === 0 ? view.outdated.length : policy.parallelism - view.changing.length;
   for (const slot of brokenFirst(planning, view.outdated)) {
     if (budget <= 0) break;
+    if (resizeInPlace(planning, context, slot)) {
+      budget -= 1;
+      continue;
+    }
     const way = wayFor(planning, context, slot, policy);
     const stopsHealthy = way === "stop-first" && isInService(planning, slot);
     if (stopsHealthy && mayStop <= 0) continue;
@@ -88,7 +93,7 @@ function change(planning: Planning, context: ServiceContext, slot: Slot, way: Wa
   planning.create(context, {
     slot: slot.slot,
     version: service.version,
-    why: old.specVersion === service.version ? "made anew by force" : `updates from version ${old.specVersion}`,
+    why: whyChanged(planning, service, old),
     replaces: old.id,
     onlyNode: slot.onlyNode,
     // one that was never placed has nothing to stop, but what it waited for may still be there
@@ -98,6 +103,12 @@ function change(planning: Planning, context: ServiceContext, slot: Slot, way: Wa
         : holdBehind(planning, slot.ending, version.spec.template),
   });
   if (way === "stop-first") for (const task of slot.live) planning.end(task, `updated to version ${service.version}`);
+}
+
+function whyChanged(planning: Planning, service: Service, old: Task): string {
+  if (isResizeRefused(planning.world.state, old))
+    return `updates from version ${old.resize?.fromVersion}: ${planning.world.state.taskStatus.get(old.id)?.reason}`;
+  return old.specVersion === service.version ? "made anew by force" : `updates from version ${old.specVersion}`;
 }
 
 /** Something of it may run that its successor has to wait for. */

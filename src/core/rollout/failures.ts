@@ -4,7 +4,7 @@
 import type { TaskId } from "../model/ids.ts";
 import type { Rollout, RolloutState, Task } from "../model/records.ts";
 import type { UpdatePolicy } from "../model/service-spec.ts";
-import { hasFailed, isOnLostNode } from "../reconcile/health.ts";
+import { hasFailed, hasFailedSince, isOnLostNode } from "../reconcile/health.ts";
 import type { Planning, ServiceContext } from "../reconcile/planning.ts";
 import { lastGoodVersion } from "./last-good.ts";
 
@@ -44,11 +44,16 @@ function failedTasks(planning: Planning, context: ServiceContext, rollout: Rollo
     (task) =>
       task.specVersion === rollout.toVersion &&
       task.force === rollout.force &&
-      task.createdAtMs >= rollout.startedAtMs &&
       !isOnLostNode(planning.world, task) &&
       !isOnDrainingNode(planning, task) &&
-      hasFailed(planning.world.state.taskStatus.get(task.id)),
+      hasFailedIn(planning, rollout, task),
   );
+}
+
+function hasFailedIn(planning: Planning, rollout: Rollout, task: Task): boolean {
+  const status = planning.world.state.taskStatus.get(task.id);
+  if (task.createdAtMs >= rollout.startedAtMs) return hasFailed(status);
+  return (task.resize?.atMs ?? 0) >= rollout.startedAtMs && hasFailedSince(task, status);
 }
 
 /** Whoever empties a node ends what runs there: that says nothing about the version. */

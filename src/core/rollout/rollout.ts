@@ -3,7 +3,7 @@
 
 import type { Rollout, RolloutState, Service, Task, UpdateStatus } from "../model/records.ts";
 import type { UpdatePolicy } from "../model/service-spec.ts";
-import { hasFailed, isFinished, isHealthy } from "../reconcile/health.ts";
+import { hasFailed, isFinished, isHealthy, isResizing } from "../reconcile/health.ts";
 import type { Planning, ServiceContext } from "../reconcile/planning.ts";
 import type { Slot } from "../reconcile/slots.ts";
 import { planBatch, planHandovers, type View } from "./batch.ts";
@@ -81,7 +81,10 @@ function look(planning: Planning, context: ServiceContext, rollout: Rollout, slo
   for (const slot of slots) {
     const current = slot.live.filter((task) => planning.isCurrent(context, task));
     const older = slot.live.length - current.length;
-    const isSettled = current.some((task) => isHealthy(planning.world, task) || isFinished(planning.world.state, task));
+    const { state } = planning.world;
+    const isSettled = current.some(
+      (task) => (isHealthy(planning.world, task) && !isResizing(state, task)) || isFinished(state, task),
+    );
     const stopsOlder = slot.ending.some((task) => !planning.isCurrent(context, task));
     if (isSettled && older === 0) done.push(slot);
     else if (current.length === 0 && older > 0 && !stopsOlder) outdated.push(slot);
@@ -95,7 +98,10 @@ function look(planning: Planning, context: ServiceContext, rollout: Rollout, slo
 /** Its task of the current template failed, or the last one did and the next is still to come. */
 function hasFailedIn(planning: Planning, context: ServiceContext, slot: Slot): boolean {
   return lastTasks(slot).some(
-    (task) => planning.isCurrent(context, task) && hasFailed(planning.world.state.taskStatus.get(task.id)),
+    (task) =>
+      planning.isCurrent(context, task) &&
+      !isResizing(planning.world.state, task) &&
+      hasFailed(planning.world.state.taskStatus.get(task.id)),
   );
 }
 

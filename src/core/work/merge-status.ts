@@ -25,6 +25,8 @@ function isSame(a: TaskStatus, b: TaskStatus): boolean {
     a.startedAtMs === b.startedAtMs &&
     a.containerId === b.containerId &&
     a.imageDigest === b.imageDigest &&
+    a.limitsOf === b.limitsOf &&
+    a.unresizedTo === b.unresizedTo &&
     a.exhausted === b.exhausted &&
     a.lastOutput === b.lastOutput &&
     a.probeAnswer === b.probeAnswer

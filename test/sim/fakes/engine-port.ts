@@ -1,6 +1,7 @@
 // The container engine as one agent process reaches it: every call takes time, fails while the daemon is away, hangs now and then, and is
 // done by the daemon whether or not whoever asked is still there.
 
+import type { ResourceSpec } from "../../../src/core/model/service-spec.ts";
 import type { VolumeWork } from "../../../src/core/model/work.ts";
 import {
   type ContainerEngine,
@@ -78,6 +79,15 @@ export class EnginePort implements ContainerEngine {
     this.#ask("start", id);
     const call = { name: "start container", meanMs: START_MS, timeoutMs: START_TIMEOUT_MS };
     return this.#call(call, () => this.#machine.start(this.#the(id)));
+  }
+
+  updateContainer(id: string, resources: ResourceSpec): Promise<void> {
+    this.#ask("update", id);
+    return this.#call({ name: "change limits", meanMs: MAKE_MS, timeoutMs: CALL_TIMEOUT_MS }, () => {
+      const box = this.#the(id);
+      if (this.#machine.chance.happens(0.1)) throw new EngineError("failed", "the kernel would not");
+      if (box.request !== undefined) box.request = { ...box.request, task: { ...box.request.task, resources } };
+    });
   }
 
   async stopContainer(id: string, graceMs: number = DEFAULT_GRACE_MS): Promise<void> {

@@ -29,7 +29,7 @@ export type Box = {
   readonly id: string;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
-  readonly request: ContainerRequest | undefined;
+  request: ContainerRequest | undefined;
   state: "created" | "running" | "exited";
   exitCode: number;
   oomKilled: boolean;

@@ -1,7 +1,7 @@
 // One task as the engine's create request. Pure: what the tests compare is what goes over the socket.
 // The engine never restarts anything by itself, and adds an init process only when asked.
 
-import type { BindMount, ConfigMount, Mount, VolumeMount } from "../../../src/core/model/service-spec.ts";
+import type { BindMount, ConfigMount, Mount, ResourceSpec, VolumeMount } from "../../../src/core/model/service-spec.ts";
 import type { TaskWork } from "../../../src/core/model/work.ts";
 import type { ConfigPaths, ContainerRequest } from "../../../src/ports/container-engine.ts";
 import { invariant } from "../../../src/core/model/invariant.ts";
@@ -61,6 +61,22 @@ function hostConfig(request: ContainerRequest, configs: ConfigPaths): Readonly<R
     MemoryReservation: orNothing(resources.reservations.memoryBytes),
     PidsLimit: orNothing(resources.limits.pids),
     ...runtimeConfig(runtime),
+  });
+}
+
+/** The body of POST /containers/{id}/update. Without swap of its own a container may use as much swap as memory, as at its making. */
+export function renderUpdateBody(
+  { limits, reservations }: ResourceSpec,
+  memorySwapBytes: number | undefined,
+): Readonly<Record<string, unknown>> {
+  const { memoryBytes, cpus, pids } = limits;
+  return defined({
+    NanoCpus: orNothing(Math.round(cpus * NANOS_PER_CPU)),
+    Memory: orNothing(memoryBytes),
+    MemorySwap: memoryBytes > 0 ? (memorySwapBytes ?? memoryBytes * 2) : undefined,
+    MemoryReservation: orNothing(reservations.memoryBytes),
+    // of pids alone the limit can be taken away
+    PidsLimit: pids > 0 ? pids : -1,
   });
 }
 

@@ -1,5 +1,6 @@
 // The ContainerEngine port on Docker's API over its unix socket. Each method is one or two calls; decisions are the planner's.
 
+import type { ResourceSpec } from "../../../src/core/model/service-spec.ts";
 import type { VolumeWork } from "../../../src/core/model/work.ts";
 import {
   type ConfigPaths,
@@ -17,7 +18,7 @@ import {
   type LogOptions,
   type RegistryLogin,
 } from "../../../src/ports/container-engine.ts";
-import { renderCreateBody } from "./create-body.ts";
+import { renderCreateBody, renderUpdateBody } from "./create-body.ts";
 import { lackOf } from "./engine-limits.ts";
 import { startExec } from "./exec.ts";
 import { CALL_TIMEOUT_MS, EngineHttp, engineError } from "./http-client.ts";
@@ -102,6 +103,14 @@ export class DockerEngine implements ContainerEngine {
 
   async startContainer(id: string): Promise<void> {
     await this.#post(`/containers/${id}/start`, {}, START_TIMEOUT_MS, "start container");
+  }
+
+  async updateContainer(id: string, resources: ResourceSpec, memorySwapBytes: number | undefined): Promise<void> {
+    await this.#http.json(`/containers/${id}/update`, {
+      method: "POST",
+      body: renderUpdateBody(resources, memorySwapBytes),
+      what: `change the limits of container ${id.slice(0, 12)}`,
+    });
   }
 
   async stopContainer(id: string, graceMs?: number): Promise<void> {

@@ -111,7 +111,7 @@ async function runOnVolume(
 
 async function runOnContainer(
   context: ExecuteContext,
-  operation: Of<"create" | "start" | "examine" | "stop" | "remove">,
+  operation: Of<"create" | "start" | "resize" | "examine" | "stop" | "remove">,
 ): Promise<Outcome> {
   const { engine, view, flush } = context;
   switch (operation.kind) {
@@ -128,6 +128,9 @@ async function runOnContainer(
     case "start":
       await engine.startContainer(operation.containerId);
       await view.look(operation.containerId);
+      return { ok: true };
+    case "resize":
+      await engine.updateContainer(operation.containerId, operation.resources, operation.memorySwapBytes);
       return { ok: true };
     case "examine":
       await examine(context, operation.containerId);

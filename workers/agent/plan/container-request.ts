@@ -2,6 +2,7 @@
 
 import type { TaskWork } from "../../../src/core/model/work.ts";
 import type { ContainerRequest } from "../../../src/ports/container-engine.ts";
+import { LIMITS_LABEL, limitsKey } from "./resize.ts";
 import { BRIDGE, type PlanInput } from "./types.ts";
 
 /** What the engine is asked to make for one attempt. */
@@ -18,6 +19,7 @@ export function containerRequest(input: PlanInput, work: TaskWork, attempt: numb
       "davit.slot": String(work.slot),
       "davit.version": String(work.specVersion),
       "davit.attempt": String(attempt),
+      [LIMITS_LABEL]: limitsKey(work.resources),
       ...(work.hostPorts.length === 0
         ? {}
         : { "davit.ports": work.hostPorts.map((port) => `${port.published}/${port.protocol}`).join(",") }),

@@ -2,6 +2,7 @@
 
 import type { TaskWork } from "../../../src/core/model/work.ts";
 import { refusalReason } from "./reasons.ts";
+import { resized } from "./resize.ts";
 import { advance, condemnStart, endAttempt, isEnded } from "./transitions.ts";
 import type { ImageFact, Operation, Outcome, PortOwner, TaskRun } from "./types.ts";
 
@@ -20,6 +21,7 @@ export function runAfter(
   context: OutcomeContext,
 ): TaskRun {
   if (isEnded(run.status.state)) return run;
+  if (operation.kind === "resize") return resized(run, operation, outcome, context.nowMs);
   const isAsked = operation.kind === "postStart" && operation.attempt === run.status.attempt;
   if (outcome.ok && isAsked) return { ...run, postStarted: true };
   if (outcome.ok)

@@ -8,6 +8,7 @@ import type { TaskWork } from "../../../src/core/model/work.ts";
 import { containerRequest } from "./container-request.ts";
 import { planPrepare } from "./plan-prepare.ts";
 import { exitReason } from "./reasons.ts";
+import { planResize } from "./resize.ts";
 import { examine, postStart, remove, start, stop } from "./task-operations.ts";
 import { adoptedRun, advance, condemn, endAttempt, firstRun, isEnded, nextAttempt } from "./transitions.ts";
 import {
@@ -239,7 +240,15 @@ function planRunningContainer(input: PlanInput, work: TaskWork, before: TaskRun,
       settled: false,
     };
   }
-  const run = advance(before, "running", input.nowMs, isNew ? { ...started, reason: "" } : started);
+  const resize = planResize(
+    work,
+    advance(before, "running", input.nowMs, isNew ? { ...started, reason: "" } : started),
+    container,
+    input.nowMs,
+  );
+  if (resize.operation !== undefined)
+    return { run: resize.run, operations: [resize.operation], settled: false, ...probeOf(work, container) };
+  const { run } = resize;
   const verdict = verdictOf(input, work, run, container);
   if (verdict.kind === "bad") {
     const condemned = condemn(
@@ -253,17 +262,29 @@ function planRunningContainer(input: PlanInput, work: TaskWork, before: TaskRun,
       settled: false,
     };
   }
-  const probe: ProbeTarget = {
-    containerId: container.id,
-    taskId: work.taskId,
-    // in the host's own network a task has no address of its own
-    address: work.container.networkMode === "host" ? "127.0.0.1" : work.address,
-    health: work.health,
-  };
-  const watched = { operations: [], settled: true, ...(isOwnProbe(work) ? { probe } : {}) };
+  const watched = { operations: [], settled: true, ...probeOf(work, container) };
   if (verdict.kind === "good")
-    return { ...watched, run: advance(run, "running", input.nowMs, { healthy: true, reason: "" }) };
+    return { ...watched, run: advance(run, "running", input.nowMs, { healthy: true, reason: reasonLeft(work, run) }) };
   return { ...watched, run, ...(verdict.wakeAtMs === undefined ? {} : { wakeAtMs: verdict.wakeAtMs }) };
+}
+
+/** All is well, unless the engine would not give it the limits that it is to have. */
+function reasonLeft(work: TaskWork, { status }: TaskRun): string {
+  return status.unresizedTo === work.specVersion ? status.reason : "";
+}
+
+/** What the agent itself has to look at, if anything. */
+function probeOf(work: TaskWork, container: SeenContainer): { readonly probe?: ProbeTarget } {
+  if (!isOwnProbe(work)) return {};
+  return {
+    probe: {
+      containerId: container.id,
+      taskId: work.taskId,
+      // in the host's own network a task has no address of its own
+      address: work.container.networkMode === "host" ? "127.0.0.1" : work.address,
+      health: work.health,
+    },
+  };
 }
 
 type Health =

@@ -2,7 +2,7 @@
 
 import type { TaskId } from "../../../src/core/model/ids.ts";
 import type { TaskStatus } from "../../../src/core/model/records.ts";
-import type { HealthSpec, Hook } from "../../../src/core/model/service-spec.ts";
+import type { HealthSpec, Hook, ResourceSpec } from "../../../src/core/model/service-spec.ts";
 import type { NodeWork, TaskWork, VolumeWork } from "../../../src/core/model/work.ts";
 import type { ContainerRequest, EngineContainer } from "../../../src/ports/container-engine.ts";
 
@@ -24,6 +24,10 @@ export type TaskRun = {
   readonly retryAtMs?: number;
   /** Its post_start hooks ran to their end. */
   readonly postStarted?: true;
+  /** What its container was given of limits and memory reservation, by `limitsKey`; absent: as its label says. */
+  readonly limits?: string;
+  /** What the engine would not give to the running container, by `limitsKey`. */
+  readonly refusedLimits?: string;
   /** It is being stopped for this reason and counts as failed once it is down. */
   readonly condemned?: string;
 };
@@ -114,6 +118,16 @@ export type Operation = { readonly subject: string; readonly taskId?: TaskId } &
       readonly attempt: number;
       readonly hooks: readonly Hook[];
     }
+  | {
+      readonly kind: "resize";
+      readonly pool: "make";
+      readonly taskId: TaskId;
+      readonly containerId: string;
+      readonly version: number;
+      readonly resources: ResourceSpec;
+      /** Of the runtime: swap goes along with memory. */
+      readonly memorySwapBytes?: number;
+    }
   | { readonly kind: "examine"; readonly pool: "look"; readonly taskId: TaskId; readonly containerId: string }
   | {
       readonly kind: "stop";
@@ -185,6 +199,8 @@ export function describeOperation(operation: Operation): string {
       return `run post_start hooks in container ${operation.containerId.slice(0, 12)}`;
     case "start":
       return `start container ${operation.containerId.slice(0, 12)}`;
+    case "resize":
+      return `change the limits of container ${operation.containerId.slice(0, 12)}`;
     case "examine":
       return `look into the end of container ${operation.containerId.slice(0, 12)}`;
     case "stop":
