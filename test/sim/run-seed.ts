@@ -4,6 +4,7 @@ import { EngineChecks, NEIGHBOUR } from "./checks/engine-checks.ts";
 import { HistoryChecks } from "./checks/history-checks.ts";
 import { JobChecks, overdueJobs } from "./checks/job-checks.ts";
 import { LeaseChecks } from "./checks/lease-checks.ts";
+import { MoveChecks } from "./checks/move-checks.ts";
 import { PlanChecks } from "./checks/plan-checks.ts";
 import { shortfalls } from "./checks/rest-checks.ts";
 import { Findings, type Violation } from "./checks/violation.ts";
@@ -83,6 +84,7 @@ class Run {
       new PlanChecks(this.#findings, this.cluster.machine),
       jobs,
       this.#strangers,
+      new MoveChecks(this.#findings),
     );
     universe.scheduler.afterEach = () => leases.look();
     universe.journal.onError = (who, message) => {

@@ -203,7 +203,7 @@ export class Ledger {
 
   #count(use: NodeUse, task: Task, sign: 1 | -1): void {
     const version = this.#state.serviceVersion.get(versionKey(task.serviceId, task.specVersion));
-    const reserved = version?.spec.template.resources.reservations;
+    const reserved = this.#reservedBy(task);
     if (reserved !== undefined) {
       use.cpus += sign * reserved.cpus;
       use.memoryBytes += sign * reserved.memoryBytes;
@@ -224,6 +224,21 @@ export class Ledger {
       const refusers = use.refused.get(service) ?? new Map<string, number>();
       use.refused.set(service, refusers.set(version.spec.name, (refusers.get(version.spec.name) ?? 0) + sign));
     }
+  }
+
+  /** What a task keeps from others: while its container is being changed, the larger of both. */
+  #reservedBy({ id, serviceId, specVersion, resize }: Task): ResourceAmounts | undefined {
+    const of = (version: number): ResourceAmounts | undefined =>
+      this.#state.serviceVersion.get(versionKey(serviceId, version))?.spec.template.resources.reservations;
+    const now = of(specVersion);
+    const before = resize === undefined ? undefined : of(resize.fromVersion);
+    if (now === undefined || before === undefined || this.#state.taskStatus.get(id)?.limitsOf === specVersion)
+      return now;
+    return {
+      cpus: Math.max(now.cpus, before.cpus),
+      memoryBytes: Math.max(now.memoryBytes, before.memoryBytes),
+      generic: now.generic,
+    };
   }
 
   /** Pinned volumes by name, with the nodes that have their data; names of others are left out. */

@@ -45,6 +45,7 @@ export function shortfalls(cluster: Cluster, givenUp: ReadonlySet<Host>): readon
     ...drained(state, hosts),
     ...notPlanned(cluster),
     ...unbounded(cluster),
+    ...hosts.flatMap((host) => wrongSizes(state, host)),
   ];
 }
 
@@ -65,10 +66,15 @@ function serviceShortfalls({ state }: Cluster, service: Service, hosts: readonly
     ];
   const tasks = [...state.task.values()].filter((task) => task.serviceId === service.id && task.desired === "running");
   const waiting = tasks.filter((task) => task.nodeId === undefined);
+  if (waiting.some(({ waiting: reason }) => reason?.includes("comes first") === true))
+    return isRightlyHeld(state, hosts, service)
+      ? []
+      : [{ invariant: "L6", sentence: `${service.name} waits for what is there: ${waiting[0]?.waiting}` }];
   const stuck = waiting.flatMap((task) => wrongWait(state, service, task));
   if (stuck.length > 0) return stuck;
   // what waits for a node holds up a rollout, and the slots behind it
   if (waiting.length > 0 || rollout.state === "paused" || rollout.state === "rollback_paused") return [];
+  if (isRightlyHeld(state, hosts, service)) return [];
   // what cannot work is not asked to: it pauses, goes back, or says so; a first deploy keeps trying
   if (!isGood(image)) return isUnderWay(rollout) && !isTriedForEver(state, rollout) ? [unended(service, rollout)] : [];
   const healthy = tasks.filter((task) => isTrulyHealthy(hosts, task) || isFinished(state, task));
@@ -106,6 +112,20 @@ function jobShortfalls(state: State, service: Service): readonly Shortfall[] {
   });
 }
 
+/** Something that it depends on has no task that works: its own shortfalls say whether that may be. */
+function isRightlyHeld(state: State, hosts: readonly Host[], service: Service): boolean {
+  const spec = state.serviceVersion.get(versionKey(service.id, service.version))?.spec;
+  const isMissing = (name: string): boolean => {
+    const other = [...state.service.values()].find((one) => one.name === name);
+    if (other === undefined || (other.mode.kind === "replicated" && other.mode.replicas === 0)) return false;
+    const tasks = [...state.task.values()].filter(
+      (task) => task.serviceId === other.id && task.specVersion === other.version && task.force >= other.force,
+    );
+    return !tasks.some((task) => isTrulyHealthy(hosts, task));
+  };
+  return (spec?.dependsOn ?? []).some(({ service: name }) => isMissing(name));
+}
+
 /**
  * A first deploy, one that goes on whatever fails, and one back to tasks that are there already and fail: these have no end of their own
  * while their version does not work.
@@ -127,7 +147,7 @@ function wrongWait(state: State, service: Service, task: Task): readonly Shortfa
     return [{ invariant: "L6", sentence: `a task of ${service.name} has no node and does not say why` }];
   const template = state.serviceVersion.get(versionKey(service.id, task.specVersion))?.spec.template;
   // another task of the slot, its data, or a node's ten minutes: these are none of capacity
-  if (template === undefined || /stops first|its data is on|twice in ten minutes/.test(reason)) return [];
+  if (template === undefined || /stops first|its data is on|twice in ten minutes|comes first:/.test(reason)) return [];
   if (template.ports.length > 0 || template.placement.maxPerNode > 0 || template.container.mounts.length > 0) return [];
   const taker = [...state.node.values()].find(
     (node) =>
@@ -147,6 +167,8 @@ function wouldTake(state: State, node: Node, template: TaskTemplate): boolean {
   return (
     node.confirmedDeadAtMs === undefined &&
     meets(node, template) &&
+    // named resources have a checker of their own, and wait for a user
+    Object.keys(template.resources.reservations.generic).length === 0 &&
     taken + cpus <= (state.nodeStatus.get(node.id)?.resources.cpus ?? 0)
   );
 }
@@ -204,6 +226,19 @@ function orphans(state: State, host: Host, givenUp: ReadonlySet<Host>): readonly
   return host.engine.running
     .filter((box) => box.request !== undefined && !isAssigned(box))
     .map((box) => ({ invariant: "S7", sentence: `${box.name} runs on ${host.name}, and nobody wants it there` }));
+}
+
+/** What runs has the limits of the version that its task says, or the rollout is not over. */
+function wrongSizes(state: State, host: Host): readonly Shortfall[] {
+  return host.engine.running.flatMap((box) => {
+    const task = state.task.get(box.labels["davit.task"] ?? "");
+    const rollout = task === undefined ? undefined : state.rollout.get(task.serviceId);
+    if (task === undefined || rollout === undefined || rollout.state === "paused") return [];
+    const version = state.serviceVersion.get(versionKey(task.serviceId, task.specVersion));
+    const has = JSON.stringify(box.request?.task.resources.limits);
+    if (has === JSON.stringify(version?.spec.template.resources.limits)) return [];
+    return [{ invariant: "L2", sentence: `${box.name} has limits ${has}, not those of version ${task.specVersion}` }];
+  });
 }
 
 // --- L5

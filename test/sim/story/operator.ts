@@ -16,6 +16,7 @@ import type { HistoryChecks } from "../checks/history-checks.ts";
 import type { Chance } from "../kernel/chance.ts";
 import type { Cluster } from "../world/cluster.ts";
 import type { Host } from "../world/host.ts";
+import { placementAct, resized } from "./placement-acts.ts";
 import { isGood, type ServiceMaker } from "./services.ts";
 
 const MAX_STACKS = 3;
@@ -42,6 +43,7 @@ export class Operator {
   /** One thing, at random. */
   act(): void {
     const chance = this.#chance;
+    if (this.#stacks.size > 0 && chance.happens(0.15)) return this.#place();
     const dice = chance.below(100);
     if (this.#stacks.size === 0 || (dice < 12 && this.#stacks.size < MAX_STACKS)) this.deployNew();
     else if (dice < 30) this.#changeImage();
@@ -56,6 +58,12 @@ export class Operator {
     else if (dice < 95) this.#confirmDead();
     else if (dice < 97) this.#removeNode();
     else this.#twoAtOnce();
+  }
+
+  #place(): void {
+    if (this.#chance.happens(0.3)) return this.#changed((stack) => resized(stack, this.#chance));
+    const act = placementAct(this.#cluster, this.#chance);
+    if (act !== undefined) void this.run(act.what, act.command);
   }
 
   deployNew(): void {

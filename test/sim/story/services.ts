@@ -13,6 +13,7 @@ import type { Program } from "../fakes/machine-engine.ts";
 import { drawErrand, drawJob } from "./jobs.ts";
 import type { Chance } from "../kernel/chance.ts";
 import type { Universe } from "../world/universe.ts";
+import { ordered } from "./placement-acts.ts";
 
 export type Character = "good" | "slow" | "stubborn" | "exits" | "sick" | "missing";
 
@@ -79,7 +80,7 @@ export class ServiceMaker {
   stack(name: string): StackSpec {
     const count = 1 + this.#chance.below(3);
     const services = Array.from({ length: count }, (_, at) => this.service(name, `s${at + 1}`));
-    return stackOf(name, [...services, ...this.#jobs(name)]);
+    return stackOf(name, [...ordered(services, this.#chance), ...this.#jobs(name)]);
   }
 
   #jobs(stack: string): readonly ServiceSpec[] {
@@ -142,7 +143,11 @@ export class ServiceMaker {
       },
       resources: {
         ...base.resources,
-        reservations: { cpus: chance.one(0, 0, 0, 0.25, 0.5, 1), memoryBytes: 0, generic: {} },
+        reservations: {
+          cpus: chance.one(0, 0, 0, 0.25, 0.5, 1),
+          memoryBytes: 0,
+          generic: chance.happens(0.05) ? { gpu: 1 } : {},
+        },
       },
       placement: {
         ...base.placement,
