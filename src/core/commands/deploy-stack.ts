@@ -20,6 +20,7 @@ import { canResize } from "../rollout/resize.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { describeMode, describeSpecChange, joinDifferences, renderMode } from "./describe-change.ts";
 import { Draft } from "./draft.ts";
+import { placementWarnings } from "./placement-warnings.ts";
 import { isSame } from "./same.ts";
 import { giveBack, hasAddress, serviceAddresses } from "./service-address.ts";
 import { applySpec, checkPorts, serviceEvent } from "./services.ts";
@@ -297,7 +298,10 @@ function specsOutside(state: State, stack: string): readonly ServiceSpec[] {
 function warningsOf(state: State, spec: StackSpec): readonly string[] {
   const names = new Set(spec.volumes.map((volume) => volume.name));
   const left = [...state.volume.values()].filter((volume) => volume.stack === spec.name && !names.has(volume.name));
-  return left.map((volume) => `volume ${volume.name} is not in the stack any more; its data is kept`);
+  return [
+    ...left.map((volume) => `volume ${volume.name} is not in the stack any more; its data is kept`),
+    ...placementWarnings(state, spec.services),
+  ];
 }
 
 function byName(a: { readonly name: string }, b: { readonly name: string }): number {

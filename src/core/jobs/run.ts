@@ -6,6 +6,8 @@ import type { JobRun, RunState } from "../model/job.ts";
 import type { ServiceVersion, Task } from "../model/records.ts";
 import { isOnDeadNode, isOnLostNode } from "../reconcile/health.ts";
 import { planHistory } from "../reconcile/history.ts";
+import { drainUntilMs, isDrainOver } from "../reconcile/moves.ts";
+import type { Planning } from "../reconcile/planning.ts";
 import type { JobContext } from "./job-context.ts";
 
 type SlotState =
@@ -119,8 +121,14 @@ function leaveNode({ planning }: JobContext, task: Task): void {
   const status = planning.world.state.taskStatus.get(task.id);
   if (status?.exhausted === true) return;
   if (isOnLostNode(planning.world, task)) planning.end(task, `${planning.nodeName(task.nodeId)} is lost`);
-  else if (planning.world.state.node.get(task.nodeId)?.availability === "drain" && task.withdrawal === undefined)
+  else if (isToLeave(planning, task) && task.withdrawal === undefined)
     planning.end(task, `${planning.nodeName(task.nodeId)} is draining`);
+}
+
+/** What a job has done so far would be lost: with a deadline its tasks may go on until then. */
+function isToLeave(planning: Planning, task: Task): boolean {
+  if (task.nodeId === undefined || planning.world.state.node.get(task.nodeId)?.availability !== "drain") return false;
+  return drainUntilMs(planning, task) === undefined || isDrainOver(planning, task);
 }
 
 function placeWaiting({ planning, service, version, tasks: all }: JobContext, tasks: readonly Task[]): void {

@@ -71,6 +71,22 @@ describe("a job without a schedule", () => {
     expect(jobs.live("seed").map((task) => task.nodeId === first?.nodeId)).toEqual([false]);
   });
 
+  test("may go on on a node that drains with a deadline, until then", () => {
+    const jobs = new Jobs();
+    jobs.job("seed");
+    const [first] = jobs.live("seed");
+    jobs.agents();
+    const node = jobs.state.node.get(first?.nodeId ?? "");
+    if (node === undefined) expect.fail("the run has no node");
+    jobs.state.node.set(node.id, { ...node, availability: "drain", drainUntilMs: jobs.nowMs + MINUTE_MS });
+    jobs.pass(MINUTE_MS - 1);
+    expect(jobs.live("seed").map(({ id }) => id)).toEqual([first?.id]);
+    jobs.pass(1);
+    jobs.agents();
+    jobs.rest();
+    expect(jobs.live("seed").map((task) => task.nodeId === first?.nodeId)).toEqual([false]);
+  });
+
   test("that takes longer than it may fails", () => {
     const jobs = new Jobs();
     jobs.job("seed", { timeoutMs: MINUTE_MS });

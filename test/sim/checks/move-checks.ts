@@ -29,14 +29,15 @@ export class MoveChecks extends Bystander {
   override submitted(coordinating: Coordinating, commit: Commit): void {
     const state = this.#state;
     if (state === undefined || coordinating !== this.#coordinating) return;
-    const touched = new Set<NodeId>();
+    const placed: Task[] = [];
     for (const change of commit.changes) {
       this.#check(state, change);
+      const isTask = change.op === "put" && change.kind === "task";
+      // a user may take resources away from a node that has given them
+      if (isTask && state.task.get(change.record.id)?.nodeId === undefined) placed.push(change.record);
       applyChange(state, change);
-      if (change.op === "put" && change.kind === "task" && change.record.nodeId !== undefined)
-        touched.add(change.record.nodeId);
     }
-    for (const id of touched) this.#hasNamedResources(state, id);
+    for (const task of placed) this.#hasNamedResources(state, task);
   }
 
   #check(state: MutableState, change: Change): void {
@@ -112,9 +113,10 @@ export class MoveChecks extends Bystander {
 
   // --- S12
 
-  #hasNamedResources(state: MutableState, id: NodeId): void {
-    const node = state.node.get(id);
-    if (node === undefined) return;
+  #hasNamedResources(state: MutableState, { nodeId: id, serviceId, specVersion }: Task): void {
+    const node = id === undefined ? undefined : state.node.get(id);
+    const asked = specOf(state, serviceId, specVersion)?.template.resources.reservations.generic ?? {};
+    if (node === undefined || Object.keys(asked).length === 0) return;
     const taken = new Map<string, number>();
     for (const task of state.task.values()) {
       const status = state.taskStatus.get(task.id);
@@ -124,7 +126,7 @@ export class MoveChecks extends Bystander {
       const { generic = {} } = specOf(state, task.serviceId, task.specVersion)?.template.resources.reservations ?? {};
       for (const [kind, amount] of Object.entries(generic)) taken.set(kind, (taken.get(kind) ?? 0) + amount);
     }
-    for (const [kind, amount] of taken)
+    for (const [kind, amount] of [...taken].filter(([name]) => name in asked))
       this.#findings.check(
         "S12",
         amount <= (node.generic?.[kind] ?? 0),

@@ -2,6 +2,7 @@
 // it. Nothing of it is in the code that is built. A change that fits nowhere any more is an error, so that none is lost silently.
 
 import { JOB_MUTANTS } from "./job-mutants.ts";
+import { MOVES } from "./moves.ts";
 import type { Mutant } from "./mutant.ts";
 
 const NODE_LOSS = ["host loses power", "node isolated", "node cut from coordinator", "node clogged"] as const;
@@ -305,4 +306,4 @@ const AGENTS: readonly Mutant[] = [
   },
 ];
 
-export const MUTANTS: readonly Mutant[] = [...LEASES, ...TRUST, ...PLANS, ...AGENTS, ...JOB_MUTANTS];
+export const MUTANTS: readonly Mutant[] = [...LEASES, ...TRUST, ...PLANS, ...AGENTS, ...JOB_MUTANTS, ...MOVES];

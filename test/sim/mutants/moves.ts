@@ -1,0 +1,48 @@
+// Bugs in what moves and holds tasks without a new version: rebalances, drains, changes in place, named resources, depends_on.
+
+import type { Mutant } from "./mutant.ts";
+
+export const MOVES: readonly Mutant[] = [
+  {
+    name: "a rebalanced task leaves before the other one works",
+    file: "src/core/reconcile/twins.ts",
+    find: "if (isHealthy(planning.world, replacement)) planning.end(original, `rebalanced to ${where}`);",
+    replace: "if (replacement.id !== original.id) planning.end(original, `rebalanced to ${where}`);",
+  },
+  {
+    name: "what moves already is not counted",
+    file: "src/core/reconcile/moves.ts",
+    find: ": parallelism - slots.filter((slot) => isInMotion(planning, slot)).length;",
+    replace: ": parallelism;",
+  },
+  {
+    name: "named resources are given twice",
+    file: "src/core/schedule/ledger.ts",
+    find: "if (amount > free) lacks.push(`${amount} ${kind}`);",
+    replace: "if (amount > free + 99) lacks.push(`${amount} ${kind}`);",
+  },
+  {
+    name: "nothing waits for what it depends on",
+    file: "src/core/reconcile/dependencies.ts",
+    find: "if (reason !== undefined) return { by, reason:",
+    replace: 'if (reason === "never") return { by, reason:',
+  },
+  {
+    name: "limits are said to be changed that the engine was never asked to change",
+    file: "workers/agent/plan/resize.ts",
+    find: "if (has === wanted) return",
+    replace: 'if (has !== "") return',
+  },
+  {
+    name: "room that a change in place makes is given away before the change is made",
+    file: "src/core/schedule/ledger.ts",
+    find: "this.#state.taskStatus.get(id)?.limitsOf === specVersion",
+    replace: "this.#state.taskStatus.size >= 0",
+  },
+  {
+    name: "a move that fails is tried for ever",
+    file: "src/core/reconcile/moves.ts",
+    find: "return isOn && !isOnLostNode(planning.world, mover);",
+    replace: "return isOn || mover !== undefined;",
+  },
+];
