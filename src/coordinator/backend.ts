@@ -122,7 +122,7 @@ function execQuery(options: TaskExecOptions): Record<string, string> {
   return query;
 }
 
-/** How long a node may take to be emptied before its removal gives up. */
+/** How long nothing may leave a node that is to be emptied before its removal gives up: tasks go a few at a time. */
 const EMPTY_TIMEOUT_MS = 120_000;
 const EMPTY_LOOK_MS = 100;
 
@@ -158,15 +158,21 @@ async function untilEmpty(
   report: (progress: JoinProgress) => void,
 ): Promise<void> {
   const startedMs = clock.bootMs();
+  let fewest = Number.POSITIVE_INFINITY;
+  let leftLastMs = startedMs;
   report({ step: "drain", state: "started", message: "move its tasks elsewhere", elapsedMs: 0 });
   for (;;) {
     const left = [...door.state.task.values()].filter((task) => task.nodeId === node.id && !isOver(door.state, task));
     const elapsedMs = clock.bootMs() - startedMs;
     if (left.length === 0) return report({ step: "drain", state: "done", message: "no task is left on it", elapsedMs });
-    if (elapsedMs > EMPTY_TIMEOUT_MS) {
+    if (left.length < fewest) {
+      fewest = left.length;
+      leftLastMs = clock.bootMs();
+    }
+    if (clock.bootMs() - leftLastMs > EMPTY_TIMEOUT_MS) {
       throw new DavitError(
         "timeout",
-        `remove ${node.name}: ${left.length} of its tasks have not ended after ${EMPTY_TIMEOUT_MS / 1_000} s`,
+        `remove ${node.name}: ${left.length} of its tasks are left, and none has ended for ${EMPTY_TIMEOUT_MS / 1_000} s`,
         {
           wayOut: `davit ps --node ${node.name} shows them; --force removes the node all the same`,
         },

@@ -49,6 +49,7 @@ export class Planning {
   #wakeAtMs: number | undefined;
   /** Tasks that this run ends: what another asked of them counts no more. */
   readonly #ending = new Set<TaskId>();
+  readonly #held = new Map<ServiceId, string | undefined>();
 
   constructor(world: World, nowMs: number, newId: IdSource) {
     this.world = world;
@@ -87,7 +88,10 @@ export class Planning {
 
   /** What comes before the current version of the service and is not there yet, in words. */
   heldBack({ service, version, tasks }: ServiceContext): string | undefined {
-    return heldBack(this.world, service, version, tasks)?.reason;
+    if (version.spec.dependsOn === undefined) return undefined;
+    // asked for each slot, and the same for all of them
+    if (!this.#held.has(service.id)) this.#held.set(service.id, heldBack(this.world, service, version, tasks)?.reason);
+    return this.#held.get(service.id);
   }
 
   /** A stop by choice is under way and its container may still be there. */
