@@ -5,6 +5,9 @@ import fc from "fast-check";
 import { expect } from "vitest";
 import { asId, type NodeId } from "../../../src/core/model/ids.ts";
 import type { ServiceMode, TaskTemplate, UpdatePolicy } from "../../../src/core/model/service-spec.ts";
+import { rebalance } from "../../../src/core/commands/rebalance.ts";
+import { applyChanges } from "../../../src/core/model/world.ts";
+import { commandContext } from "../../fakes/memory-backend.ts";
 import { template, WorldModel } from "../../fakes/world-model.ts";
 import { Invariants } from "./invariants.ts";
 
@@ -22,10 +25,10 @@ type Event =
   | { readonly kind: "scale"; readonly service: string; readonly replicas: number }
   | { readonly kind: "force" | "rollback" | "remove"; readonly service: string }
   | {
-      readonly kind: "lose" | "silence" | "return" | "drain" | "pause" | "activate" | "label" | "kill";
+      readonly kind: "lose" | "silence" | "return" | "drain" | "deadline" | "pause" | "activate" | "label" | "kill";
       readonly node: string;
     }
-  | { readonly kind: "valve" | "restart" | "routes" | "acknowledge" }
+  | { readonly kind: "valve" | "restart" | "routes" | "acknowledge" | "rebalance" }
   | { readonly kind: "break"; readonly image: number }
   | { readonly kind: "exhaust"; readonly pick: number }
   | { readonly kind: "wait"; readonly steps: number; readonly ms: number };
@@ -44,7 +47,7 @@ const update = fc.record({
 export const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   {
     weight: 5,
-    arbitrary: fc.record({ kind: fc.constant("deploy" as const), service, image, shape: fc.nat(6), update }),
+    arbitrary: fc.record({ kind: fc.constant("deploy" as const), service, image, shape: fc.nat(8), update }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("scale" as const), service, replicas: fc.nat(5) }) },
   {
@@ -60,6 +63,7 @@ export const anyEvent: fc.Arbitrary<Event> = fc.oneof(
         "return",
         "return",
         "drain",
+        "deadline",
         "pause",
         "activate",
         "activate",
@@ -72,7 +76,13 @@ export const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
-      kind: fc.constantFrom("valve" as const, "restart" as const, "routes" as const, "acknowledge" as const),
+      kind: fc.constantFrom(
+        "valve" as const,
+        "restart" as const,
+        "routes" as const,
+        "acknowledge" as const,
+        "rebalance" as const,
+      ),
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("break" as const), image }) },
@@ -107,6 +117,15 @@ function shapeOf(shape: number, name: string, imageNumber: number): TaskTemplate
     ...(shape === 2 ? { ports: port(8080, 8080) } : {}),
     ...(shape === 3 ? { ports: port(8080, 8082) } : {}),
     ...(shape === 4 ? { placement: onSsd } : {}),
+    // the same but for its size: changed in place
+    ...(shape >= 7
+      ? {
+          resources: {
+            limits: { cpus: shape - 6, memoryBytes: 0, pids: 0 },
+            reservations: { cpus: (shape - 6) / 2, memoryBytes: 0, generic: {} },
+          },
+        }
+      : {}),
     ...(shape === 5
       ? {
           resources: {
@@ -173,6 +192,9 @@ export class Story {
       case "acknowledge":
         this.#acknowledge();
         break;
+      case "rebalance":
+        this.#rebalance();
+        break;
       default:
         this.#happen(event.kind, asId<"node">(event.node));
     }
@@ -194,6 +216,8 @@ export class Story {
     else if (kind === "silence" && model.presence.get(id) === "ready") model.presence.set(id, "silent");
     else if (kind === "return" && record.confirmedDeadAtMs === undefined) model.comeBack(id);
     else if (kind === "drain") model.availability(id, "drain");
+    else if (kind === "deadline")
+      model.state.node.set(id, { ...record, availability: "drain", drainUntilMs: model.nowMs + 3_000 });
     else if (kind === "pause") model.availability(id, "pause");
     else if (kind === "activate") model.availability(id, "active");
     else if (kind === "label")
@@ -219,6 +243,12 @@ export class Story {
         previousVersion: known.version,
         isRollback: true,
       });
+  }
+
+  #rebalance(): void {
+    const { model } = this;
+    const command = rebalance({ worldOf: (state) => ({ ...model.world(), state }) });
+    applyChanges(model.state, command(model.state, commandContext(model.nowMs)).changes);
   }
 
   #exhaust(pick: number): void {
