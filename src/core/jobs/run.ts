@@ -117,7 +117,9 @@ function failureOf({ planning }: JobContext, task: Task): string {
 
 /** A lost node's task is given up once another takes its place; a draining node's task stops first. */
 function leaveNode({ planning }: JobContext, task: Task): void {
-  if (task.desired !== "running" || task.nodeId === undefined || task.onlyNode !== undefined) return;
+  if (task.desired !== "running" || task.nodeId === undefined) return;
+  // a task for one node ends there, at the latest when that one has had its time to be emptied
+  if (task.onlyNode !== undefined && (isOnLostNode(planning.world, task) || !isDrainOver(planning, task))) return;
   const status = planning.world.state.taskStatus.get(task.id);
   if (status?.exhausted === true) return;
   if (isOnLostNode(planning.world, task)) planning.end(task, `${planning.nodeName(task.nodeId)} is lost`);

@@ -42,7 +42,7 @@ export function shortfalls(cluster: Cluster, givenUp: ReadonlySet<Host>): readon
   return [
     ...[...state.service.values()].flatMap((service) => serviceShortfalls(cluster, service, hosts)),
     ...hosts.flatMap((host) => orphans(state, host, givenUp)),
-    ...drained(state, hosts),
+    ...drained(state, hosts, running.clock.nowMs()),
     ...notPlanned(cluster),
     ...unbounded(cluster),
     ...hosts.flatMap((host) => wrongSizes(state, host)),
@@ -243,12 +243,12 @@ function wrongSizes(state: State, host: Host): readonly Shortfall[] {
 
 // --- L5
 
-/** Unless what is there waits for a successor that cannot work, or that a user must decide about. */
-function drained(state: State, hosts: readonly Host[]): readonly Shortfall[] {
+/** Unless what is there waits for a successor that cannot work, or that a user must decide about; after its deadline a node is empty. */
+function drained(state: State, hosts: readonly Host[], nowMs: number): readonly Shortfall[] {
   const draining = hosts.filter((host) => state.node.get(host.id)?.availability === "drain");
   return draining.flatMap((host) =>
     host.engine.running
-      .filter((box) => box.request !== undefined && !hasBadSuccessor(state, box) && !isOfGlobalJob(state, box))
+      .filter((box) => box.request !== undefined && (isPast(state, host, nowMs) || !mayStay(state, host, box)))
       .map((box) => ({ invariant: "L5", sentence: `${host.name} is draining, and ${box.name} runs there` })),
   );
 }
@@ -256,6 +256,17 @@ function drained(state: State, hosts: readonly Host[]): readonly Shortfall[] {
 /** What was begun on every node is finished there, or times out. */
 function isOfGlobalJob(state: State, box: Box): boolean {
   return state.service.get(box.labels["davit.service.id"] ?? "")?.mode.kind === "global-job";
+}
+
+function isPast(state: State, host: Host, nowMs: number): boolean {
+  return (state.node.get(host.id)?.drainUntilMs ?? Number.POSITIVE_INFINITY) < nowMs;
+}
+
+/** Until its deadline what fits nowhere else stays. */
+function mayStay(state: State, host: Host, box: Box): boolean {
+  return (
+    state.node.get(host.id)?.drainUntilMs !== undefined || hasBadSuccessor(state, box) || isOfGlobalJob(state, box)
+  );
 }
 
 function hasBadSuccessor(state: State, box: Box): boolean {

@@ -40,6 +40,12 @@ export const MOVES: readonly Mutant[] = [
     replace: "this.#state.taskStatus.size >= 0",
   },
   {
+    name: "the deadline of a drain never comes",
+    file: "src/core/reconcile/moves.ts",
+    find: "return untilMs !== undefined && planning.isDue(untilMs);",
+    replace: "return untilMs !== undefined && untilMs < 0;",
+  },
+  {
     name: "a move that fails is tried for ever",
     file: "src/core/reconcile/moves.ts",
     find: "return isOn && !isOnLostNode(planning.world, mover);",
