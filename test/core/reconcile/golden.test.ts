@@ -100,6 +100,27 @@ test("the plan of draining a node reads as written", async () => {
   await expect(telling.run(5_000).text()).toMatchFileSnapshot("../../golden/drain.txt");
 });
 
+test("the plan of a stack with an order, changed together later, reads as written", async () => {
+  const telling = new Telling();
+  const { model } = telling;
+  const deploy = (image: string): void => {
+    model.deploy("shop_db", { kind: "replicated", replicas: 1 }, template({ image: `db:${image}`, settleMs: 2_000 }));
+    const healthy = { service: "shop_db", condition: "service_healthy", required: true, restart: false } as const;
+    model.deploy("shop_worker", { kind: "replicated", replicas: 2 }, template({ image: `worker:${image}` }), {}, {}, [
+      healthy,
+    ]);
+  };
+  telling.run(10_000).say("db and its workers are deployed");
+  deploy("v1");
+  telling.run(15_000).say("both get a new version");
+  deploy("v2");
+  telling.run(20_000).say("the workers get other limits");
+  const limits = { cpus: 1, memoryBytes: 0, pids: 0 };
+  const resources = { limits, reservations: { cpus: 0, memoryBytes: 0, generic: {} } };
+  model.deploy("shop_worker", { kind: "replicated", replicas: 2 }, template({ image: "worker:v2", resources }));
+  await expect(telling.run(10_000).text()).toMatchFileSnapshot("../../golden/order.txt");
+});
+
 test("the plan of a rebalance after a node joined reads as written", async () => {
   const telling = new Telling().run(10_000);
   const { model } = telling;
