@@ -91,6 +91,21 @@ describe("a change of limits", () => {
     expectRest(world);
   });
 
+  test("to less gives its room away only once the container has it", () => {
+    const world = nodes(1);
+    world.deploy("web", replicated(1), sized(0.5, 0, 3));
+    world.run(15_000);
+    world.deploy("web", replicated(1), sized(0.6, 0, 1));
+    world.deploy("other", replicated(1), sized(0.5, 0, 2, "other:1"));
+    world.rest();
+    expect(world.live("web").map(({ specVersion }) => specVersion)).toEqual([2]);
+    expect(world.live("other").map(({ waiting }) => waiting)).toEqual(["1 node lacks 2 CPUs free"]);
+    world.run(5_000);
+    expect(world.running("other")).toHaveLength(1);
+    world.run(15_000);
+    expectRest(world);
+  });
+
   test("that the engine refuses is made by a new task, within the policy", () => {
     const world = running(sized(0.5), 2);
     world.rigid.add("web:v1");

@@ -34,21 +34,9 @@ export const MOVES: readonly Mutant[] = [
     replace: 'if (has !== "") return',
   },
   {
-    name: "room that a change in place makes is given away before the change is made",
-    file: "src/core/schedule/ledger.ts",
-    find: "this.#state.taskStatus.get(id)?.limitsOf === specVersion",
-    replace: "this.#state.taskStatus.size >= 0",
-  },
-  {
     name: "the deadline of a drain never comes",
     file: "src/core/reconcile/moves.ts",
     find: "return untilMs !== undefined && planning.isDue(untilMs);",
     replace: "return untilMs !== undefined && untilMs < 0;",
-  },
-  {
-    name: "a move that fails is tried for ever",
-    file: "src/core/reconcile/moves.ts",
-    find: "return isOn && !isOnLostNode(planning.world, mover);",
-    replace: "return isOn || mover !== undefined;",
   },
 ];
