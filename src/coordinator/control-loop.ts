@@ -5,8 +5,8 @@ import { reasonOf } from "../core/model/errors.ts";
 import { idFromBytes, ID_BYTES, idSourceFrom } from "../core/model/ids.ts";
 import type { NextTick } from "../core/model/job.ts";
 import type { Change, EventDraft } from "../core/model/records.ts";
-import { applyChanges, copyState, type State, type World } from "../core/model/world.ts";
-import { plan } from "../core/reconcile/plan.ts";
+import { applyChanges, copyState, type MutableState, type State, type World } from "../core/model/world.ts";
+import { type Plan, plan } from "../core/reconcile/plan.ts";
 import { changesOf, describeStep, eventOf, type Step } from "../core/reconcile/step.ts";
 import { volumesMade } from "../core/work/volumes-made.ts";
 import type { Clock, Timer } from "../ports/clock.ts";
@@ -16,6 +16,10 @@ import type { CommitDoor } from "./commit-door.ts";
 
 /** Passes of the planner before a commit: each sees what the one before did. A plan that does not come to rest in so many is a bug, and is said to be one. */
 const MAX_PASSES = 20;
+/** Steps of one look: more are committed in several, so that beats and users get their turn in between. */
+const MAX_STEPS = 500;
+/** A look that took longer is followed by a rest as long as itself: observations that pour in must not keep the loop planning. */
+const LONG_LOOK_MS = 20;
 /** After a look that failed. A refused commit is rare, and an error that stays must not fill the log. */
 const RETRY_MS = 1_000;
 /** The longest sleep: "look again" now and then costs microseconds, and an overlooked wake-up then costs at most this. */
@@ -39,7 +43,16 @@ export type LoopReport = {
 };
 
 /** What one look found: sentences of its steps, and the date of the next. */
-type Look = { readonly steps: string[]; readonly passes: number; readonly wakeAtMs: number | undefined };
+type Look = {
+  readonly steps: string[];
+  readonly passes: number;
+  readonly wakeAtMs: number | undefined;
+  /** Not all that is to be done: look again at once. */
+  readonly isCut: boolean;
+  readonly tookMs: number;
+};
+
+type Done = { readonly changes: Change[]; readonly events: EventDraft[]; readonly steps: string[]; passes: number };
 
 export class ControlLoop {
   readonly #input: ControlLoopInput;
@@ -81,12 +94,14 @@ export class ControlLoop {
       this.#again = false;
       try {
         const outcome = await door.commit((state) => this.#draft(state));
-        const { steps, passes, wakeAtMs } = outcome.result;
+        const { steps, passes, wakeAtMs, isCut, tookMs } = outcome.result;
         this.#wakeAtMs = wakeAtMs;
+        this.#again ||= isCut;
         if (steps.length > 0) {
           this.#report = { atMs: clock.nowMs(), passes, steps };
           for (const step of steps) log.info(step);
         }
+        if (this.#again && tookMs > LONG_LOOK_MS) await clock.sleep(tookMs);
       } catch (error) {
         this.#report = { atMs: clock.nowMs(), passes: 0, steps: [], error: reasonOf(error) };
         log.error("control loop", { reason: reasonOf(error) });
@@ -98,33 +113,43 @@ export class ControlLoop {
   }
 
   #draft(state: State): { changes: Change[]; events: EventDraft[]; result: Look } {
-    const { clock, random, worldOf, log, nextTick } = this.#input;
+    const { clock, random, worldOf, nextTick } = this.#input;
     const newId = idSourceFrom(idFromBytes(random.bytes(ID_BYTES)));
     const nowMs = clock.nowMs();
-    const changes: Change[] = [...volumesMade(state)];
-    const events: EventDraft[] = [];
-    const sentences: string[] = [];
-    let passes = 0;
-    let { steps, wakeAtMs } = plan(worldOf(state), nowMs, newId, nextTick);
-    if (steps.length === 0) return { changes, events, result: { steps: sentences, passes, wakeAtMs } };
-    const scratch = copyState(state);
-    applyChanges(scratch, changes);
-    for (; steps.length > 0; { steps, wakeAtMs } = plan(worldOf(scratch), nowMs, newId, nextTick)) {
-      passes += 1;
-      if (passes > MAX_PASSES) {
-        log.error("the plan does not come to rest; going on with what there is", { step: describe(steps, scratch) });
+    const startedMs = clock.bootMs();
+    const planOf = (on: State): Plan => plan(worldOf(on), nowMs, newId, nextTick, MAX_STEPS);
+    const done: Done = { changes: [...volumesMade(state)], events: [], steps: [], passes: 0 };
+    let next = planOf(state);
+    if (next.steps.length > 0) next = this.#untilRest(copyState(state), next, planOf, done);
+    const isCut = done.steps.length >= MAX_STEPS;
+    const { changes, events, steps, passes } = done;
+    const tookMs = clock.bootMs() - startedMs;
+    return { changes, events, result: { steps, passes, wakeAtMs: next.wakeAtMs, isCut, tookMs } };
+  }
+
+  /** Applies plans to a copy until nothing is left, or until there is enough for one commit. Gives the last plan. */
+  #untilRest(scratch: MutableState, first: Plan, planOf: (on: State) => Plan, done: Done): Plan {
+    applyChanges(scratch, done.changes);
+    let next = first;
+    while (next.steps.length > 0) {
+      done.passes += 1;
+      if (done.passes > MAX_PASSES) {
+        const step = describe(next.steps, scratch);
+        this.#input.log.error("the plan does not come to rest; going on with what there is", { step });
         break;
       }
-      for (const step of steps) {
-        sentences.push(describeStep(step, scratch));
+      for (const step of next.steps) {
+        done.steps.push(describeStep(step, scratch));
         const event = eventOf(step, scratch);
-        if (event !== undefined) events.push(event);
+        if (event !== undefined) done.events.push(event);
         const made = changesOf(step, scratch);
         applyChanges(scratch, made);
-        changes.push(...made);
+        done.changes.push(...made);
       }
+      if (done.steps.length >= MAX_STEPS) break;
+      next = planOf(scratch);
     }
-    return { changes, events, result: { steps: sentences, passes, wakeAtMs } };
+    return next;
   }
 
   /** Until the date that the last plan named, the one that found nothing left to do. */

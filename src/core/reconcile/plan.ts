@@ -25,11 +25,21 @@ export type Plan = {
   readonly wakeAtMs: number | undefined;
 };
 
-/** The steps towards what is desired. Apply them all, in order, then plan again. */
-export function plan(world: World, nowMs: number, newId: IdSource, nextTick: NextTick): Plan {
+/**
+ * The steps towards what is desired. Apply them all, in order, then plan again. `limit`: no further service is looked at once there are so
+ * many steps; those of one service are never cut, so that each plan is whole.
+ */
+export function plan(
+  world: World,
+  nowMs: number,
+  newId: IdSource,
+  nextTick: NextTick,
+  limit: number = Number.POSITIVE_INFINITY,
+): Plan {
   const planning = new Planning(world, nowMs, newId);
   const tasksOf = groupTasks(world);
   for (const id of serviceIds(world, tasksOf)) {
+    if (planning.steps.length >= limit) return { steps: planning.steps, wakeAtMs: planning.wakeAtMs };
     const service = world.state.service.get(id);
     const tasks = tasksOf.get(id) ?? [];
     if (service === undefined) planRemoved(planning, asId<"service">(id), tasks);

@@ -5,6 +5,7 @@ import type { NodeId, ServiceId, TaskId } from "../model/ids.ts";
 import type { HostPort, Node, NodeStatus, Task, TaskStatus, Volume } from "../model/records.ts";
 import { isPinnedVolume, type PortSpec, type ResourceAmounts } from "../model/service-spec.ts";
 import { type State, versionKey } from "../model/world.ts";
+import type { Candidates } from "./candidates.ts";
 
 /** States in which a container no longer holds anything, and none follows it. */
 export function isEnded(status: TaskStatus | undefined): boolean {
@@ -82,6 +83,10 @@ export class Ledger {
   readonly #failing = new Map<string, ReadonlySet<NodeId>>();
   #byVersion: ReadonlyMap<string, readonly Task[]> | undefined;
   #byNode: ReadonlyMap<NodeId | undefined, readonly Task[]> | undefined;
+  /** Nodes on which something was booked or given back since `candidates` were asked last; whoever asks them clears it. */
+  readonly touched = new Set<NodeUse>();
+  /** Of the version that was placed last: the next task is most often of the same. */
+  candidates: Candidates | undefined;
 
   /** `hasRoutes`: nodes route by addresses, so that one is free only when all have left it behind. */
   constructor(state: State, hasRoutes: boolean) {
@@ -150,6 +155,7 @@ export class Ledger {
 
   /** Keeps resources on a node for a task that will get them when others have ended. */
   reserve(use: NodeUse, { cpus, memoryBytes, generic }: ResourceAmounts): void {
+    this.touched.add(use);
     use.cpus += cpus;
     use.memoryBytes += memoryBytes;
     for (const [kind, amount] of Object.entries(generic)) use.generic.set(kind, (use.generic.get(kind) ?? 0) + amount);
@@ -170,6 +176,7 @@ export class Ledger {
   take(task: Task, nodeId: NodeId): void {
     const use = this.#uses.get(nodeId);
     if (use === undefined) return;
+    this.touched.add(use);
     const held = !isOver(this.#state, task);
     const isRouted = this.#hasRoutes && task.released !== true;
     if (task.address !== undefined) hold(use, task.address, held || isRouted, task.createdAtMs);
@@ -182,6 +189,7 @@ export class Ledger {
   without<Answer>(task: Task, ask: () => Answer): Answer {
     const use = task.nodeId === undefined ? undefined : this.#uses.get(task.nodeId);
     if (use === undefined || isOver(this.#state, task)) return ask();
+    this.touched.add(use);
     const mine = use.ports.filter((held) => held.taskId === task.id);
     const others = use.ports.filter((held) => held.taskId !== task.id);
     this.#count(use, task, -1);
@@ -190,6 +198,7 @@ export class Ledger {
     try {
       return ask();
     } finally {
+      this.touched.add(use);
       this.#count(use, task, 1);
       if (task.address !== undefined) use.addressesHeld += 1;
       use.ports.push(...mine);

@@ -5,6 +5,7 @@ import type { HostPort, Node } from "../model/records.ts";
 import type { ServiceMode, TaskTemplate } from "../model/service-spec.ts";
 import type { World } from "../model/world.ts";
 import { nextAddress } from "./address.ts";
+import { bestFor, standsAlone } from "./candidates.ts";
 import { companyOf, partnerOf } from "./company.ts";
 import { type Asking, type Lack, refusal, steadyAgainAtMs, volumeNames, type Wanted } from "./filters.ts";
 import type { Ledger, NodeUse } from "./ledger.ts";
@@ -20,6 +21,14 @@ export type Placement =
 /** The node for a task, or why there is none. */
 export function place(world: World, ledger: Ledger, nowMs: number, wanted: Wanted): Placement {
   const asking = askingFor(world, ledger, nowMs, wanted);
+  const known = standsAlone(asking) ? bestFor(asking) : undefined;
+  const placed = known === undefined ? undefined : placedOn(known, asking);
+  return placed === undefined ? look(asking) : { placed };
+}
+
+/** Asks every node. */
+function look(asking: Asking): Placement {
+  const { world, ledger, nowMs, wanted } = asking;
   const only = onlyNode(asking);
   if (typeof only === "string") return { reason: only };
   const lacks: Lack[] = [];
@@ -30,16 +39,17 @@ export function place(world: World, ledger: Ledger, nowMs: number, wanted: Wante
     if (why !== undefined) lacks.push(why);
     else if (best === undefined || isBetter(use, best)) best = use;
   }
-  if (best !== undefined) {
-    const address = nextAddress(best);
-    const hostPorts = ledger.portsFor(best, wanted.template.ports, wanted.serviceId);
-    if (address !== undefined && !("taken" in hostPorts)) {
-      return { placed: { nodeId: best.node.id, address, hostPorts } };
-    }
-  }
+  const placed = best === undefined ? undefined : placedOn(best, asking);
+  if (placed !== undefined) return { placed };
   const reason = pinnedAway(world, ledger, wanted.template, wanted.mode) ?? summarise(lacks, only?.name);
   const retryAtMs = steadyAgainAtMs(ledger.nodes, nowMs);
   return { reason, ...(retryAtMs === undefined ? {} : { retryAtMs }) };
+}
+
+function placedOn(use: NodeUse, { ledger, wanted }: Asking): Placed | undefined {
+  const address = nextAddress(use);
+  const hostPorts = ledger.portsFor(use, wanted.template.ports, wanted.serviceId);
+  return address === undefined || "taken" in hostPorts ? undefined : { nodeId: use.node.id, address, hostPorts };
 }
 
 /** Where room can be made for a task that no node takes, by ending tasks of lower priority; undefined if nowhere, or if it may not. */
