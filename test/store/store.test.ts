@@ -1,16 +1,17 @@
-// The SQLite store behind its port, on real files: order, guards, epochs, history, faults of the file.
+// The SQLite store behind its port, on real files: what is its own beside contract.ts: pragmas, history, faults of the file, migrations.
 
 import { Database } from "bun:sqlite";
 import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import type { Change, EventDraft } from "../../src/core/model/records.ts";
-import type { Commit, Store } from "../../src/ports/store.ts";
+import type { EventDraft } from "../../src/core/model/records.ts";
+import type { Store } from "../../src/ports/store.ts";
 import { MIGRATIONS } from "../../src/store/migrations.ts";
 import { openStore } from "../../src/store/open.ts";
 import { migrate } from "../../workers/store/migrate.ts";
 import { KEPT_HISTORY } from "../../workers/store/store-database.ts";
+import { commitOf, put } from "./contract.ts";
 
 const made: string[] = [];
 afterAll(() => {
@@ -28,62 +29,12 @@ async function open(dataDir: string): Promise<Store> {
   return store;
 }
 
-function put(id: string, index = 1): Change {
-  return { op: "put", kind: "registryLogin", record: { id, index, username: "u", sealedPassword: "s" } };
-}
-
-function commitOf(epoch: number, changes: readonly Change[], more: Partial<Commit> = {}): Commit {
-  return { epoch, atMs: 1, changes, guards: [], events: [], audit: [], ...more };
-}
-
 const event: EventDraft = { type: "a.b", subject: { kind: "service", id: "s", name: "s" }, message: "m" };
 
 describe("the store on SQLite", () => {
   test("the live connection says synchronous FULL and a write-ahead log", async () => {
     const { store, pragmas } = await openStore({ dataDir: newDir(), clock: { nowMs: () => 1 } });
     expect(pragmas).toEqual({ synchronous: 2, journalMode: "wal" });
-    await store.close();
-  });
-
-  test("what was committed is there after closing and opening again, with revision, chain and settings", async () => {
-    const dir = newDir();
-    const first = await open(dir);
-    await first.beginEpoch({ epoch: 1, nonce: "n1" });
-    await first.commit(commitOf(1, [put("a"), put("b"), { op: "delete", kind: "registryLogin", id: "a" }]));
-    await first.putSetting(1, "hold", "1");
-    await first.close();
-    const loaded = await (await open(dir)).load();
-    expect([...loaded.state.registryLogin.keys()]).toEqual(["b"]);
-    expect(loaded.revision).toBe(1);
-    expect(loaded.chain).toEqual([{ epoch: 1, nonce: "n1" }]);
-    expect(loaded.settings.get("hold")).toBe("1");
-  });
-
-  test("a commit of another epoch is refused and changes nothing", async () => {
-    const store = await open(newDir());
-    await store.beginEpoch({ epoch: 1, nonce: "a" });
-    await store.beginEpoch({ epoch: 2, nonce: "b" });
-    await expect(store.commit(commitOf(1, [put("a")]))).rejects.toMatchObject({ code: "forked_history" });
-    await expect(store.beginEpoch({ epoch: 2, nonce: "c" })).rejects.toMatchObject({ code: "forked_history" });
-    expect((await store.load()).revision).toBe(0);
-    await store.close();
-  });
-
-  test("a guard that does not hold refuses the whole commit", async () => {
-    const store = await open(newDir());
-    await store.beginEpoch({ epoch: 1, nonce: "a" });
-    await store.commit(commitOf(1, [put("a", 3)]));
-    const guards = [{ kind: "registryLogin", id: "a", index: 2 }] as const;
-    await expect(store.commit(commitOf(1, [put("b")], { guards }))).rejects.toMatchObject({ code: "out_of_sequence" });
-    expect([...(await store.load()).state.registryLogin.keys()]).toEqual(["a"]);
-    await store.commit(
-      commitOf(1, [put("b")], {
-        guards: [
-          { kind: "registryLogin", id: "a", index: 3 },
-          { kind: "registryLogin", id: "b", index: 0 },
-        ],
-      }),
-    );
     await store.close();
   });
 
