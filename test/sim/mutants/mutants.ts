@@ -71,14 +71,14 @@ const LEASES: readonly Mutant[] = [
     file: "src/core/lease/leases.ts",
     find: "const stalled = bootMs - before.tickedMs > BEAT_INTERVAL_MS;",
     replace: "const stalled = false;",
-    faults: ["coordinator paused"],
+    faults: ["coordinator paused", "node isolated", "node clogged"],
   },
   {
     name: "a coordinator that starts takes every node for lost",
     file: "src/core/lease/leases.ts",
     find: "for (const id of nodeIds) nodes.set(id, fresh(bootMs));",
     replace: "for (const id of nodeIds) nodes.set(id, fresh(bootMs - 10_000));",
-    faults: ["coordinator killed", "coordinator loses power"],
+    faults: ["coordinator killed", "coordinator loses power", "node isolated"],
   },
 ];
 

@@ -1,0 +1,267 @@
+// A process with a thousand agents: each speaks the control protocol over a unix socket as a real one does over SSH, and pretends that its
+// containers start within a second. It also asks the API, from outside of the coordinator's process, and notes how long answers take.
+// Usage: bun agents.ts SOCKET API-SOCKET; commands come as lines of JSON on its input, answers go as lines to its output.
+
+import { createServer, type Socket } from "node:net";
+import { createInterface } from "node:readline";
+import type { TaskStatus } from "../../../src/core/model/records.ts";
+import type { TaskWork, WorkDelta, WorkPosition } from "../../../src/core/model/work.ts";
+import { BEAT_INTERVAL_MS } from "../../../src/core/model/lease.ts";
+import { encodeFrame, FrameDecoder } from "../../../src/core/protocol/codec.ts";
+import {
+  type AgentFrame,
+  type CoordinatorFrame,
+  type Open,
+  PROTOCOL_VERSION,
+} from "../../../src/core/protocol/frames.ts";
+import { signerBy } from "../fakes/trust.ts";
+import type { AgentsCommand, Reads } from "./messages.ts";
+
+/** A container is made and started within these, and healthy a second later. */
+const START_MS = [150, 900] as const;
+const SETTLE_MS = 1_000;
+const STOP_MS = 200;
+/** As the real agent collects what it tells. */
+const OBSERVE_BATCH_MS = 30;
+const MEASURE_MS = 10_000;
+
+const [socketPath = "", apiPath = ""] = process.argv.slice(2);
+const dead = new Set<number>();
+const agents = new Map<number, Agent>();
+let beats = 0;
+
+/** What one agent knows, over its sessions. */
+class Agent {
+  readonly #number: number;
+  readonly #statuses = new Map<string, TaskStatus>();
+  readonly #changed = new Map<string, TaskStatus>();
+  readonly #gone = new Set<string>();
+  #held: WorkPosition | undefined;
+  #socket: Socket | undefined;
+  #isOpen = false;
+  #seq = 0;
+  #beat: Timer | undefined;
+  #measure: Timer | undefined;
+  #isBatching = false;
+
+  constructor(number: number) {
+    this.#number = number;
+  }
+
+  get running(): number {
+    let count = 0;
+    for (const { state, healthy } of this.#statuses.values()) if (state === "running" && healthy === true) count += 1;
+    return count;
+  }
+
+  connect(socket: Socket): void {
+    this.close();
+    this.#socket = socket;
+    const decoder = new FrameDecoder();
+    socket.on("data", (bytes: Uint8Array) => {
+      for (const frame of decoder.push(bytes)) this.#take(frame as CoordinatorFrame);
+    });
+    this.#send({
+      type: "challenge",
+      protocol: PROTOCOL_VERSION,
+      agentVersion: "1.0.0",
+      nodeId: nodeIdOf(this.#number),
+      nonce: `${Math.random()}`,
+    });
+  }
+
+  close(): void {
+    clearTimeout(this.#beat);
+    clearTimeout(this.#measure);
+    this.#isOpen = false;
+    this.#socket?.destroy();
+    this.#socket = undefined;
+  }
+
+  #send(frame: AgentFrame): void {
+    this.#socket?.write(encodeFrame(frame));
+  }
+
+  #take(frame: CoordinatorFrame): void {
+    if (frame.type === "open") void this.#open(frame);
+    else if (frame.type === "work") this.#work(frame.delta);
+  }
+
+  async #open(frame: Open): Promise<void> {
+    const iss = nodeIdOf(this.#number);
+    const claims = {
+      iss,
+      sub: iss,
+      aud: "coordinator",
+      scope: "agent:session",
+      iat: 0,
+      exp: 0,
+      challenge: frame.nonce,
+    };
+    const token = await signerBy(() => `agent-${this.#number}`).sign(claims);
+    this.#isOpen = true;
+    this.#send({
+      type: "welcome",
+      token,
+      ...(this.#held === undefined ? {} : { held: this.#held }),
+      heldHashes: {},
+      node: {
+        bootId: `boot-${this.#number}`,
+        agentVersion: "1.0.0",
+        engineVersion: "20.10.24",
+        engineLabels: {},
+        platform: { os: "linux", arch: "x86_64" },
+        kernel: "6.1.0",
+        resources: { cpus: 16, memoryBytes: 64_000_000_000, generic: {} },
+        listening: ["tcp/22"],
+      },
+      tasks: [...this.#statuses.values()],
+    });
+    this.#beating();
+    this.#measuring();
+  }
+
+  #beating(): void {
+    if (!this.#isOpen) return;
+    beats += 1;
+    this.#send({ type: "beat", seq: ++this.#seq });
+    this.#beat = setTimeout(() => this.#beating(), BEAT_INTERVAL_MS);
+  }
+
+  #measuring(): void {
+    if (!this.#isOpen) return;
+    const measured = {
+      cpuFraction: Math.random() / 2,
+      memoryUsedBytes: 1e9,
+      diskFreeBytes: 1e11,
+      diskTotalBytes: 2e11,
+    };
+    this.#send({ type: "measured", measured });
+    this.#measure = setTimeout(() => this.#measuring(), MEASURE_MS);
+  }
+
+  #work(delta: WorkDelta): void {
+    const position = { epoch: delta.epoch, generation: delta.generation };
+    this.#held = position;
+    for (const { content } of Object.values(delta.put)) if (content.kind === "task") this.#task(content);
+    this.#send({ type: "applied", received: position, applied: position });
+  }
+
+  #task({ taskId: id, desired }: TaskWork): void {
+    const known = this.#statuses.get(id);
+    if (desired === "running" && known === undefined) {
+      const base = { id, attempt: 1, reason: "", exhausted: false, containerId: `c-${id}` } as const;
+      this.#tell({ ...base, state: "preparing", stateAtMs: Date.now() });
+      after(between(...START_MS), () => {
+        const startedAtMs = Date.now();
+        this.#tell({ ...base, state: "running", stateAtMs: startedAtMs, startedAtMs });
+        after(SETTLE_MS, () =>
+          this.#tell({ ...base, state: "running", stateAtMs: startedAtMs, startedAtMs, healthy: true }),
+        );
+      });
+    } else if (desired === "shutdown" && known !== undefined && known.state !== "shutdown") {
+      after(STOP_MS, () => this.#tell({ ...known, state: "shutdown", stateAtMs: Date.now(), healthy: false }));
+    } else if (desired === "remove") {
+      this.#statuses.delete(id);
+      this.#gone.add(id);
+      this.#flushSoon();
+    }
+  }
+
+  #tell(status: TaskStatus): void {
+    const known = this.#statuses.get(status.id);
+    if (known?.state === "shutdown") return;
+    this.#statuses.set(status.id, status);
+    this.#changed.set(status.id, status);
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
+    if (this.#isBatching) return;
+    this.#isBatching = true;
+    after(OBSERVE_BATCH_MS, () => {
+      this.#isBatching = false;
+      if (!this.#isOpen) return;
+      this.#send({ type: "observe", tasks: [...this.#changed.values()], gone: [...this.#gone] });
+      this.#changed.clear();
+      this.#gone.clear();
+    });
+  }
+}
+
+function after(delayMs: number, run: () => void): void {
+  setTimeout(run, delayMs);
+}
+
+function between(from: number, to: number): number {
+  return from + Math.random() * (to - from);
+}
+
+function nodeIdOf(number: number): string {
+  return `node${String(number).padStart(5, "0")}`.padEnd(25, "0");
+}
+
+/** Reads until told to stop, so many a second whatever the answers take: an answer that is late makes nobody ask less. */
+async function read(path: string, everyMs: number, forMs: number): Promise<Reads> {
+  const times: number[] = [];
+  const failures: string[] = [];
+  const asked: Promise<void>[] = [];
+  const startedMs = performance.now();
+  const ask = async (): Promise<void> => {
+    const beganMs = performance.now();
+    try {
+      const answer = await fetch(`http://api${path}`, { unix: apiPath });
+      await answer.arrayBuffer();
+      if (!answer.ok) failures.push(`${answer.status}`);
+    } catch (error) {
+      failures.push(String(error));
+    }
+    times.push(performance.now() - beganMs);
+  };
+  while (performance.now() - startedMs < forMs) {
+    asked.push(ask());
+    await Bun.sleep(everyMs);
+  }
+  await Promise.all(asked);
+  times.sort((a, b) => a - b);
+  const at = (part: number): number => times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0;
+  return { path, count: times.length, failures: failures.length, p50: at(0.5), p99: at(0.99), max: at(1) };
+}
+
+const server = createServer((socket) => {
+  socket.on("error", () => {});
+  // the first line says whom the coordinator wants to speak to
+  socket.once("data", (bytes: Uint8Array) => {
+    const number = Number(new TextDecoder().decode(bytes).trim());
+    if (dead.has(number)) return void socket.destroy();
+    const agent = agents.get(number) ?? new Agent(number);
+    agents.set(number, agent);
+    agent.connect(socket);
+  });
+});
+server.listen(socketPath, () => console.log(JSON.stringify({ ready: true })));
+
+async function obey(command: AgentsCommand): Promise<unknown> {
+  switch (command.what) {
+    case "kill":
+      for (let number = 1; number <= command.count; number++) dead.add(number);
+      for (const number of dead) agents.get(number)?.close();
+      return {};
+    case "storm":
+      for (const agent of agents.values()) agent.close();
+      return {};
+    case "count": {
+      let running = 0;
+      for (const [number, agent] of agents) if (!dead.has(number)) running += agent.running;
+      return { running, beats };
+    }
+    case "read":
+      return read(command.path, command.everyMs, command.forMs);
+  }
+}
+
+createInterface({ input: process.stdin }).on("line", (line) => {
+  const { id, ...command } = JSON.parse(line) as AgentsCommand & { readonly id: number };
+  void obey(command as AgentsCommand).then((answer) => console.log(JSON.stringify({ id, answer })));
+});
+process.stdin.on("end", () => process.exit(0));

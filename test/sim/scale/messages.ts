@@ -1,0 +1,43 @@
+// What the measured coordinator and the process of simulated agents say to each other, and what comes out in the end.
+
+export type AgentsCommand =
+  /** The first so many hosts lose their power. */
+  | { readonly what: "kill"; readonly count: number }
+  /** Every connection breaks at once. */
+  | { readonly what: "storm" }
+  | { readonly what: "count" }
+  | { readonly what: "read"; readonly path: string; readonly everyMs: number; readonly forMs: number };
+
+export type Count = { readonly running: number; readonly beats: number };
+
+/** Milliseconds that answers of one path took. */
+export type Reads = {
+  readonly path: string;
+  readonly count: number;
+  readonly failures: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+};
+
+/** One row of the table. */
+export type Measured = {
+  readonly nodes: number;
+  readonly tasks: number;
+  readonly connectedSeconds: number;
+  readonly placedSeconds: number;
+  readonly healthySeconds: number;
+  readonly beatMicroseconds: number;
+  /** Of one core, with all tasks running and nothing to do. */
+  readonly restPercent: number;
+  readonly whilePlacing: readonly Reads[];
+  readonly atRest: readonly Reads[];
+  readonly rssMegabytes: number;
+  readonly lostNodes: number;
+  readonly replacedTasks: number;
+  readonly replacedSeconds: number;
+  readonly stormSeconds: number;
+  readonly falseLosses: number;
+  /** The longest that the coordinator's event loop stood still. */
+  readonly longestStallMs: number;
+};
