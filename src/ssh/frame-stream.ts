@@ -16,9 +16,10 @@ class FrameStream implements ControlStream {
   readonly #duplex: Duplex;
   readonly #release: () => void;
   readonly #decoder = new FrameDecoder();
-  /** Behind the frame that is being written; only these count against the limit, for one frame may be larger than it. */
+  /** Behind the frame that is being written. A frame may be larger than the limit: one such may wait, and does not count. */
   readonly #queue: Uint8Array[] = [];
   #queuedBytes = 0;
+  #isLargeWaiting = false;
   #isWriting = false;
   #closeReason: string | undefined;
   #closed: ((reason: string) => void) | undefined;
@@ -36,11 +37,13 @@ class FrameStream implements ControlStream {
     if (this.#closeReason !== undefined) return;
     const bytes = encodeFrame(frame);
     if (!this.#isWriting) return this.#write(bytes);
-    if (this.#queuedBytes + bytes.length > MAX_QUEUED_BYTES) {
+    const isLarge = bytes.length > MAX_QUEUED_BYTES;
+    if (isLarge ? this.#isLargeWaiting : this.#queuedBytes + bytes.length > MAX_QUEUED_BYTES) {
       return this.close(`stuck: ${this.#queuedBytes} bytes wait to be read by the agent`);
     }
     this.#queue.push(bytes);
-    this.#queuedBytes += bytes.length;
+    if (isLarge) this.#isLargeWaiting = true;
+    else this.#queuedBytes += bytes.length;
   }
 
   onFrame(receive: (frame: AgentFrame) => void): void {
@@ -83,7 +86,8 @@ class FrameStream implements ControlStream {
       this.#isWriting = false;
       const next = this.#queue.shift();
       if (next === undefined || this.#closeReason !== undefined) return;
-      this.#queuedBytes -= next.length;
+      if (next.length > MAX_QUEUED_BYTES) this.#isLargeWaiting = false;
+      else this.#queuedBytes -= next.length;
       this.#write(next);
     });
   }

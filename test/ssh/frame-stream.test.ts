@@ -42,6 +42,20 @@ test("one frame may be larger than the queue's limit, for only what waits behind
   expect(reasons).toEqual([]);
 });
 
+test("one larger than the limit may wait behind another, with small ones after it, and no second one", () => {
+  const wire = makeWire();
+  const stream = openFrameStream(wire.duplex, never, () => undefined);
+  const reasons: string[] = [];
+  stream.onClose((reason) => reasons.push(reason));
+  for (const length of [200_000, 100_000, 1_000]) stream.send(bye(length));
+  expect(reasons).toEqual([]);
+  wire.readOne();
+  stream.send(bye(100_000));
+  expect(reasons).toEqual([]);
+  stream.send(bye(100_000));
+  expect(reasons).toHaveLength(1);
+});
+
 test("a stream whose other side reads no more is closed as stuck", () => {
   const wire = makeWire();
   let released = 0;

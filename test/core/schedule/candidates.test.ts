@@ -37,7 +37,7 @@ describe("candidates", () => {
     fc.assert(
       fc.property(fc.array(move, { maxLength: 40 }), (moves) => {
         const model = world();
-        const ledger = new Ledger(model.state);
+        const ledger = new Ledger(model.state, false);
         const placed: Task[] = [];
         for (const { service: name, what, pick } of moves) {
           const service = model.state.service.get(name);

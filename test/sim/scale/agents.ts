@@ -13,6 +13,7 @@ import {
   type CoordinatorFrame,
   type Open,
   PROTOCOL_VERSION,
+  type RoutesFrame,
 } from "../../../src/core/protocol/frames.ts";
 import { signerBy } from "../fakes/trust.ts";
 import type { AgentsCommand, Reads } from "./messages.ts";
@@ -37,6 +38,7 @@ class Agent {
   readonly #changed = new Map<string, TaskStatus>();
   readonly #gone = new Set<string>();
   #held: WorkPosition | undefined;
+  #routes: WorkPosition | undefined;
   #socket: Socket | undefined;
   #isOpen = false;
   #seq = 0;
@@ -85,6 +87,20 @@ class Agent {
   #take(frame: CoordinatorFrame): void {
     if (frame.type === "open") void this.#open(frame);
     else if (frame.type === "work") this.#work(frame.delta);
+    else if (frame.type === "routes") this.#takeRoutes(frame);
+  }
+
+  /** Routes are in force at once here; a real agent takes some milliseconds. */
+  #takeRoutes({ delta, more }: RoutesFrame): void {
+    if (more === true) return this.#send({ type: "moreRoutes" });
+    this.#routes = { epoch: delta.epoch, generation: delta.generation };
+    this.#acknowledge();
+  }
+
+  #acknowledge(): void {
+    const held = this.#held ?? { epoch: 0, generation: 0 };
+    const routes = this.#routes === undefined ? {} : { routes: { received: this.#routes, applied: this.#routes } };
+    this.#send({ type: "applied", received: held, applied: held, ...routes });
   }
 
   async #open(frame: Open): Promise<void> {
@@ -144,7 +160,7 @@ class Agent {
     const position = { epoch: delta.epoch, generation: delta.generation };
     this.#held = position;
     for (const { content } of Object.values(delta.put)) if (content.kind === "task") this.#task(content);
-    this.#send({ type: "applied", received: position, applied: position });
+    this.#acknowledge();
   }
 
   #task({ taskId: id, desired }: TaskWork): void {

@@ -193,7 +193,7 @@ async function main(): Promise<void> {
     revision: () => door.revision,
     epoch: () => 1,
     nowMs: () => clock.nowMs(),
-    nodeMessage: (id) => coordinator.messageOf(id),
+    nodeContact: (id) => ({ message: coordinator.messageOf(id), routesBehindMs: coordinator.routesBehindMs(id) }),
     onChange: (listener) => coordinator.onChange(listener),
   };
   const api = serveApi({
