@@ -6,7 +6,7 @@ import { asId, type TaskId } from "../../src/core/model/ids.ts";
 import type { TaskStatus } from "../../src/core/model/records.ts";
 import type { NodeWork, TaskWork, Work, WorkSection } from "../../src/core/model/work.ts";
 import type { Log } from "../../src/ports/log.ts";
-import type { NetworkPart } from "../../src/ports/node-network.ts";
+import type { ConnectionCounter, NetworkPart } from "../../src/ports/node-network.ts";
 import type { Signer, Verifier } from "../../src/ports/signer.ts";
 import { createHasher } from "../../src/system/hasher.ts";
 import { AgentCore } from "../../workers/agent/agent-core.ts";
@@ -106,6 +106,8 @@ export class AgentWorld {
   bootId = "boot-1";
   /** What the agent drives its network with. */
   parts: readonly NetworkPart[] = [];
+  /** What it asks about connections; it drains nothing without. */
+  connections: ConnectionCounter | undefined;
   #generation = 1;
   readonly #trust: AgentTrust;
   #core: AgentCore | undefined;
@@ -143,6 +145,7 @@ export class AgentWorld {
         portOwners: () => (port) => this.portOwners.get(port),
         nodeFacts: async () => ({ ...FACTS, bootId: this.bootId }),
         parts: this.parts,
+        ...(this.connections === undefined ? {} : { connections: this.connections }),
       },
       {
         nodeId: NODE_ID,

@@ -98,6 +98,8 @@ const anyInput: fc.Arbitrary<PlanInput> = fc
     images: new Map(hasImage ? [[IMAGE, { kind: "present", hasHealthCheck: false } as const]] : []),
     volumes: new Map(),
     bridge: { kind: "present", subnet: NODE.subnet, containers: 0, atMs: NOW_MS } as const,
+    drains: false,
+    connections: new Map(),
     network: { isInForceFor: () => true, reason: "" },
     heldConfigs: new Set<string>(),
     configs: new Map(),

@@ -24,6 +24,8 @@ export type TaskWork = {
   /** A job's task: ending with 0 is `complete`, not a reason for another attempt. */
   readonly isJob: boolean;
   readonly settleMs: number;
+  /** How long open connections may go on when it shuts down; absent: it is reached by nobody, so nothing is waited for. */
+  readonly drainMs?: number;
   readonly address: string;
   readonly hostPorts: readonly HostPort[];
   /** Volumes to have before the container: only those that mounts name. */

@@ -4,7 +4,7 @@ import type { NodeId } from "../model/ids.ts";
 import { invariant } from "../model/invariant.ts";
 import { LEASE_MS } from "../model/lease.ts";
 import type { Node, Task } from "../model/records.ts";
-import type { ContainerSpec, TaskTemplate } from "../model/service-spec.ts";
+import { type ContainerSpec, isJobMode, type ServiceSpec, type TaskTemplate } from "../model/service-spec.ts";
 import type { NodeWork, TaskWork, VolumeWork } from "../model/work.ts";
 import { type State, versionKey } from "../model/world.ts";
 import { fillTemplate, type TemplateValues } from "./templates.ts";
@@ -52,8 +52,9 @@ export function taskWork(state: State, task: Task): TaskWork {
     resources: template.resources,
     health: template.health,
     restart: template.restart,
-    isJob: spec.mode.kind === "replicated-job" || spec.mode.kind === "global-job",
+    isJob: isJobMode(spec.mode),
     settleMs: template.settleMs,
+    ...(isReached(spec) ? { drainMs: DEFAULT_DRAIN_MS } : {}),
     address: task.address,
     hostPorts: task.hostPorts,
     volumes: volumesOf(state, task.nodeId, template),
@@ -69,6 +70,14 @@ function withResources({ container, resources }: TaskTemplate): ContainerSpec {
     String(amount),
   ]);
   return { ...container, env: { ...Object.fromEntries(told), ...container.env } };
+}
+
+/** How long open connections may go on unless a service says otherwise. */
+export const DEFAULT_DRAIN_MS = 30_000;
+
+/** Whether anybody connects to tasks of a service by its address, its names or its published ports. */
+function isReached({ mode, template }: ServiceSpec): boolean {
+  return !isJobMode(mode) && template.container.networkMode === undefined;
 }
 
 /** Placeholders stand in what differs from task to task: environment, host name, paths of the node. */

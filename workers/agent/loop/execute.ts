@@ -9,6 +9,7 @@ import {
   type ContainerRequest,
   EngineError,
 } from "../../../src/ports/container-engine.ts";
+import type { ConnectionCounter } from "../../../src/ports/node-network.ts";
 import type { Clock } from "../../../src/ports/clock.ts";
 import { registryOf } from "../engine/image-reference.ts";
 import { BRIDGE, type ImageFact, type Operation, type Outcome } from "../plan/types.ts";
@@ -25,6 +26,7 @@ export type ExecuteContext = {
   readonly configs: ConfigStore;
   /** Contents of a config, from the coordinator. Rejects with DavitError. */
   readonly fetchConfig: (config: string) => Promise<Uint8Array>;
+  readonly connections: ConnectionCounter | undefined;
   /** Makes what is remembered durable: before a container is made or its traces go. */
   readonly flush: () => Promise<void>;
   readonly onProgress: (operation: Operation, text: string) => void;
@@ -60,6 +62,8 @@ function run(context: ExecuteContext, operation: Operation): Promise<Outcome> {
       return runOnVolume(context, operation);
     case "fetchConfig":
       return fetchConfig(context, operation);
+    case "countConnections":
+      return countConnections(context, operation);
     case "postStart":
       return postStart(context, operation);
     default:
@@ -68,6 +72,13 @@ function run(context: ExecuteContext, operation: Operation): Promise<Outcome> {
 }
 
 type Of<Kind extends Operation["kind"]> = Extract<Operation, { readonly kind: Kind }>;
+
+async function countConnections(
+  { connections }: ExecuteContext,
+  { address }: Of<"countConnections">,
+): Promise<Outcome> {
+  return { ok: true, connections: (await connections?.openTo(address)) ?? 0 };
+}
 
 async function runOnBridge(
   { engine, clock }: ExecuteContext,

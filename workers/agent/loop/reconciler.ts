@@ -4,6 +4,7 @@
 import { DavitError, reasonOf } from "../../../src/core/model/errors.ts";
 import type { TaskId } from "../../../src/core/model/ids.ts";
 import type { ContainerEngine } from "../../../src/ports/container-engine.ts";
+import type { TaskWork } from "../../../src/core/model/work.ts";
 import type { Clock, Timer } from "../../../src/ports/clock.ts";
 import type { ConnectionCounter } from "../../../src/ports/node-network.ts";
 import type { Log } from "../../../src/ports/log.ts";
@@ -61,6 +62,8 @@ export class Reconciler {
   readonly #context: ReconcilerContext;
   readonly #busy = new Map<string, Operation>();
   readonly #inPool: Record<Pool, number> = { look: 0, make: 0, pull: 0, start: 0, hook: 0, stop: 0 };
+  /** Of tasks that drain: what the kernel said last. */
+  readonly #connections = new Map<TaskId, { readonly open: number; readonly atMs: number }>();
   #isRunning = false;
   #isScheduled = false;
   #timer: Timer | undefined;
@@ -125,6 +128,8 @@ export class Reconciler {
       heldConfigs: configs.held,
       configs: view.configs,
       isConnected: configSource() !== undefined,
+      drains: this.#context.connections !== undefined,
+      connections: this.#connections,
       verdicts: prober.verdicts,
       busy: new Set(this.#busy.keys()),
       portOwner: (port, hostIp) => (owners ??= portOwners())(port, hostIp),
@@ -148,7 +153,10 @@ export class Reconciler {
       }
       runs.put(run);
     }
-    for (const taskId of gone) runs.forget(taskId);
+    for (const taskId of gone) {
+      runs.forget(taskId);
+      this.#connections.delete(taskId);
+    }
     onStatuses(changed, gone);
     runs.flush().catch((error: unknown) => log.error("cannot keep attempts", { reason: reasonOf(error) }));
   }
@@ -174,6 +182,7 @@ export class Reconciler {
         clock: this.#context.clock,
         logins: () => this.#context.held.logins,
         configs: this.#context.configs,
+        connections: this.#context.connections,
         fetchConfig: (config) => this.#fetchConfig(config),
         flush: () => this.#context.runs.flush(),
         onProgress: (pulled, text) => log.debug(`${describeOperation(pulled)}: ${text}`),
@@ -206,7 +215,7 @@ export class Reconciler {
     const run = operation.taskId === undefined ? undefined : runs.all.get(operation.taskId);
     const work = operation.taskId === undefined ? undefined : held.tasks.get(operation.taskId);
     if (run === undefined || work === undefined) return;
-    if (operation.kind === "stop" && outcome.ok) this.#forgetConnections(work.address);
+    if (operation.kind === "stop" && outcome.ok) this.#forgetConnections(work);
     if (operation.kind === "create" && !outcome.ok && outcome.fault === "image_not_found")
       view.images.set(work.container.image, { kind: "missing" });
     const after = runAfter(run, work, operation, outcome, {
@@ -218,8 +227,9 @@ export class Reconciler {
   }
 
   /** Whoever was connected to a container that is gone finds another at the next packet. */
-  #forgetConnections(address: string): void {
+  #forgetConnections({ taskId, address }: TaskWork): void {
     const { connections, log } = this.#context;
+    this.#connections.delete(taskId);
     connections
       ?.forget(address)
       .catch((error: unknown) => log.warn("connections left", { address, reason: reasonOf(error) }));
@@ -249,6 +259,10 @@ export class Reconciler {
         if (fact !== undefined) view.volumes.set(name, fact);
         return;
       }
+      case "countConnections":
+        // whom the kernel does not tell of may be connected still: the drain time decides
+        this.#connections.set(operation.taskId, { open: outcome.ok ? (outcome.connections ?? 0) : 1, atMs: nowMs });
+        return;
       case "fetchConfig":
         // a coordinator that went away is waited for; what it said, or what the disk said, ends the attempt
         if (outcome.ok || outcome.fault === "unavailable") view.configs.delete(operation.config);

@@ -6,6 +6,7 @@ import type { TaskStatus } from "../../../src/core/model/records.ts";
 import type { ContainerSpec } from "../../../src/core/model/service-spec.ts";
 import type { TaskWork } from "../../../src/core/model/work.ts";
 import { containerRequest } from "./container-request.ts";
+import { planDrain } from "./plan-drain.ts";
 import { planPrepare } from "./plan-prepare.ts";
 import { exitReason } from "./reasons.ts";
 import { planResize } from "./resize.ts";
@@ -80,12 +81,15 @@ function nextRemoval(
 function planShutdown(input: PlanInput, work: TaskWork, run: TaskRun, containers: readonly SeenContainer[]): TaskPlan {
   const { taskId } = work;
   const running = containers.find(isUp);
-  if (running !== undefined)
+  if (running !== undefined) {
+    const drain = planDrain(input, work, run, running);
+    if (drain.kind === "draining") return { ...drain, settled: false };
     return {
       run,
       operations: [stop(taskId, running, "the task is to shut down", work.container)],
       settled: false,
     };
+  }
   const unstarted = containers.find((container) => container.state === "created");
   if (unstarted !== undefined)
     return { run, operations: [remove(taskId, unstarted, "it was never started")], settled: false };

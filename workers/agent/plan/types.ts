@@ -28,6 +28,8 @@ export type TaskRun = {
   readonly limits?: string;
   /** What the engine would not give to the running container, by `limitsKey`. */
   readonly refusedLimits?: string;
+  /** It is to shut down, and waits for its connections since then, wall clock. */
+  readonly drainSinceMs?: number;
   /** It is being stopped for this reason and counts as failed once it is down. */
   readonly condemned?: string;
 };
@@ -90,6 +92,10 @@ export type PlanInput = {
   readonly configs: ReadonlyMap<string, ConfigFact>;
   /** A coordinator is there to be asked. */
   readonly isConnected: boolean;
+  /** The kernel can be asked about connections. */
+  readonly drains: boolean;
+  /** What it said last, by task. */
+  readonly connections: ReadonlyMap<TaskId, { readonly open: number; readonly atMs: number }>;
   readonly verdicts: ReadonlyMap<string, Verdict>;
   /** Subjects that an operation is under way for. */
   readonly busy: ReadonlySet<string>;
@@ -128,6 +134,7 @@ export type Operation = { readonly subject: string; readonly taskId?: TaskId } &
       /** Of the runtime: swap goes along with memory. */
       readonly memorySwapBytes?: number;
     }
+  | { readonly kind: "countConnections"; readonly pool: "look"; readonly taskId: TaskId; readonly address: string }
   | { readonly kind: "examine"; readonly pool: "look"; readonly taskId: TaskId; readonly containerId: string }
   | {
       readonly kind: "stop";
@@ -147,6 +154,7 @@ export type Outcome =
   | {
       readonly ok: true;
       readonly containerId?: string;
+      readonly connections?: number;
       readonly image?: ImageFact;
       readonly volume?: VolumeFact;
       readonly bridge?: BridgeFact;
@@ -201,6 +209,8 @@ export function describeOperation(operation: Operation): string {
       return `start container ${operation.containerId.slice(0, 12)}`;
     case "resize":
       return `change the limits of container ${operation.containerId.slice(0, 12)}`;
+    case "countConnections":
+      return `count connections to ${operation.address}`;
     case "examine":
       return `look into the end of container ${operation.containerId.slice(0, 12)}`;
     case "stop":
