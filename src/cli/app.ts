@@ -51,6 +51,7 @@ import { completion } from "./system/completion.ts";
 import { events } from "./system/events.ts";
 import { exportStack } from "./system/export.ts";
 import { install } from "./system/install.ts";
+import { lookup } from "./system/lookup.ts";
 import { ps } from "./system/ps.ts";
 import { rebalance } from "./system/rebalance.ts";
 import { up } from "./system/up.ts";
@@ -132,6 +133,7 @@ function rootRoutes() {
       install,
       deploy,
       ps,
+      lookup,
       node: noun("hosts: join, look at, empty, remove", NODE),
       stack: noun("what Compose files made", STACK),
       service: noun("services: look at, change, go back", SERVICE),

@@ -1,6 +1,7 @@
 // The typed client of the coordinator's API: one method for each endpoint. It knows paths and shapes, no server code. Used by the command
 // line, the dashboard and tests.
 
+import type { EndpointsView } from "../core/model/endpoint-views.ts";
 import type * as views from "../core/model/views.ts";
 import { DavitError } from "../core/model/errors.ts";
 import { openExec } from "./exec.ts";
@@ -63,6 +64,7 @@ function readers(transport: Transport) {
     nodeState: (ref) => get<unknown>(transport, at("nodes", ref, "/state")),
     services: (filter = {}) => get<readonly views.ServiceView[]>(transport, "/v1/services", filter),
     service: (ref) => get<views.ServiceDetailView>(transport, at("services", ref)),
+    endpoints: (ref) => get<EndpointsView>(transport, at("services", ref, "/endpoints")),
     explain: (ref) => get<views.ServiceExplainView>(transport, at("services", ref, "/explain")),
     serviceTasks: (ref, options = {}) =>
       get<readonly views.TaskView[]>(transport, at("services", ref, "/tasks"), options),

@@ -1,5 +1,6 @@
 // The surface of the API's client: how to reach a coordinator, and one method for each thing that can be asked of it. Types only.
 
+import type { EndpointsView } from "../core/model/endpoint-views.ts";
 import type { Duplex } from "node:stream";
 import type { StackSpec } from "../core/model/service-spec.ts";
 import type {
@@ -116,6 +117,7 @@ export interface DavitClient {
   /** New tasks of the same version, within the update policy. */
   restart(ref: string, options?: IfMatch): Promise<ServiceView>;
   /** For every node why a task of the service would go there, or why not. */
+  endpoints(ref: string): Promise<EndpointsView>;
   explain(ref: string): Promise<ServiceExplainView>;
   /** Absent `to`: the previous version. */
   rollback(ref: string, options?: IfMatch & { readonly to?: number }): Promise<ServiceView>;

@@ -32,6 +32,8 @@ export async function foundingChanges(
     readonly random: Random;
     readonly secretKey: Uint8Array;
     readonly addressPool: string;
+    readonly encryption?: Cluster["encryption"];
+    readonly meshPort?: number;
   },
 ): Promise<readonly Change[]> {
   const { clock, random, secretKey } = input;
@@ -43,6 +45,8 @@ export async function foundingChanges(
       name: "default",
       createdAtMs: nowMs,
       addressPool: input.addressPool,
+      ...(input.encryption === undefined ? {} : { encryption: input.encryption }),
+      ...(input.meshPort === undefined ? {} : { meshPort: input.meshPort }),
     };
     changes.push({ op: "put", kind: "cluster", record: cluster });
   }

@@ -73,7 +73,7 @@ export class Joins {
     const cluster = clusterOf(door.state);
     const id = idFromBytes<"node">(random.bytes(ID_BYTES));
     const startedMs = clock.bootMs();
-    const { name: _name, labels: _labels, ...access } = request;
+    const { name: _name, labels: _labels, meshEndpoint: _endpoint, ...access } = request;
     const outcome = await joinHost({
       request: access,
       clusterId: cluster.id,
@@ -118,6 +118,7 @@ export class Joins {
       agentKey: outcome.agentKey,
       jump: outcome.jump,
       labels: request.labels ?? {},
+      ...(request.meshEndpoint === undefined ? {} : { meshEndpoint: request.meshEndpoint }),
       availability: "active",
       subnet,
       reserved: { cpus: 0, memoryBytes: 0, generic: {} },

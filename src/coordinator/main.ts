@@ -10,6 +10,8 @@ import { createVerifier } from "../auth/verifier.ts";
 import { DavitError, reasonOf } from "../core/model/errors.ts";
 import { invariant } from "../core/model/invariant.ts";
 import type { Epoch } from "../core/model/lease.ts";
+import { type Cluster, DEFAULT_MESH_PORT } from "../core/model/records.ts";
+import { parseCidr, renderCidr, servicePool } from "../core/model/subnets.ts";
 import { applyChanges, type MutableState } from "../core/model/world.ts";
 import type { Log } from "../ports/log.ts";
 import type { Signer, Verifier } from "../ports/signer.ts";
@@ -130,7 +132,14 @@ async function open(
   const epoch = chain.at(-1);
   invariant(epoch !== undefined, "an epoch was begun");
   const state: MutableState = loaded.state;
-  const founding = await foundingChanges(state, { ...adapters, secretKey, addressPool: options.addressPool });
+  const { addressPool, encryption, meshPort } = options;
+  const founding = await foundingChanges(state, {
+    ...adapters,
+    secretKey,
+    addressPool,
+    ...(encryption === undefined ? {} : { encryption }),
+    ...(meshPort === undefined ? {} : { meshPort }),
+  });
   let { revision } = loaded;
   if (founding.length > 0) {
     ({ revision } = await store.commit({
@@ -143,16 +152,24 @@ async function open(
     }));
     applyChanges(state, founding);
   }
-  const pool = clusterOf(state).addressPool;
-  if (options.isPoolGiven && pool !== options.addressPool) {
-    throw new DavitError(
-      "invalid_input",
-      `start: this cluster's address pool is ${pool} and cannot change to ${options.addressPool}`,
-      { wayOut: "leave --address-pool away" },
-    );
-  }
+  checkFixed(clusterOf(state), options);
   const door = new CommitDoor({ store, clock: adapters.clock, epoch: epoch.epoch, state, revision, fatal });
   return { door, chain, revisionedState: state };
+}
+
+/** What was settled at the first start. */
+function checkFixed(cluster: Cluster, options: UpOptions): void {
+  const fixed = [
+    ["address pool", "--address-pool", cluster.addressPool, options.isPoolGiven ? options.addressPool : undefined],
+    ["encryption between nodes", "--encryption", cluster.encryption ?? "wireguard", options.encryption],
+    ["mesh port", "--mesh-port", cluster.meshPort ?? DEFAULT_MESH_PORT, options.meshPort],
+  ] as const;
+  for (const [what, flag, is, given] of fixed) {
+    if (given === undefined || given === is) continue;
+    throw new DavitError("invalid_input", `start: this cluster's ${what} is ${is} and cannot change to ${given}`, {
+      wayOut: `leave ${flag} away`,
+    });
+  }
 }
 
 function assemble(input: {
@@ -242,7 +259,11 @@ function announce(log: Log, options: UpOptions, state: MutableState, epoch: numb
     nodes: state.node.size,
     services: state.service.size,
   });
-  log.info("container addresses come from this pool, which cannot change later", {
-    pool: clusterOf(state).addressPool,
+  const { addressPool, encryption, meshPort } = clusterOf(state);
+  log.info("addresses come from this pool; none of this can change later", {
+    pool: addressPool,
+    services: renderCidr(servicePool(parseCidr(addressPool))),
+    encryption: encryption ?? "wireguard",
+    port: meshPort ?? DEFAULT_MESH_PORT,
   });
 }

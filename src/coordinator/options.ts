@@ -4,6 +4,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { DavitError, reasonOf } from "../core/model/errors.ts";
+import { DEFAULT_MESH_PORT } from "../core/model/records.ts";
 import { checkPool, renderCidr } from "../core/model/subnets.ts";
 
 export const DEFAULT_POOL = "10.210.0.0/16";
@@ -14,6 +15,9 @@ export type UpOptions = {
   readonly dataDir: string;
   readonly addressPool: string;
   readonly isPoolGiven: boolean;
+  /** As given: they hold from the first start on. */
+  readonly encryption?: "wireguard" | "off";
+  readonly meshPort?: number;
   /** Absent: only the unix socket. */
   readonly listen?: { readonly host: string; readonly port: number };
   readonly logLevel: (typeof LEVELS)[number];
@@ -21,11 +25,14 @@ export type UpOptions = {
 
 export const UP_HELP = `davit up – run the coordinator
 
-  davit up [--data-dir DIR] [--listen HOST:PORT | --listen off] [--address-pool CIDR] [--log-level LEVEL]
+  davit up [--data-dir DIR] [--listen HOST:PORT | --listen off] [--address-pool CIDR] [--encryption wireguard|off] [--mesh-port PORT]
+           [--log-level LEVEL]
 
   --data-dir DIR       state, keys and the owner's socket (default: ~/.local/share/davit)
   --listen HOST:PORT   the HTTP API for users with a token (default: ${DEFAULT_LISTEN}; off: only the socket)
   --address-pool CIDR  addresses of all containers, a /24 for each node (default: ${DEFAULT_POOL}); cannot change later
+  --encryption HOW     wireguard, or off for nodes on one trusted link (default: wireguard); cannot change later
+  --mesh-port PORT     UDP port between nodes (default: ${DEFAULT_MESH_PORT}); cannot change later
   --log-level LEVEL    ${LEVELS.join(", ")} (default: info)
 
 It ends in order on SIGINT and SIGTERM; containers go on without it.
@@ -51,6 +58,7 @@ export function readUpOptions(
       join(env["XDG_DATA_HOME"] ?? join(homedir(), ".local/share"), "davit"),
     addressPool: renderCidr(checkPool(values["address-pool"] ?? DEFAULT_POOL)),
     isPoolGiven: values["address-pool"] !== undefined,
+    ...readMesh(values),
     logLevel,
     ...(listen === undefined ? {} : { listen }),
   };
@@ -64,6 +72,8 @@ function parse(argv: readonly string[]) {
         "data-dir": { type: "string" },
         listen: { type: "string" },
         "address-pool": { type: "string" },
+        encryption: { type: "string" },
+        "mesh-port": { type: "string" },
         "log-level": { type: "string" },
         help: { type: "boolean", short: "h" },
       },
@@ -71,6 +81,23 @@ function parse(argv: readonly string[]) {
   } catch (error) {
     throw new DavitError("invalid_input", `start: ${reasonOf(error)}`, { wayOut: "davit up --help" });
   }
+}
+
+function readMesh(values: {
+  readonly encryption?: string | undefined;
+  readonly "mesh-port"?: string | undefined;
+}): Pick<UpOptions, "encryption" | "meshPort"> {
+  const { encryption, "mesh-port": port } = values;
+  if (encryption !== undefined && encryption !== "wireguard" && encryption !== "off")
+    throw new DavitError("invalid_input", `start: '${encryption}' is no way to encrypt between nodes`, {
+      wayOut: "--encryption wireguard, or --encryption off for nodes on one trusted link",
+    });
+  const meshPort = port === undefined ? undefined : Number(port);
+  if (meshPort !== undefined && !(Number.isSafeInteger(meshPort) && meshPort >= 1 && meshPort <= 65_535))
+    throw new DavitError("invalid_input", `start: '${port}' is not a port`, {
+      wayOut: `write --mesh-port ${DEFAULT_MESH_PORT}`,
+    });
+  return { ...(encryption === undefined ? {} : { encryption }), ...(meshPort === undefined ? {} : { meshPort }) };
 }
 
 function readListen(text: string): UpOptions["listen"] {

@@ -51,6 +51,7 @@ export class RoutesDocuments {
           break;
         case "service":
           this.#dirty.add(id);
+          this.#followCallers();
           break;
         case "serviceVersion":
           this.#dirty.add(change.op === "put" ? change.record.serviceId : (id.split("/")[0] ?? ""));
@@ -117,6 +118,12 @@ export class RoutesDocuments {
     if (isLost) this.#lost.add(nodeId);
     else this.#lost.delete(nodeId);
     for (const place of this.#places.values()) if (place.nodeId === nodeId) this.#dirty.add(place.serviceId);
+  }
+
+  /** Rules name their callers, whose ids are known only while they are there. */
+  #followCallers(): void {
+    for (const { content } of Object.values(this.#sections))
+      if (content.kind === "service" && content.policy !== undefined) this.#dirty.add(content.serviceId);
   }
 
   #followTask(change: Extract<Change, { kind: "task" }>): void {

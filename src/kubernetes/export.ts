@@ -12,6 +12,7 @@ import { compact, type Exported, type ExportOptions, type Manifest, type Note } 
 import { podMountsOf } from "./mounts.ts";
 import { networkPolicies } from "./network-policies.ts";
 import { priorityClasses } from "./priorities.ts";
+import { noteReach } from "./reach-notes.ts";
 import { type Exposure, exposureOf, servicesOf } from "./services.ts";
 import { workloadOf } from "./workload.ts";
 
@@ -66,6 +67,7 @@ function manifestsOf(
       `${waits.join(", ")}: all pods start at once, and are restarted until what they need is there`,
       "wait in an initContainer where that is too rough",
     );
+  noteReach(service);
   const mounts = podMountsOf(context, service);
   const { env, secret } = environmentOf(service);
   const isStateful = mounts.isPinned && service.spec.mode.kind === "replicated";

@@ -24,7 +24,9 @@ class Connections {
   }
 }
 
-async function running(drainMs = 30_000): Promise<{ world: AgentWorld; connections: Connections; shutDown: () => Promise<void> }> {
+async function running(
+  drainMs = 30_000,
+): Promise<{ world: AgentWorld; connections: Connections; shutDown: () => Promise<void> }> {
   const world = new AgentWorld();
   const connections = new Connections();
   world.connections = connections;

@@ -83,6 +83,7 @@ describe("reading", () => {
       "service ps shop_web",
       "service inspect shop_web",
       "service explain shop_web",
+      "lookup shop_web",
       "ps",
       "registry ls",
       "token ls",
@@ -157,7 +158,7 @@ describe("changing", () => {
     expect(await cli.run("node", "update", "n1", "--name", "first", "--address", "10.0.0.99:2222")).toBe(0);
     expect(await client.node("first")).toMatchObject({ address: "10.0.0.99:2222", availability: "active" });
     expect(await cli.run("node", "update", "first")).toBe(2);
-    expect(cli.stderr).toContain("nothing to change: give --address, --name or --generic");
+    expect(cli.stderr).toContain("nothing to change: give --address, --endpoint, --name or --generic");
   });
 
   test("a drain waits until the node is empty", async () => {

@@ -174,6 +174,12 @@ const SERVICE: Complete<ServiceSpec> = {
     keptRuns: 5,
   },
   dependsOn: [{ service: "full_prepare", condition: "service_healthy", required: false, restart: true }],
+  reach: {
+    endpointMode: "dnsrr",
+    balance: "client",
+    drainMs: 5_000,
+    policy: [{ from: "full_caller", ports: [{ port: 8080, protocol: "tcp" }] }],
+  },
   template: {
     container: CONTAINER,
     resources: RESOURCES,

@@ -21,6 +21,8 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
   stop: "keep",
   ingress: "host",
   tcp: "udp",
+  dnsrr: "vip",
+  client: "random",
   "==": "!=",
   host: "private",
   none: "host",

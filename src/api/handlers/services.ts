@@ -15,6 +15,7 @@ import { type Api, bind, bindRaw, mutate, requireStack } from "../bind.ts";
 import type { Actor, Parts } from "../context.ts";
 import { logStream } from "../log-stream.ts";
 import * as routes from "../routes/services.ts";
+import { endpointsView } from "../views/endpoints.ts";
 import { explainView } from "../views/explain.ts";
 import { countService, serviceDetailView, serviceView, serviceViews } from "../views/services.ts";
 import { compareTasks, isPresent, taskView } from "../views/tasks.ts";
@@ -69,6 +70,11 @@ function bindReads(api: Api): void {
     },
     { isCached: true },
   );
+  bind(api, routes.getEndpoints, ({ params }) => {
+    const service = find(parts, params.ref);
+    const { state } = backend.world();
+    return endpointsView(state, service, tasksOf(backend.world(), service.id));
+  });
   bind(api, routes.explainService, ({ params }) =>
     explainView(backend.world(), backend.nowMs(), find(parts, params.ref)),
   );

@@ -2,7 +2,13 @@
 
 import { z } from "@hono/zod-openapi";
 import { rollbackSchema, scaleSchema, servicePatchSchema } from "../schemas/requests.ts";
-import { serviceDetailSchema, serviceExplainSchema, serviceSchema, taskSchema } from "../schemas/views.ts";
+import {
+  endpointsSchema,
+  serviceDetailSchema,
+  serviceExplainSchema,
+  serviceSchema,
+  taskSchema,
+} from "../schemas/views.ts";
 import { endpoint, flag, number, refParams } from "./endpoint.ts";
 
 const ref = { params: refParams } as const;
@@ -42,6 +48,16 @@ export const explainService = endpoint({
   summary: "For every node why a task of the service would go there, or why not",
   access: "read",
   answer: serviceExplainSchema,
+});
+
+export const getEndpoints = endpoint({
+  ...ref,
+  method: "get",
+  path: "/v1/services/{ref}/endpoints",
+  id: "getEndpoints",
+  summary: "What nodes route to for a service: its address, and which of its tasks get new connections",
+  access: "read",
+  answer: endpointsSchema,
 });
 
 export const scaleService = endpoint({

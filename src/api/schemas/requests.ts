@@ -7,6 +7,7 @@ import { policyPatchSchema } from "./spec.ts";
 const optional = z.exactOptional;
 const short = z.string().min(1).max(255);
 const port = z.int().min(1).max(65_535);
+const meshEndpoint = z.strictObject({ host: short, port: optional(port) });
 const patchMap = z.record(z.string().max(1_024), z.union([z.string().max(131_072), z.null()]));
 /** A week: who waits longer has forgotten it. */
 const MAX_DRAIN_MS = 7 * 86_400_000;
@@ -20,6 +21,7 @@ export const joinRequestSchema: z.ZodType<JoinRequest> = z
     port,
     name: optional(short),
     labels: optional(z.record(z.string(), z.string())),
+    meshEndpoint: optional(meshEndpoint),
     identities: z.array(pem).max(20),
     agentSocket: optional(z.string().max(255)),
     identitiesOnly: optional(z.boolean()),
@@ -38,6 +40,7 @@ export const nodePatchSchema: z.ZodType<NodePatch> = z
     generic: optional(z.record(z.string().max(64), z.union([z.int().min(0).max(1_000_000), z.null()]))),
     labels: optional(patchMap),
     address: optional(z.strictObject({ host: short, port })),
+    meshEndpoint: optional(z.union([meshEndpoint, z.null()])),
   })
   .openapi("NodePatch");
 

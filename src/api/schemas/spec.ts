@@ -17,6 +17,7 @@ import {
   PLACEMENT_STRATEGIES,
   type PortSpec,
   type Probe,
+  type ReachSpec,
   type ResourceAmounts,
   type RuntimeOptions,
   type ServiceMode,
@@ -265,6 +266,22 @@ export const jobSpecSchema: z.ZodType<JobSpec> = z.strictObject({
   keptRuns: count,
 });
 
+const reachSchema: z.ZodType<ReachSpec> = z.strictObject({
+  endpointMode: optional(z.literal("dnsrr")),
+  balance: optional(z.literal("client")),
+  drainMs: optional(durationMs),
+  policy: optional(
+    z
+      .array(
+        z.strictObject({
+          from: text,
+          ports: z.array(z.strictObject({ port: count, protocol: z.enum(["tcp", "udp"]) })).max(MAX_ITEMS),
+        }),
+      )
+      .max(MAX_ITEMS),
+  ),
+});
+
 export const serviceSpecSchema: z.ZodType<ServiceSpec> = z
   .strictObject({
     name: text,
@@ -285,6 +302,7 @@ export const serviceSpecSchema: z.ZodType<ServiceSpec> = z
         .max(MAX_ITEMS),
     ),
     template: templateSchema,
+    reach: optional(reachSchema),
     update: policySchema,
     rollback: policySchema,
   })

@@ -3,6 +3,7 @@
 
 import { z } from "@hono/zod-openapi";
 import { TASK_STATES } from "../../core/model/records.ts";
+import type { EndpointsView } from "../../core/model/endpoint-views.ts";
 import type * as views from "../../core/model/views.ts";
 import { amountsSchema, jobSpecSchema, labelsSchema, modeSchema, portSchema, serviceSpecSchema } from "./spec.ts";
 
@@ -71,6 +72,23 @@ export const nodeSchema: z.ZodType<views.NodeView> = z
     joinedAt: time,
   })
   .openapi("Node");
+
+export const endpointsSchema: z.ZodType<EndpointsView> = z
+  .object({
+    service: text,
+    address: optional(text),
+    endpoints: z.array(
+      z.object({
+        task: text,
+        taskId: text,
+        node: text,
+        address: text,
+        weight: whole,
+        standing: z.enum(["in", "waiting", "out"]),
+      }),
+    ),
+  })
+  .openapi("Endpoints");
 
 const hostPort = z.object({
   hostIp: optional(text),

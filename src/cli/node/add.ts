@@ -4,6 +4,7 @@
 import { buildCommand } from "@stricli/core";
 import type { DavitClient } from "../../client/types.ts";
 import { DavitError, type ErrorDetail, reasonOf } from "../../core/model/errors.ts";
+import { type MeshEndpoint, parseMeshEndpoint } from "../../core/model/mesh-endpoint.ts";
 import type { JoinRequest, NodeView } from "../../core/model/views.ts";
 import { type CliContext, JSON_FLAG, note, say, sayJson } from "../context.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -16,6 +17,7 @@ type Flags = {
   readonly identity?: readonly string[];
   readonly name?: string;
   readonly label?: readonly string[];
+  readonly endpoint?: string;
   readonly acceptHostKey: boolean;
   readonly sudoPasswordStdin: boolean;
   readonly sshConfig?: string;
@@ -37,6 +39,11 @@ export const nodeAdd = buildCommand<Flags, string[], CliContext>({
       identity: { ...text, variadic: true, brief: "private key file, and no other key", placeholder: "FILE" },
       name: { ...text, brief: "the node's name (one host only); else its host name", placeholder: "NAME" },
       label: { ...text, variadic: true, brief: "label for the node", placeholder: "K=V" },
+      endpoint: {
+        ...text,
+        brief: "where other nodes reach its mesh, if that is not the host itself (one host only)",
+        placeholder: "HOST[:PORT]",
+      },
       acceptHostKey: { kind: "boolean", brief: "accept and pin a host key that is not known yet", default: false },
       sudoPasswordStdin: { kind: "boolean", brief: "read the sudo password from standard input", default: false },
       sshConfig: { ...text, brief: "use this file instead of ~/.ssh/config", placeholder: "FILE" },
@@ -52,13 +59,16 @@ async function addNodes(this: CliContext, flags: Flags, ...words: string[]): Pro
   const targets = [...new Set(words)];
   if (flags.name !== undefined && targets.length > 1)
     throw new DavitError("invalid_input", "--name names one host, but several were given");
+  if (flags.endpoint !== undefined && targets.length > 1)
+    throw new DavitError("invalid_input", "--endpoint is of one host, but several were given");
+  const meshEndpoint = flags.endpoint === undefined ? undefined : parseMeshEndpoint(flags.endpoint);
   const labels = parseLabels(flags.label ?? []);
   const sudoPassword = flags.sudoPasswordStdin ? (await this.readStdin()).replace(/\r?\n$/, "") : undefined;
   const abort = new AbortController();
   const release = this.onInterrupt(() => abort.abort());
   const board = new JoinBoard(this);
   const questions = new JoinQuestions(this, board);
-  const job = { context: this, flags, labels, sudoPassword, board, questions, signal: abort.signal };
+  const job = { context: this, flags, meshEndpoint, labels, sudoPassword, board, questions, signal: abort.signal };
   const results = await Promise.allSettled(targets.map((target) => join(job, target)));
   board.close();
   release();
@@ -80,6 +90,7 @@ type Job = {
   readonly context: CliContext;
   readonly flags: Flags;
   readonly labels: Readonly<Record<string, string>>;
+  readonly meshEndpoint: MeshEndpoint | undefined;
   readonly sudoPassword: string | undefined;
   readonly board: JoinBoard;
   readonly questions: JoinQuestions;
@@ -102,6 +113,7 @@ async function join(job: Job, target: string): Promise<NodeView> {
     acceptNewHostKey: flags.acceptHostKey,
     ...(agentSocket === undefined || !context.isLocal ? {} : { agentSocket }),
     ...(flags.name === undefined ? {} : { name: flags.name }),
+    ...(job.meshEndpoint === undefined ? {} : { meshEndpoint: job.meshEndpoint }),
     ...(sudoPassword === undefined ? {} : { sudoPassword }),
   };
   const client = await context.client();

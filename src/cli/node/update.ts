@@ -1,15 +1,21 @@
-// davit node update NODE --address host[:port] --name NAME --generic gpu=2
+// davit node update NODE --address host[:port] --endpoint host[:port] --name NAME --generic gpu=2
 
 import { buildCommand } from "@stricli/core";
 import { DavitError } from "../../core/model/errors.ts";
+import { parseMeshEndpoint } from "../../core/model/mesh-endpoint.ts";
 import type { NodePatch } from "../../core/model/views.ts";
 import { type CliContext, say } from "../context.ts";
 import { NODE_REF } from "./availability.ts";
 
-type Flags = { readonly address?: string; readonly name?: string; readonly generic?: readonly string[] };
+type Flags = {
+  readonly address?: string;
+  readonly name?: string;
+  readonly endpoint?: string;
+  readonly generic?: readonly string[];
+};
 
 export const nodeUpdate = buildCommand<Flags, [string], CliContext>({
-  docs: { brief: "change a node's address, name or named resources" },
+  docs: { brief: "change a node's address, endpoint, name or named resources" },
   parameters: {
     positional: NODE_REF,
     flags: {
@@ -21,6 +27,13 @@ export const nodeUpdate = buildCommand<Flags, [string], CliContext>({
         placeholder: "HOST[:PORT]",
       },
       name: { kind: "parsed", parse: String, optional: true, brief: "its new name", placeholder: "NAME" },
+      endpoint: {
+        kind: "parsed",
+        parse: String,
+        optional: true,
+        brief: "where other nodes reach its mesh, if that is not its address; none: at its address again",
+        placeholder: "HOST[:PORT]",
+      },
       generic: {
         kind: "parsed",
         parse: String,
@@ -32,11 +45,14 @@ export const nodeUpdate = buildCommand<Flags, [string], CliContext>({
     },
   },
   async func(flags, ref) {
-    if (flags.address === undefined && flags.name === undefined && flags.generic === undefined)
-      throw new DavitError("invalid_input", "nothing to change: give --address, --name or --generic");
+    if (Object.values(flags).every((flag) => flag === undefined))
+      throw new DavitError("invalid_input", "nothing to change: give --address, --endpoint, --name or --generic");
     const patch: NodePatch = {
       ...(flags.name === undefined ? {} : { name: flags.name }),
       ...(flags.generic === undefined ? {} : { generic: parseGeneric(flags.generic) }),
+      ...(flags.endpoint === undefined
+        ? {}
+        : { meshEndpoint: flags.endpoint === "none" ? null : parseMeshEndpoint(flags.endpoint) }),
       ...(flags.address === undefined ? {} : { address: await parseAddress(flags.address) }),
     };
     const node = await (await this.client()).updateNode(ref, patch);

@@ -7,7 +7,10 @@ const D = "services.*.deploy";
 const POLICY = "parallelism delay order failure_action monitor max_failure_ratio";
 
 export const DEPLOY_KEYS: KeyTable = {
-  [`${D}.endpoint_mode`]: v("davit", "vip, the default; dnsrr is not there yet"),
+  [`${D}.endpoint_mode`]: v(
+    "davit",
+    "vip, the default: one address for the service; dnsrr: its names lead to its tasks",
+  ),
   [`${D}.labels`]: v("davit", "labels of the service"),
   [`${D}.mode`]: v("davit", "replicated, global, replicated-job, global-job"),
   [`${D}.placement`]: davit,

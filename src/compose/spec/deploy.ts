@@ -46,9 +46,6 @@ export function readMode(
   const replicas = reader.number(get(deploy, "replicas"), `${path}.deploy.replicas`, COUNT);
   const scale = reader.number(get(service, "scale"), `${path}.scale`, COUNT);
   const modeNode = get(deploy, "mode");
-  const endpoint = get(deploy, "endpoint_mode");
-  if (reader.word(endpoint, `${path}.deploy.endpoint_mode`, ["vip", "dnsrr"]) === "dnsrr" && endpoint !== undefined)
-    reader.problem(endpoint.at, `${path}.deploy.endpoint_mode`, "dnsrr is not supported yet: leave it out");
   if (!mode.endsWith("-job") && modeNode !== undefined && asksForJob(jobs))
     reader.problem(
       modeNode.at,

@@ -6,6 +6,7 @@ import {
   type ContainerSpec,
   type Mount,
   type PullPolicy,
+  type ReachSpec,
   type ServiceSpec,
   type TaskTemplate,
   isJobMode,
@@ -13,6 +14,9 @@ import {
 import { JOB_RESTART, jobKeys, readJob } from "../x-davit/job.ts";
 import { readOnLeaseLost } from "../x-davit/on-lease-lost.ts";
 import { readWishes } from "../x-davit/placement.ts";
+import { readBalance } from "../x-davit/balance.ts";
+import { readDrain } from "../x-davit/drain.ts";
+import { readPolicy } from "../x-davit/policy.ts";
 import { readSettle } from "../x-davit/settle.ts";
 import type { ReadFile } from "../tree/disk.ts";
 import type { Environment } from "../tree/interpolate.ts";
@@ -69,9 +73,27 @@ export function readService(context: ServiceContext, name: string, map: MapNode)
     mode,
     ...(isJobMode(mode) ? { job: readJob(context, jobs, path) } : {}),
     template: readTemplate(context, { map, deploy, extension, path, fullName, isJob: isJobMode(mode) }),
+    ...readReach(context, deploy, extension, path),
     update: readUpdate(reader, deploy, "update_config", path),
     rollback: readUpdate(reader, deploy, "rollback_config", path),
   };
+}
+
+/** How it is reached; nothing if that is as usual. */
+function readReach(
+  { reader, serviceName }: ServiceContext,
+  deploy: MapNode | undefined,
+  extension: MapNode | undefined,
+  path: string,
+): { readonly reach?: ReachSpec } {
+  const mode = reader.word(get(deploy, "endpoint_mode"), `${path}.deploy.endpoint_mode`, ["vip", "dnsrr"]);
+  const reach: ReachSpec = {
+    ...(mode === "dnsrr" ? { endpointMode: mode } : {}),
+    ...readBalance(reader, get(extension, "balance"), `${path}.x-davit.balance`),
+    ...readDrain(reader, get(extension, "drain"), `${path}.x-davit.drain`),
+    ...readPolicy(reader, get(extension, "policy"), `${path}.x-davit.policy`, serviceName),
+  };
+  return Object.keys(reach).length === 0 ? {} : { reach };
 }
 
 type ServiceParts = {

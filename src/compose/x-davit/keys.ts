@@ -29,6 +29,10 @@ export const X_DAVIT_KEYS: KeyTable = {
   [`${X}.job.starting_deadline`]: v("davit", "how late a run may begin; 1h"),
   [`${X}.job.timeout`]: v("davit", "a run that takes longer fails; none unless given"),
   [`${X}.job.history`]: v("davit", "ended runs that are kept, with their logs; 10"),
-  ...under(X, v("not yet"), "balance ingress lease policy replace_after scale"),
+  [`${X}.balance`]: v("davit", "random, the default; client: one client always at the same task"),
+  [`${X}.drain`]: v("davit", "how long open connections may go on when a task is stopped; 30s, at most 1h"),
+  [`${X}.policy`]: v("davit", "who may call which port; absent: every service that shares a network, every port"),
+  ...under(`${X}.policy`, v("davit"), "from ports"),
+  ...under(X, v("not yet"), "ingress lease replace_after scale"),
   "x-davit.ingress": v("not yet"),
 };

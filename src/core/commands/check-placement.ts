@@ -48,6 +48,7 @@ export function namedServiceFaults(specs: readonly ServiceSpec[], all: readonly 
       ...affinity.map(({ service }) => ["affinity", service] as const),
       ...antiAffinity.map(({ service }) => ["anti_affinity", service] as const),
       ...(partner === undefined ? [] : [["with", partner] as const]),
+      ...(spec.reach?.policy ?? []).map(({ from }) => ["policy", from] as const),
     ];
     const unknown = named.filter(([, service]) => !byName.has(service));
     return [

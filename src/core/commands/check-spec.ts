@@ -1,7 +1,15 @@
 // Whether a stack's specifications can be accepted at all: names, numbers, what is mounted and attached, ports that collide for certain,
 // and what davit does not do yet, by name. Every fault is reported at once, with the service it is in. Pure.
 
-import type { PortSpec, ServiceSpec, StackSpec, TaskTemplate, UpdatePolicy } from "../model/service-spec.ts";
+import {
+  isJobMode,
+  MAX_DRAIN_MS,
+  type PortSpec,
+  type ServiceSpec,
+  type StackSpec,
+  type TaskTemplate,
+  type UpdatePolicy,
+} from "../model/service-spec.ts";
 import { configFaults } from "./check-configs.ts";
 import { jobFaults, orderFaults } from "./check-jobs.ts";
 import { dependencyFaults } from "./check-dependencies.ts";
@@ -81,6 +89,7 @@ function serviceFaults(spec: ServiceSpec, context: CommandContext): readonly Fau
     ...jobFaults(spec, context),
     ...portFaults(where, spec.template.ports),
     ...networkFaults(where, spec.template),
+    ...reachFaults(spec),
     ...placementFaults(spec),
     ...policyFaults(where, "update", spec.update),
     ...policyFaults(where, "rollback", spec.rollback),
@@ -109,6 +118,32 @@ function networkFaults(where: string, { container, ports, networks, health }: Ta
   return faults;
 }
 
+/** How it is reached: what is said there must be sayable. */
+function reachFaults({ name, mode, template, reach = {} }: ServiceSpec): readonly Fault[] {
+  const { drainMs = 0, policy = [] } = reach;
+  const faults: Fault[] = [];
+  if (drainMs < 0 || drainMs > MAX_DRAIN_MS)
+    faults.push(invalid(name, `drain of ${drainMs} ms: from 0 to ${MAX_DRAIN_MS}`));
+  for (const { from, ports } of policy) {
+    if (ports.length === 0) faults.push(invalid(name, `policy: ${from} may call no port: leave it out, or name ports`));
+    const wrong = ports.find(({ port }) => !isPort(port));
+    if (wrong !== undefined) faults.push(invalid(name, `policy: ${from}: port ${wrong.port} is not from 1 to 65535`));
+  }
+  const isUnreached = isJobMode(mode) || template.container.networkMode !== undefined;
+  if (isUnreached && Object.keys(reach).length > 0)
+    faults.push(
+      invalid(
+        name,
+        "is a job or outside of davit's network, where nobody is balanced, drained or let in: leave that out",
+      ),
+    );
+  return faults;
+}
+
+function isPort(port: number): boolean {
+  return Number.isSafeInteger(port) && port >= 1 && port <= 65_535;
+}
+
 function replicaFaults(where: string, replicas: number): readonly Fault[] {
   const isFine = Number.isSafeInteger(replicas) && replicas >= 0 && replicas <= MAX_REPLICAS;
   return isFine ? [] : [invalid(where, `${replicas} replicas: must be a whole number from 0 to ${MAX_REPLICAS}`)];
@@ -127,7 +162,6 @@ function policyFaults(where: string, name: string, policy: UpdatePolicy): readon
 
 function portFaults(where: string, ports: readonly PortSpec[]): readonly Fault[] {
   const faults: Fault[] = [];
-  const isPort = (port: number): boolean => Number.isSafeInteger(port) && port >= 1 && port <= 65_535;
   ports.forEach((port, at) => {
     const { from, to } = port.published;
     if (![port.target, from, to].every(isPort) || from > to)

@@ -181,10 +181,12 @@ function updateExisting(deploy: Deploy, service: Service, spec: ServiceSpec): bo
   return true;
 }
 
-/** One that had no use for an address of its own may have it now. */
+/** One that had no use for an address of its own may have it now, or the other way round. */
 function addressed(deploy: Deploy, service: Service, spec: ServiceSpec): Service {
-  if (service.address !== undefined || !hasAddress(spec)) return service;
-  return { ...service, address: deploy.nextAddress() };
+  const { address, ...rest } = service;
+  if (hasAddress(spec)) return { ...rest, address: address ?? deploy.nextAddress() };
+  giveBack(deploy.draft, service);
+  return rest;
 }
 
 function removeServices(deploy: Deploy, wanted: ReadonlySet<string>): void {

@@ -24,6 +24,8 @@ const NAMED: readonly { readonly path: string; readonly tell: (before: unknown, 
   { path: "template.restart", tell: () => "restart policy" },
   { path: "template.networks", tell: () => "networks" },
   { path: "template", tell: () => "" },
+  { path: "reach.policy", tell: () => "who may call it" },
+  { path: "reach", tell: () => "" },
   { path: "dependsOn", tell: () => "depends_on" },
   { path: "labels", tell: (before, after) => `labels ${keys(before, after)}` },
 ];
@@ -92,7 +94,7 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 function shortName(path: string): string {
-  return path.replace(/^template\.(container\.)?/, "");
+  return path.replace(/^template\.(container\.)?|^reach\./, "");
 }
 
 function show(value: unknown): string {

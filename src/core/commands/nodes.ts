@@ -3,6 +3,7 @@
 
 import { DavitError } from "../model/errors.ts";
 import type { NodeId } from "../model/ids.ts";
+import { type MeshEndpoint, meshEndpointProblem } from "../model/mesh-endpoint.ts";
 import type { Node } from "../model/records.ts";
 import type { NodePatch } from "../model/views.ts";
 import { type Command, unchanged } from "./command.ts";
@@ -30,7 +31,7 @@ export function updateNode(input: {
     checkIndex(node.name, node, input.ifMatch);
     const { patch } = input;
     checkPatch(node, patch, [...state.node.values()]);
-    const { confirmedDeadAtMs, index: _index, drainUntilMs, generic: _generic, ...rest } = node;
+    const { confirmedDeadAtMs, index: _index, drainUntilMs, generic: _generic, meshEndpoint, ...rest } = node;
     const untilMs = patch.drainDeadlineMs === undefined ? undefined : nowMs + patch.drainDeadlineMs;
     // a new word on availability is a new word on the deadline
     const drainsUntilMs = patch.availability === undefined ? drainUntilMs : untilMs;
@@ -42,6 +43,7 @@ export function updateNode(input: {
       availability: patch.availability ?? node.availability,
       labels: merged(node.labels, patch.labels),
       address: patch.address ?? node.address,
+      ...endpointAfter(meshEndpoint, patch),
       ...(isStillDead ? { confirmedDeadAtMs } : {}),
       ...(drainsUntilMs === undefined ? {} : { drainUntilMs: drainsUntilMs }),
       ...(generic === undefined ? {} : { generic }),
@@ -53,6 +55,13 @@ export function updateNode(input: {
     draft.event(nodeEvent("node.updated", record, describe(node, record, nowMs)));
     return draft.finish(record);
   };
+}
+
+function endpointAfter(
+  before: MeshEndpoint | undefined,
+  { meshEndpoint = before }: NodePatch,
+): { readonly meshEndpoint?: MeshEndpoint } {
+  return meshEndpoint === undefined || meshEndpoint === null ? {} : { meshEndpoint };
 }
 
 /** States that a node will not come back: its tasks are replaced at once, even those that wait for its data. Throws `conflict` for a node in contact. */
@@ -132,6 +141,8 @@ function checkPatch(node: Node, patch: NodePatch, all: readonly Node[]): void {
         "invalid_input",
         `${what}: '${kind}' is not a name of a resource: 1–63 characters of [a-zA-Z0-9_.-], the first a letter or digit`,
       );
+  const wrong = patch.meshEndpoint == null ? undefined : meshEndpointProblem(patch.meshEndpoint);
+  if (wrong !== undefined) throw new DavitError("invalid_input", `${what}: ${wrong}`);
   const { address } = patch;
   if (address === undefined) return;
   if (address.host.trim() === "" || !(address.port >= 1 && address.port <= 65_535))
@@ -169,9 +180,16 @@ function describe(before: Node, after: Node, nowMs: number): string {
     isSame(before.address, after.address)
       ? ""
       : `address ${before.address.host}:${before.address.port} → ${after.address.host}:${after.address.port}`,
+    isSame(before.meshEndpoint ?? {}, after.meshEndpoint ?? {})
+      ? ""
+      : `other nodes reach its mesh at ${describeEndpoint(after.meshEndpoint ?? { host: after.address.host })}`,
     before.confirmedDeadAtMs !== undefined && after.confirmedDeadAtMs === undefined ? "no longer counts as dead" : "",
   ];
   return differing.filter((text) => text !== "").join(", ");
+}
+
+function describeEndpoint({ host, port }: MeshEndpoint): string {
+  return port === undefined ? host : `${host}:${port}`;
 }
 
 function nodeEvent(

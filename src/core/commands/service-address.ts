@@ -9,8 +9,8 @@ import type { State } from "../model/world.ts";
 import type { Draft } from "./draft.ts";
 
 /** Whether a service is reached at an address of its own: a job is reached by nobody, and the node's own network is outside of it. */
-export function hasAddress({ mode, template }: ServiceSpec): boolean {
-  return !isJobMode(mode) && template.container.networkMode === undefined;
+export function hasAddress({ mode, template, reach }: ServiceSpec): boolean {
+  return !isJobMode(mode) && template.container.networkMode === undefined && reach?.endpointMode !== "dnsrr";
 }
 
 /** What becomes of a removed service's address: nobody has it until every node has left it behind. */

@@ -5,7 +5,9 @@
 // `index` is on desired records only: it grows with each change of the desired record, never by observations (it is the ETag). Pure.
 
 import type { ClusterId, NetworkId, NodeId, ServiceId, TaskId, TokenId, VolumeId } from "./ids.ts";
+import type { FreedAddress } from "./freed-address.ts";
 import type { JobRun, JobState } from "./job.ts";
+import type { MeshEndpoint } from "./mesh-endpoint.ts";
 import type {
   ConfigFile,
   Labels,
@@ -250,7 +252,7 @@ export type Node = {
   /** The node's /24 of the cluster's pool. */
   readonly subnet: string;
   /** Where other nodes reach its mesh, for one behind a translation of addresses; absent: its address, at the cluster's port. */
-  readonly meshEndpoint?: { readonly host: string; readonly port?: number };
+  readonly meshEndpoint?: MeshEndpoint;
   readonly reserved: ResourceAmounts;
   /** Named resources that its user says it has, such as GPUs, with how many; over what its agent finds. */
   readonly generic?: Readonly<Record<string, number>>;
@@ -298,16 +300,6 @@ export type VolumePin = {
 };
 
 export type Network = NetworkSpec & { readonly id: NetworkId; readonly index: number; readonly createdAtMs: WallMs };
-
-/**
- * An address that was a task's or a service's, or a removed node's subnet: nobody else gets it as long as a node that was not removed may
- * have routes with it. Written by whatever takes it from its holder, dropped by the control loop. Key: the address, or the subnet.
- */
-export type FreedAddress = {
-  readonly id: string;
-  /** The first routes without it; absent until the control loop has looked. */
-  readonly generation?: number;
-};
 
 // --- users, registries, issuer
 

@@ -18,6 +18,8 @@ export type ServiceSpec = {
   readonly dependsOn?: readonly Dependency[];
   /** All that a running task depends on: a change here replaces tasks, a change elsewhere does not. */
   readonly template: TaskTemplate;
+  /** How it is reached; absent: as usual. */
+  readonly reach?: ReachSpec;
   readonly update: UpdatePolicy;
   readonly rollback: UpdatePolicy;
 };
@@ -314,6 +316,29 @@ export type PortSpec = {
   /** Host address to bind; absent means all. */
   readonly hostIp?: string;
 };
+
+/** What is absent is as usual. A change of it replaces no task. */
+export type ReachSpec = {
+  /** No address of its own: its names lead to its tasks. */
+  readonly endpointMode?: "dnsrr";
+  /** One client always at the same task, as long as that one is there; else at random. */
+  readonly balance?: "client";
+  /** How long open connections may go on when a task of it is stopped by choice: 0–MAX_DRAIN_MS. */
+  readonly drainMs?: number;
+  /** Only these may call, and only these ports; absent: every member of its networks, every port. */
+  readonly policy?: readonly AllowedCaller[];
+};
+
+/** Full name of a service that may call, and the ports inside that it may call. */
+export type AllowedCaller = {
+  readonly from: string;
+  readonly ports: readonly { readonly port: number; readonly protocol: PortProtocol }[];
+};
+
+/** How long open connections may go on unless a service says otherwise. */
+export const DEFAULT_DRAIN_MS = 30_000;
+/** Nobody waits for the end of a task for longer. */
+export const MAX_DRAIN_MS = 3_600_000;
 
 export type NetworkAttachment = { readonly network: string; readonly aliases: readonly string[] };
 

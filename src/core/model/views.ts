@@ -1,6 +1,7 @@
 // What the API answers and the command line shows: plain JSON shapes, shared by api (which makes them), client and cli (which read them).
 // Times are ISO 8601 texts in views. Pure types.
 
+import type { MeshEndpoint } from "./mesh-endpoint.ts";
 import type { ErrorCode, ErrorDetail } from "./errors.ts";
 import type { JobSchedule, JobSpec, RunCause, RunState } from "./job.ts";
 import type {
@@ -283,6 +284,8 @@ export type JoinRequest = {
   readonly port: number;
   readonly name?: string;
   readonly labels?: Labels;
+  /** Where other nodes reach its mesh; absent: at its address. */
+  readonly meshEndpoint?: MeshEndpoint;
   /** PEM texts of private keys, decrypted; used for the join, kept nowhere. */
   readonly identities: readonly string[];
   /** Path of an ssh-agent's socket on the coordinator's machine. */
@@ -363,6 +366,8 @@ export type NodePatch = {
   readonly generic?: Readonly<Record<string, number | null>>;
   readonly labels?: Readonly<Record<string, string | null>>;
   readonly address?: { readonly host: string; readonly port: number };
+  /** Where other nodes reach its mesh; null: at its address again. */
+  readonly meshEndpoint?: MeshEndpoint | null;
 };
 /** What `service update` can change. A name with the value null is removed; `force` replaces the tasks though nothing else changed. */
 export type ServicePatch = {

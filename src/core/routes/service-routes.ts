@@ -3,8 +3,8 @@
 
 import type { ServiceId } from "../model/ids.ts";
 import type { ServiceVersion, Task } from "../model/records.ts";
-import type { Endpoint, ServiceRoutes } from "../model/routes.ts";
-import { isJobMode, type NetworkAttachment, type ServiceSpec } from "../model/service-spec.ts";
+import type { Endpoint, PolicyRule, ServiceRoutes } from "../model/routes.ts";
+import { type AllowedCaller, isJobMode, type NetworkAttachment, type ServiceSpec } from "../model/service-spec.ts";
 import { type State, versionKey } from "../model/world.ts";
 import { isListed, standingOf } from "./standing.ts";
 
@@ -29,10 +29,11 @@ export function serviceRoutes(state: State, serviceId: ServiceId, tasks: Iterabl
     ...(spec.stack === undefined ? {} : { stack: spec.stack }),
     shortName: shortNameOf(spec),
     ...(service?.address === undefined ? {} : { address: service.address }),
-    balance: "random",
+    balance: spec.reach?.balance ?? "random",
     networks: networksOf(versions),
     ports: [],
     namedPorts: [],
+    ...(spec.reach?.policy === undefined ? {} : { policy: rulesOf(state, spec.reach.policy) }),
     endpoints: listed.map((task) => endpointOf(state, task, isJob)),
   };
 }
@@ -58,6 +59,15 @@ function networksOf(versions: readonly ServiceVersion[]): readonly NetworkAttach
   return [...aliases]
     .map(([network, names]) => ({ network, aliases: [...names].sort() }))
     .sort((a, b) => (a.network < b.network ? -1 : 1));
+}
+
+/** A caller that is not there may call nothing: its rule comes true once it is. */
+function rulesOf(state: State, policy: readonly AllowedCaller[]): readonly PolicyRule[] {
+  const byName = new Map([...state.service.values()].map((service) => [service.name, service.id]));
+  return policy.flatMap(({ from, ports }) => {
+    const id = byName.get(from);
+    return id === undefined ? [] : [{ from: id, ports }];
+  });
 }
 
 function endpointOf(

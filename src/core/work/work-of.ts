@@ -4,7 +4,13 @@ import type { NodeId } from "../model/ids.ts";
 import { invariant } from "../model/invariant.ts";
 import { LEASE_MS } from "../model/lease.ts";
 import type { Node, Task } from "../model/records.ts";
-import { type ContainerSpec, isJobMode, type ServiceSpec, type TaskTemplate } from "../model/service-spec.ts";
+import {
+  type ContainerSpec,
+  DEFAULT_DRAIN_MS,
+  isJobMode,
+  type ServiceSpec,
+  type TaskTemplate,
+} from "../model/service-spec.ts";
 import type { NodeWork, TaskWork, VolumeWork } from "../model/work.ts";
 import { type State, versionKey } from "../model/world.ts";
 import { fillTemplate, type TemplateValues } from "./templates.ts";
@@ -54,7 +60,7 @@ export function taskWork(state: State, task: Task): TaskWork {
     restart: template.restart,
     isJob: isJobMode(spec.mode),
     settleMs: template.settleMs,
-    ...(isReached(spec) ? { drainMs: DEFAULT_DRAIN_MS } : {}),
+    ...(isReached(spec) ? { drainMs: spec.reach?.drainMs ?? DEFAULT_DRAIN_MS } : {}),
     address: task.address,
     hostPorts: task.hostPorts,
     volumes: volumesOf(state, task.nodeId, template),
@@ -71,9 +77,6 @@ function withResources({ container, resources }: TaskTemplate): ContainerSpec {
   ]);
   return { ...container, env: { ...Object.fromEntries(told), ...container.env } };
 }
-
-/** How long open connections may go on unless a service says otherwise. */
-export const DEFAULT_DRAIN_MS = 30_000;
 
 /** Whether anybody connects to tasks of a service by its address, its names or its published ports. */
 function isReached({ mode, template }: ServiceSpec): boolean {

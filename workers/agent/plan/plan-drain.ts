@@ -12,7 +12,12 @@ const LAST_LOOK_MS = 1_000;
 export type Drain =
   /** Nothing is waited for, or no longer. */
   | { readonly kind: "over" }
-  | { readonly kind: "draining"; readonly run: TaskRun; readonly operations: readonly Operation[]; readonly wakeAtMs: number };
+  | {
+      readonly kind: "draining";
+      readonly run: TaskRun;
+      readonly operations: readonly Operation[];
+      readonly wakeAtMs: number;
+    };
 
 /** What to do before the container of a task that shuts down is stopped. */
 export function planDrain(input: PlanInput, work: TaskWork, run: TaskRun, container: SeenContainer): Drain {
