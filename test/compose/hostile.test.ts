@@ -38,6 +38,12 @@ describe("one file", () => {
     ["600 services", many(600), "600 services are more than 500"],
     ["deep nesting", "[".repeat(10_000), "compose.yaml:1"],
     ["deep nesting that is closed", `services: ${"[".repeat(1_000)}${"]".repeat(1_000)}`, "nests deeper"],
+    ["all ports there are", 'services: {web: {image: x, ports: ["1-65535:1-65535"]}}', "more than 1000 ports"],
+    [
+      "all ports of many services",
+      `services: {${Array.from({ length: 500 }, (_, at) => `s${at}: {image: x, ports: ["1-65535:1-65535", "1-65535:1-65535/udp"]}`).join(",")}}`,
+      "more than 1000 ports",
+    ],
     ["several documents", "services: {}\n---\nservices: {}\n", "several documents"],
     ["nothing", "", "is empty"],
     ["a comment", "# nothing\n", "is empty"],

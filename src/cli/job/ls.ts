@@ -47,13 +47,16 @@ function whenOf({ schedule, after }: JobView): string {
   return after.length > 0 ? `after ${after.join(", ")}` : "when deployed";
 }
 
-/** Each job under those that it runs after; one that follows several stands under each. */
+/** Each job under those that it runs after; one that follows several stands under each, with what follows it under the first. */
 export function renderGraph(jobs: readonly JobView[]): string {
   const lines: string[] = [];
+  const shown = new Set<string>();
   const draw = (job: JobView, depth: number): void => {
     const last = job.lastRun === undefined ? "" : `  ${job.lastRun.state}`;
     const others = depth > 0 && job.after.length > 1 ? `  (after ${job.after.join(", ")})` : "";
     lines.push(`${"   ".repeat(Math.max(0, depth - 1))}${depth > 0 ? "└─ " : ""}${job.name}${last}${others}`);
+    if (shown.has(job.name)) return;
+    shown.add(job.name);
     for (const next of jobs) if (next.after.includes(job.name)) draw(next, depth + 1);
   };
   const names = new Set(jobs.map((job) => job.name));

@@ -9,6 +9,7 @@ import type { Reader } from "./reader.ts";
 import { parseBytes } from "./values.ts";
 
 const PATTERN = "services.*.volumes";
+const CONSISTENCIES: ReadonlySet<string> = new Set(["cached", "consistent", "delegated"]);
 const PROPAGATIONS = ["private", "rprivate", "shared", "rshared", "slave", "rslave"] as const;
 
 export type MountContext = {
@@ -54,6 +55,8 @@ function readShort(context: MountContext, node: ComposeNode, path: string): Moun
   for (const option of options) {
     if (option === "z" || option === "Z")
       reader.warning(node.at, path, `'${option}' has no effect: label the directory on the nodes`);
+    else if (CONSISTENCIES.has(option))
+      reader.warning(node.at, path, `'${option}' has no effect: it is for Docker Desktop`);
     else if (!["ro", "rw", "nocopy", ...PROPAGATIONS].includes(option))
       return reader.problem(
         node.at,

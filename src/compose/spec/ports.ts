@@ -10,6 +10,9 @@ import { parsePortRange, type PortRange } from "./values.ts";
 /** Where a port without a host port is published, as Swarm does. */
 export const CHOSEN_PORTS: PortRange = { from: 30_000, to: 32_767 };
 
+/** Of one service: each is a record for every task, and a rule on its node. What needs thousands needs the node's network. */
+const MAX_PORTS = 1_000;
+
 type Parsed = {
   readonly target: PortRange;
   readonly published: PortRange;
@@ -19,10 +22,21 @@ type Parsed = {
 };
 
 export function readPorts(reader: Reader, node: ComposeNode | undefined, path: string): readonly PortSpec[] {
+  let left = MAX_PORTS;
   const ports = reader.list(node, path).flatMap((item, at) => {
     const where = `${path}[${at}]`;
     const parsed = item.kind === "map" ? readLong(reader, item, where) : readShort(reader, item, where);
-    return parsed === undefined ? [] : expand(reader, item, where, parsed);
+    if (parsed === undefined) return [];
+    left -= parsed.target.to - parsed.target.from + 1;
+    if (left < 0)
+      return (
+        reader.problem(
+          item.at,
+          where,
+          `makes them more than ${MAX_PORTS} ports of one service: use network_mode: host, where all ports are the container's`,
+        ) ?? []
+      );
+    return expand(reader, item, where, parsed);
   });
   // the same one twice is one
   return [...new Map(ports.map((port) => [JSON.stringify(port), port])).values()];

@@ -29,6 +29,10 @@ export function parseEnvFile(text: string, known: Environment): EnvFile {
       continue;
     }
     const quoted = takeQuoted(written, lines, at);
+    if (quoted === undefined && /^["']/.test(written)) {
+      problems.push({ line: at + 1, message: `the quote that ${name} begins with does not end` });
+      continue;
+    }
     if (quoted !== undefined) at = quoted.lastLine;
     const raw = quoted?.text ?? written.replace(/\s+#.*$/, "").trimEnd();
     try {
