@@ -73,10 +73,18 @@ export const nodeSchema: z.ZodType<views.NodeView> = z
   })
   .openapi("Node");
 
+const hostPort = z.object({
+  hostIp: optional(text),
+  published: whole,
+  target: whole,
+  protocol: z.enum(["tcp", "udp"]),
+});
+
 export const endpointsSchema: z.ZodType<EndpointsView> = z
   .object({
     service: text,
     address: optional(text),
+    ports: z.array(hostPort),
     endpoints: z.array(
       z.object({
         task: text,
@@ -89,13 +97,6 @@ export const endpointsSchema: z.ZodType<EndpointsView> = z
     ),
   })
   .openapi("Endpoints");
-
-const hostPort = z.object({
-  hostIp: optional(text),
-  published: whole,
-  target: whole,
-  protocol: z.enum(["tcp", "udp"]),
-});
 
 export const taskSchema: z.ZodType<views.TaskView> = z
   .object({

@@ -13,6 +13,7 @@ export function endpointsView(state: State, service: Service, tasks: readonly Ta
   return {
     service: service.name,
     ...maybe("address", routes?.address),
+    ports: routes?.ports ?? [],
     endpoints: (routes?.endpoints ?? []).map(({ taskId, nodeId, address, weight, standing }) => ({
       task: names.get(taskId) ?? taskId,
       taskId,

@@ -24,8 +24,10 @@ export const lookup = buildCommand<{ readonly json: boolean }, [string], CliCont
   },
 });
 
-export function renderEndpoints({ service, address, endpoints }: EndpointsView, paint: Paint = plain): string {
-  const head = `${service} ${address === undefined ? "has no address of its own: its names lead to its tasks" : `is at ${address}`}`;
+export function renderEndpoints({ service, address, ports, endpoints }: EndpointsView, paint: Paint = plain): string {
+  const where = address === undefined ? "has no address of its own: its names lead to its tasks" : `is at ${address}`;
+  const published = ports.map((port) => `${port.published}:${port.target}/${port.protocol}`).join(", ");
+  const head = `${service} ${where}${published === "" ? "" : `, published on ${published}`}`;
   if (endpoints.length === 0) return `${head}; it has no tasks on nodes`;
   const rows = endpoints.map(({ task, node, address: own, weight, standing }) => [
     task,

@@ -3,6 +3,7 @@
 // but `unchanged` is one event. Pure.
 
 import { DavitError } from "../model/errors.ts";
+import { isPublishedBy, type PublishedPort } from "../model/published-port.ts";
 import type { Network, Service, Volume } from "../model/records.ts";
 import {
   isJobMode,
@@ -23,6 +24,7 @@ import { Draft } from "./draft.ts";
 import { placementWarnings } from "./placement-warnings.ts";
 import { isSame } from "./same.ts";
 import { giveBack, hasAddress, serviceAddresses } from "./service-address.ts";
+import { publishedPorts } from "./published-ports.ts";
 import { applySpec, checkPorts, serviceEvent } from "./services.ts";
 import { currentVersion, specOf, versionRecord } from "./versions.ts";
 
@@ -41,6 +43,7 @@ type Deploy = {
   /** Services that are made anew because what they depend on is. */
   readonly restarted: ReadonlySet<string>;
   readonly nextAddress: () => string;
+  readonly ports: ReadonlyMap<string, readonly PublishedPort[]>;
 };
 
 /** Makes the stack what `spec` says. Throws `invalid_input` with every fault, `conflict`, `already_exists`, `not_yet`, `not_supported`. */
@@ -56,6 +59,7 @@ export function deployStack(spec: StackSpec): Command<DeployResult> {
       stack: spec.name,
       restarted,
       nextAddress: serviceAddresses(state),
+      ports: publishedPorts(state, spec.name, spec.services),
     };
     for (const config of spec.configs ?? [])
       if (!state.configFile.has(config.id)) deploy.draft.change({ op: "put", kind: "configFile", record: config });
@@ -79,6 +83,7 @@ export function removeStack(input: { readonly name: string; readonly volumes: bo
       stack: input.name,
       restarted: new Set(),
       nextAddress: serviceAddresses(state),
+      ports: new Map(),
     };
     removeServices(deploy, new Set());
     removeNetworks(deploy, new Set());
@@ -126,11 +131,13 @@ function createService(deploy: Deploy, spec: ServiceSpec): void {
     isRollback: false,
     changeReason: "created",
     ...(hasAddress(spec) ? { address: deploy.nextAddress() } : {}),
+    ...portsOf(deploy, spec),
     ...(isJobMode(spec.mode) ? { job: { suspended: false, requested: 0 } } : {}),
   };
   draft.create("service", record);
   draft.change({ op: "put", kind: "serviceVersion", record: versionRecord(id, 1, spec, context) });
-  const description = `${spec.template.container.image}, ${renderMode(spec.mode)}`;
+  const chosen = chosenPorts(spec, deploy.ports.get(spec.name) ?? []);
+  const description = [spec.template.container.image, renderMode(spec.mode), ...chosen].join(", ");
   draft.event(serviceEvent("service.created", record, description));
   step(deploy, "create", "service", spec.name, description, "service.created");
 }
@@ -181,12 +188,26 @@ function updateExisting(deploy: Deploy, service: Service, spec: ServiceSpec): bo
   return true;
 }
 
+/** Of ranges, the port that the service got. */
+function chosenPorts({ template }: ServiceSpec, given: readonly PublishedPort[]): readonly string[] {
+  const ranges = template.ports.filter(({ published }) => published.from !== published.to);
+  return given
+    .filter((port) => ranges.some((range) => isPublishedBy(port, range)))
+    .map(({ published, target, protocol }) => `port ${published} for ${target}/${protocol}`);
+}
+
 /** One that had no use for an address of its own may have it now, or the other way round. */
 function addressed(deploy: Deploy, service: Service, spec: ServiceSpec): Service {
-  const { address, ...rest } = service;
-  if (hasAddress(spec)) return { ...rest, address: address ?? deploy.nextAddress() };
+  const { address, ports: _ports, ...rest } = service;
+  const ported = { ...rest, ...portsOf(deploy, spec) };
+  if (hasAddress(spec)) return { ...ported, address: address ?? deploy.nextAddress() };
   giveBack(deploy.draft, service);
-  return rest;
+  return ported;
+}
+
+function portsOf({ ports }: Deploy, { name }: ServiceSpec): Pick<Service, "ports"> {
+  const given = ports.get(name);
+  return given === undefined ? {} : { ports: given };
 }
 
 function removeServices(deploy: Deploy, wanted: ReadonlySet<string>): void {

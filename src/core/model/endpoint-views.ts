@@ -1,5 +1,6 @@
 // What nodes route to, as the API shows it: plain JSON. Pure.
 
+import type { PublishedPort } from "./published-port.ts";
 import type { Standing } from "./routes.ts";
 
 /** What nodes route to for a service, by what is committed. */
@@ -7,6 +8,8 @@ export type EndpointsView = {
   readonly service: string;
   /** Its virtual address; absent when its names lead to its tasks. */
   readonly address?: string;
+  /** What it is published on, once nodes answer for it. */
+  readonly ports: readonly PublishedPort[];
   readonly endpoints: readonly EndpointView[];
 };
 export type EndpointView = {

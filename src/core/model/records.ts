@@ -6,6 +6,7 @@
 
 import type { ClusterId, NetworkId, NodeId, ServiceId, TaskId, TokenId, VolumeId } from "./ids.ts";
 import type { FreedAddress } from "./freed-address.ts";
+import type { PublishedPort } from "./published-port.ts";
 import type { JobRun, JobState } from "./job.ts";
 import type { MeshEndpoint } from "./mesh-endpoint.ts";
 import type {
@@ -63,6 +64,8 @@ export type Service = {
   readonly moves?: readonly Move[];
   /** Its virtual address, given at its creation and kept; absent for jobs and for what has no address on the nodes' bridges. */
   readonly address?: string;
+  /** Ports that every node answers on for it, given when it was deployed. */
+  readonly ports?: readonly PublishedPort[];
 };
 
 /** A task, and the node that one like it is to be made on before it goes. */

@@ -2,6 +2,7 @@
 // with a content hash each, like work, and ordered by (epoch, generation). Every node gets the same sections. Pure.
 
 import type { NodeId, ServiceId, TaskId } from "./ids.ts";
+import type { PublishedPort } from "./published-port.ts";
 import type { PortProtocol } from "./service-spec.ts";
 import type { WorkPosition } from "./work.ts";
 
@@ -48,15 +49,6 @@ export type Endpoint = {
   /** Share of new connections beside the service's other endpoints, 0–100. 0 gets none. */
   readonly weight: number;
   readonly standing: Standing;
-};
-
-/** A port that every node answers on for a service. */
-export type PublishedPort = {
-  readonly published: number;
-  readonly target: number;
-  readonly protocol: PortProtocol;
-  /** Host address that it is bound to; absent: every address of the host. */
-  readonly hostIp?: string;
 };
 
 /** Who may call what of a service, beside its networks' other members; an empty list means nobody. */

@@ -3,6 +3,7 @@
 
 import type { ServiceId } from "../model/ids.ts";
 import type { ServiceVersion, Task } from "../model/records.ts";
+import { publishedOf } from "../model/published-port.ts";
 import type { Endpoint, PolicyRule, ServiceRoutes } from "../model/routes.ts";
 import { type AllowedCaller, isJobMode, type NetworkAttachment, type ServiceSpec } from "../model/service-spec.ts";
 import { type State, versionKey } from "../model/world.ts";
@@ -31,7 +32,7 @@ export function serviceRoutes(state: State, serviceId: ServiceId, tasks: Iterabl
     ...(service?.address === undefined ? {} : { address: service.address }),
     balance: spec.reach?.balance ?? "random",
     networks: networksOf(versions),
-    ports: [],
+    ports: service === undefined ? [] : publishedOf(spec.template.ports, service.ports ?? []),
     namedPorts: [],
     ...(spec.reach?.policy === undefined ? {} : { policy: rulesOf(state, spec.reach.policy) }),
     endpoints: listed.map((task) => endpointOf(state, task, isJob)),

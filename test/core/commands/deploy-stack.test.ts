@@ -274,7 +274,7 @@ describe("what a deploy refuses", () => {
     const web = serviceOf("shop", "web", { template: { ports: [port(80, 7_000)] } });
     const error = refusal(() => deployStack(stackOf("shop", [api, web]))(begunState(), commandContext(1)));
     expect(error).toMatchObject({ code: "conflict" });
-    expect(error.message).toContain("tcp port 7000 is published by both");
+    expect(error.message).toContain("port 7000/tcp is published by shop_api already");
   });
 
   test("a service's mode cannot change in place", () => {

@@ -1,0 +1,35 @@
+// A port that a service is published on. Pure.
+
+import type { PortProtocol, PortSpec } from "./service-spec.ts";
+
+/** A port that every node answers on for a service. */
+export type PublishedPort = {
+  readonly published: number;
+  readonly target: number;
+  readonly protocol: PortProtocol;
+  /** Host address that it is bound to; absent: every address of the host. */
+  readonly hostIp?: string;
+};
+
+/** Whether a port is what a specification asks for. */
+export function isPublishedBy(port: PublishedPort, spec: PortSpec): boolean {
+  return (
+    port.target === spec.target &&
+    port.protocol === spec.protocol &&
+    port.hostIp === spec.hostIp &&
+    port.published >= spec.published.from &&
+    port.published <= spec.published.to
+  );
+}
+
+/** The ports of a version: as they were given, and as a version says itself that goes back to other single ports. */
+export function publishedOf(specs: readonly PortSpec[], given: readonly PublishedPort[]): readonly PublishedPort[] {
+  return specs
+    .filter(({ mode }) => mode === "ingress")
+    .flatMap((spec) => given.find((port) => isPublishedBy(port, spec)) ?? single(spec));
+}
+
+function single({ target, published, protocol, hostIp }: PortSpec): readonly PublishedPort[] {
+  if (published.from !== published.to) return [];
+  return [{ published: published.from, target, protocol, ...(hostIp === undefined ? {} : { hostIp }) }];
+}
