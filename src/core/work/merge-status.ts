@@ -12,7 +12,9 @@ export function mergeStatus(known: TaskStatus | undefined, reported: TaskStatus)
   if (known === undefined) return reported;
   if (reported.attempt !== known.attempt) return reported.attempt > known.attempt ? reported : undefined;
   const rank = stateRank(reported.state) - stateRank(known.state);
-  if (rank !== 0) return rank > 0 ? reported : undefined;
+  if (rank > 0) return reported;
+  // an agent that lost its memory tells an end otherwise than before; that none follows is news all the same
+  if (rank < 0) return reported.exhausted && !known.exhausted ? { ...known, exhausted: true } : undefined;
   if (known.exhausted && !reported.exhausted) return undefined;
   return isSame(known, reported) ? undefined : reported;
 }
