@@ -63,6 +63,10 @@ export class MoveChecks extends Bystander {
     return isThere && task.desired === "running" && status?.state === "running" && status.healthy === true;
   }
 
+  #stays(state: MutableState, task: Task): boolean {
+    return this.#isHealthy(state, task) && state.node.get(task.nodeId ?? "")?.availability !== "drain";
+  }
+
   #slot(state: MutableState, { serviceId, slot }: Task): readonly Task[] {
     return [...state.task.values()].filter((task) => task.serviceId === serviceId && task.slot === slot);
   }
@@ -100,7 +104,9 @@ export class MoveChecks extends Bystander {
           (status.attempt === 1 && !["failed", "rejected", "complete"].includes(status.state))) &&
         status?.healthy !== false &&
         left !== undefined &&
-        this.#isHealthy(state, left)
+        this.#isHealthy(state, left) &&
+        // one that works and may stay, back from a lost node, has settled the slot
+        !this.#slot(state, one).some((other) => other.replaces === left.id && this.#stays(state, other))
       );
     };
     const moving = [...state.task.values()].filter((one) => one.serviceId === service.id && isOnItsWay(one)).length;
