@@ -68,12 +68,27 @@ describe("new limits for a running container", () => {
     expect("unresizedTo" in (world.status(1) ?? {})).toBe(false);
   });
 
+  test("whose outcome is not known are not taken for the old ones when those are wanted back", async () => {
+    const world = await running();
+    world.engine.fail("updateContainer", "timeout", "no answer in time");
+    await world.give(workOf(1, limited(1, 128, 2)));
+    await world.clock.advance(100);
+    expect("limitsOf" in (world.status(1) ?? {})).toBe(false);
+    world.engine.heal("updateContainer");
+    const count = updates(world).length;
+    await world.give(workOf(1, limited(0.5, 64, 1)));
+    await world.clock.advance(5_000);
+    expect(updates(world).length).toBeGreaterThan(count);
+    expect(world.engine.running[0]?.request?.task.resources.limits.cpus).toBe(0.5);
+    expect(world.status(1)).toMatchObject({ limitsOf: 1, attempt: 1 });
+  });
+
   test("are asked for again while the engine is away, and after a restart of the agent in the middle", async () => {
     const world = await running();
     world.engine.fail("updateContainer", "unreachable", "no engine");
     await world.give(workOf(1, limited(1, 128, 2)));
     await world.clock.advance(1_000);
-    expect(world.status(1)).toMatchObject({ limitsOf: 1 });
+    expect(world.status(1)).toMatchObject({ attempt: 1, state: "running" });
     world.engine.heal("updateContainer");
     await world.stop();
     await world.start();

@@ -141,6 +141,7 @@ async function runOnContainer(
       await view.look(operation.containerId);
       return { ok: true };
     case "resize":
+      await flush();
       await engine.updateContainer(operation.containerId, operation.resources, operation.memorySwapBytes);
       return { ok: true };
     case "examine":

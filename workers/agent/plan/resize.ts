@@ -9,6 +9,9 @@ import { type Operation, type Outcome, type SeenContainer, type TaskRun, taskSub
 /** Of a container: what it was made with. */
 export const LIMITS_LABEL = "davit.limits";
 
+/** An engine was asked, and may have done it or not. */
+const UNKNOWN_LIMITS = "?";
+
 /** One text for the limits and reservations that an engine is told. */
 export function limitsKey({ limits, reservations }: ResourceSpec): string {
   return canonicalJson({ ...limits, reserved: reservations.memoryBytes });
@@ -34,9 +37,13 @@ export function planResize(
     containerId: container.id,
     version: work.specVersion,
     resources: work.resources,
+    before: has,
+    ...(run.status.limitsOf === undefined ? {} : { versionBefore: run.status.limitsOf }),
     ...(memorySwapBytes === undefined ? {} : { memorySwapBytes }),
   };
-  return { run, operation };
+  // from here on nobody knows what it has until the engine has answered
+  const { limitsOf: _, ...status } = run.status;
+  return { run: { ...run, status, limits: UNKNOWN_LIMITS }, operation };
 }
 
 /** The run after the engine was asked. One that could not be asked at all is asked again. */
@@ -54,5 +61,9 @@ export function resized(
   }
   if (outcome.fault === "unreachable" || outcome.fault === "timeout" || outcome.fault === "not_found") return run;
   const reason = `its limits could not be changed in place: ${outcome.reason}`;
-  return advance({ ...run, refusedLimits: key }, run.status.state, nowMs, { unresizedTo: operation.version, reason });
+  return advance({ ...run, limits: operation.before, refusedLimits: key }, run.status.state, nowMs, {
+    unresizedTo: operation.version,
+    reason,
+    ...(operation.versionBefore === undefined ? {} : { limitsOf: operation.versionBefore }),
+  });
 }

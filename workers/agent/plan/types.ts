@@ -24,7 +24,10 @@ export type TaskRun = {
   readonly retryAtMs?: number;
   /** Its post_start hooks ran to their end. */
   readonly postStarted?: true;
-  /** What its container was given of limits and memory reservation, by `limitsKey`; absent: as its label says. */
+  /**
+   * What its container was given of limits and memory reservation, by `limitsKey`; absent: as its label says. unknown ("?") from the moment
+   * that an engine is asked to change them until it has answered.
+   */
   readonly limits?: string;
   /** What the engine would not give to the running container, by `limitsKey`. */
   readonly refusedLimits?: string;
@@ -131,6 +134,9 @@ export type Operation = { readonly subject: string; readonly taskId?: TaskId } &
       readonly containerId: string;
       readonly version: number;
       readonly resources: ResourceSpec;
+      /** What it had so far, as the run says, and the version that this is of; for an engine that refuses. */
+      readonly before: string;
+      readonly versionBefore?: number;
       /** Of the runtime: swap goes along with memory. */
       readonly memorySwapBytes?: number;
     }
