@@ -10,6 +10,11 @@ export function stateRank(state: TaskState): number {
 /** The newer of two statuses of one task: the later attempt, within it the later state, within that the later report. Undefined when nothing is new. */
 export function mergeStatus(known: TaskStatus | undefined, reported: TaskStatus): TaskStatus | undefined {
   if (known === undefined) return reported;
+  // an agent that lost its memory knows of fewer attempts, or not how the last one ended; after what is over comes none, so it is the last word
+  if (reported.attempt <= known.attempt && isOver(reported) && !isOver(known))
+    return stateRank(reported.state) >= stateRank(known.state)
+      ? { ...reported, attempt: known.attempt }
+      : { ...known, exhausted: true };
   if (reported.attempt !== known.attempt) return reported.attempt > known.attempt ? reported : undefined;
   const rank = stateRank(reported.state) - stateRank(known.state);
   if (rank > 0) return reported;
@@ -17,6 +22,10 @@ export function mergeStatus(known: TaskStatus | undefined, reported: TaskStatus)
   if (rank < 0) return reported.exhausted && !known.exhausted ? { ...known, exhausted: true } : undefined;
   if (known.exhausted && !reported.exhausted) return undefined;
   return isSame(known, reported) ? undefined : reported;
+}
+
+function isOver({ state, exhausted }: TaskStatus): boolean {
+  return state === "shutdown" || exhausted;
 }
 
 function isSame(a: TaskStatus, b: TaskStatus): boolean {
