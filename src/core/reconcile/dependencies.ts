@@ -74,8 +74,12 @@ function unmetJob(world: World, by: Service, version: ServiceVersion, { conditio
   if (!runsAtDeploy)
     return (job?.succeeded ?? 0) > 0 ? undefined : { reason: "none of its runs has succeeded yet", hasFailed: false };
   if (job?.made !== madeFor(by, version)) return { reason: "its run is still to be made", hasFailed: false };
-  const last = runsOf(world, by).findLast(({ state }) => state !== "skipped");
-  if (last === undefined || last.state === "succeeded" || condition === "service_started") return undefined;
+  const runs = runsOf(world, by).filter(({ state }) => state !== "skipped");
+  const last = runs.at(-1);
+  // once this version did its work a later run that fails says nothing about what waits for it
+  const deployed = runs.findLast(({ cause }) => cause === "deployed")?.number ?? 0;
+  const isDone = runs.some(({ number, state }) => number >= deployed && state === "succeeded");
+  if (last === undefined || isDone || condition === "service_started") return undefined;
   if (last.state === "running") return { reason: `its run ${last.number} is under way`, hasFailed: false };
   const why = last.message === "" ? "" : `: ${last.message}`;
   return { reason: `its run ${last.number} ${last.state}${why}`, hasFailed: true };

@@ -116,6 +116,25 @@ describe("at its first start a service", () => {
     expect(world.plan()).toEqual([]);
   });
 
+  test("does not wait for a job whose deployed run succeeded, though a later one failed", () => {
+    const world = nodes(1);
+    deploy(world, "migrate", "m:1", [], job);
+    world.run(1_000);
+    endRun(world, "migrate", "complete");
+    world.run(1_000);
+    const service = world.state.service.get("migrate");
+    if (service === undefined) expect.fail("no job");
+    world.state.service.set("migrate", { ...service, job: { suspended: false, requested: 1 } });
+    world.run(1_000);
+    endRun(world, "migrate", "failed");
+    world.run(1_000);
+    expect([...world.state.run.values()].map(({ state }) => state)).toEqual(["succeeded", "failed"]);
+    deploy(world, "web", "web:1", [after("migrate", { condition: "service_completed_successfully" })]);
+    world.run(2_000);
+    expect(placed(world, "web")).toBe(2);
+    expect(world.plan()).toEqual([]);
+  });
+
   test("waits for every task of a service that ends, which is not run again when its node is drained or lost", () => {
     const world = nodes(2);
     const ends = { restart: { condition: "on-failure", delayMs: 1_000, maxAttempts: 0, windowMs: 0 } } as const;
