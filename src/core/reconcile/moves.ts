@@ -55,7 +55,13 @@ function isInMotion(planning: Planning, { live, ending }: Slot): boolean {
   }
   if (present.some((task) => isSettled(task) && isHeir(task, present) && mustMove(planning, task) === undefined))
     return false;
-  return !present.some((task) => isHeir(task, present) && hasFailed(world.state.taskStatus.get(task.id)));
+  return present.some(
+    (task) =>
+      task.nodeId !== undefined &&
+      isHeir(task, present) &&
+      !isSettled(task) &&
+      !hasFailed(world.state.taskStatus.get(task.id)),
+  );
 }
 
 function isHeir({ replaces }: Task, present: readonly Task[]): boolean {

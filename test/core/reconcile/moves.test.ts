@@ -70,6 +70,24 @@ describe("draining", () => {
     expectRest(world);
   });
 
+  test("is not held up by a slot of which the newer task finds no node and the older one works", () => {
+    const world = nodes(2);
+    world.deploy("web", replicated(4), placing({ maxPerNode: 2 }), { order: "start-first" });
+    world.run(10_000);
+    world.lose(nodeId("n2"));
+    world.run(2_000);
+    // those of n2 have no place but that of their own node; back there, both of each slot are there until one is chosen
+    world.comeBack(nodeId("n2"));
+    world.node("n3");
+    world.availability(nodeId("n3"), "pause");
+    world.availability(nodeId("n1"), "drain");
+    world.run(5_000);
+    world.availability(nodeId("n3"), "active");
+    world.run(20_000);
+    expect(placesOf(world, "web").filter((name) => name === "n1")).toEqual([]);
+    expectRest(world);
+  });
+
   test("with a deadline keeps what fits nowhere until then, and ends it then, with what has no working replacement", () => {
     const world = nodes(2, (at) => (at === 1 ? { disk: "ssd" } : {}));
     const onSsd = placing({ constraints: [{ attribute: "node.labels.disk", operator: "==", value: "ssd" }] });
