@@ -7,6 +7,7 @@ import type { StackSpec } from "../core/model/service-spec.ts";
 import { type BuildSpec, readBuild } from "./spec/build.ts";
 import { Configs } from "./spec/configs.ts";
 import { readDependencies, withDependencies } from "./spec/dependencies.ts";
+import { MAX_ENV_CHARS } from "./spec/env-files.ts";
 import { readNetworks } from "./spec/networks.ts";
 import { named, Reader } from "./spec/reader.ts";
 import { readService } from "./spec/service.ts";
@@ -89,6 +90,7 @@ function readStack(
   for (const [key, { node }] of named(reader.map(get(merged, "secrets"), "secrets")))
     reader.section(node, `secrets.${key}`, "secrets.*");
   const all = new Set(reader.map(get(merged, "services"), "services")?.entries.keys());
+  const envChars = { left: MAX_ENV_CHARS };
   const specs = chosen.map(([key, map]) =>
     readService(
       {
@@ -98,6 +100,7 @@ function readStack(
         read,
         directory,
         configs,
+        envChars,
         nextTick: input.nextTick,
         volumeName: (volume) => volumes.get(volume)?.name,
         networkName: (network) => networks.get(network)?.name,

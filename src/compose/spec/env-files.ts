@@ -8,12 +8,17 @@ import { type ComposeNode, get, type MapNode, written } from "../tree/node.ts";
 import { absolutePath } from "../tree/paths.ts";
 import type { Reader } from "./reader.ts";
 
+/** Characters of env and label files that one stack may read, each time a service names one: what is sent cannot be larger anyway. */
+export const MAX_ENV_CHARS = 16 * 1024 * 1024;
+
 export type EnvFileContext = {
   readonly reader: Reader;
   readonly read: ReadFile;
   readonly directory: string;
   /** What values may use, and names without a value take theirs from. */
   readonly environment: Environment;
+  /** What may still be read of MAX_ENV_CHARS, by all services. */
+  readonly envChars: { left: number };
 };
 
 /** The values of all files, the later ones winning. */
@@ -51,13 +56,15 @@ function itemsOf(node: ComposeNode | undefined): readonly ComposeNode[] {
 }
 
 function readOne(
-  { reader, read, directory, environment }: EnvFileContext,
+  { reader, read, directory, environment, envChars }: EnvFileContext,
   item: ComposeNode | MapNode,
   where: string,
   file: string,
   isRequired: boolean,
   parse: (text: string) => EnvFile,
 ): Environment {
+  // that it is too much was said
+  if (envChars.left < 0) return {};
   const content = read(absolutePath(file, directory, environment["HOME"]));
   if (content.kind === "missing" && !isRequired) return {};
   const found = textOfFile(content);
@@ -67,6 +74,15 @@ function readOne(
         ? `: make it, or write {path: ${file}, required: false}`
         : "";
     reader.problem(item.at, where, `'${file}' ${found.fault}${wayOut}`);
+    return {};
+  }
+  envChars.left -= found.text.length;
+  if (envChars.left < 0) {
+    reader.problem(
+      item.at,
+      where,
+      `'${file}': the env files of all services are larger than ${MAX_ENV_CHARS / 1_048_576} MiB together: mount a config instead`,
+    );
     return {};
   }
   const parsed = parse(found.text);

@@ -46,6 +46,7 @@ export type ServiceContext = {
   /** The project's directory, absolute. */
   readonly directory: string;
   readonly configs: Configs;
+  readonly envChars: { left: number };
   readonly nextTick: NextTick;
   /** Full name of a declared volume or network; undefined if it is not declared. */
   readonly volumeName: (key: string) => string | undefined;

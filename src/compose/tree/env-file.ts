@@ -12,6 +12,8 @@ const LINE = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*(?:=\s*(.*))?$/s;
 /** Reads a .env text. `known`: names that values may use. A name without `=` takes its value from `known`, if it has one there. */
 export function parseEnvFile(text: string, known: Environment): EnvFile {
   const values: Record<string, string> = {};
+  // grows with the lines: to put it together anew for each of them would take the square of their number
+  const scope: Record<string, string> = { ...known };
   const problems: { line: number; message: string }[] = [];
   const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/);
   for (let at = 0; at < lines.length; at++) {
@@ -25,7 +27,7 @@ export function parseEnvFile(text: string, known: Environment): EnvFile {
     const [, name = "", written] = match;
     if (written === undefined) {
       const inherited = known[name];
-      if (inherited !== undefined) values[name] = inherited;
+      if (inherited !== undefined) values[name] = scope[name] = inherited;
       continue;
     }
     const quoted = takeQuoted(written, lines, at);
@@ -36,7 +38,7 @@ export function parseEnvFile(text: string, known: Environment): EnvFile {
     if (quoted !== undefined) at = quoted.lastLine;
     const raw = quoted?.text ?? written.replace(/\s+#.*$/, "").trimEnd();
     try {
-      values[name] = quoted?.isLiteral === true ? raw : interpolateText(raw, { ...known, ...values }).text;
+      values[name] = scope[name] = quoted?.isLiteral === true ? raw : interpolateText(raw, scope).text;
     } catch (error) {
       problems.push({ line: at + 1, message: error instanceof Error ? error.message : String(error) });
     }
