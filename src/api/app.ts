@@ -15,6 +15,7 @@ import { bindAccess } from "./handlers/access.ts";
 import { bindNodes } from "./handlers/nodes.ts";
 import { bindRebalance } from "./handlers/rebalance.ts";
 import { bindJobs } from "./handlers/jobs.ts";
+import { bindRollouts } from "./handlers/rollouts.ts";
 import { bindServices } from "./handlers/services.ts";
 import { bindStacks } from "./handlers/stacks.ts";
 import { bindSystem } from "./handlers/system.ts";
@@ -58,6 +59,7 @@ export function createApi(backend: Backend, options: ApiOptions): ApiApp {
     bindNodes,
     bindServices,
     bindJobs,
+    bindRollouts,
     bindTasks,
     bindStacks,
     bindAccess,

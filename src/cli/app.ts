@@ -31,6 +31,9 @@ import { registryLogin } from "./registry/login.ts";
 import { registryLogout } from "./registry/logout.ts";
 import { registryLs } from "./registry/ls.ts";
 import { renderError, renderErrorAsJson } from "./render/error.ts";
+import { rolloutAbort, rolloutPause, rolloutPromote, rolloutResume } from "./rollout/change.ts";
+import { rolloutHistory } from "./rollout/history.ts";
+import { rolloutLs } from "./rollout/ls.ts";
 import { serviceExec } from "./service/exec.ts";
 import { serviceExplain } from "./service/explain.ts";
 import { serviceInspect } from "./service/inspect.ts";
@@ -88,6 +91,14 @@ const SERVICE: Routes = {
   exec: serviceExec,
   rm: serviceRm,
 };
+const ROLLOUT: Routes = {
+  ls: rolloutLs,
+  pause: rolloutPause,
+  resume: rolloutResume,
+  abort: rolloutAbort,
+  promote: rolloutPromote,
+  history: rolloutHistory,
+};
 const JOB: Routes = {
   ls: jobLs,
   run: jobRun,
@@ -137,6 +148,7 @@ function rootRoutes() {
       node: noun("hosts: join, look at, empty, remove", NODE),
       stack: noun("what Compose files made", STACK),
       service: noun("services: look at, change, go back", SERVICE),
+      rollout: noun("changes of services: follow, pause, promote, give up", ROLLOUT),
       job: noun("services that end: run, look back, suspend", JOB),
       registry: noun("credentials for private images", REGISTRY),
       token: noun("access for users over HTTP", TOKEN),

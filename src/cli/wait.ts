@@ -123,10 +123,22 @@ function judge(context: CliContext, progress: readonly ProgressView[], options: 
   const failed = progress.filter((service) => !service.ok);
   const [first] = failed;
   if (first !== undefined) throw notConverged(first, failed);
+  for (const { service, state, message } of progress) {
+    if (state === "trial") note(context, `${service}: ${message}: ${promoteOrAbort(service)}`);
+    if (state === "switched") note(context, `${service}: ${message}: ${backOrDone(service)}`);
+  }
   const watching = progress.filter((service) => service.state === "watching");
   if (watching.length === 0 || options.waitMonitor) return;
   const names = watching.map((service) => `${service.service} (${service.message})`).join(", ");
   note(context, `done; watching goes on in the background: ${names}`);
+}
+
+function promoteOrAbort(service: string): string {
+  return `davit rollout promote ${service} goes on, davit rollout abort ${service} goes back`;
+}
+
+function backOrDone(service: string): string {
+  return `davit rollout abort ${service} goes back at once, davit rollout promote ${service} lets the old tasks go`;
 }
 
 function notConverged(first: ProgressView, failed: readonly ProgressView[]): DavitError {

@@ -2,6 +2,7 @@
 // line, the dashboard and tests.
 
 import type { EndpointsView } from "../core/model/endpoint-views.ts";
+import type { RolloutDetailView, RolloutView } from "../core/model/rollout-views.ts";
 import type * as views from "../core/model/views.ts";
 import { DavitError } from "../core/model/errors.ts";
 import { openExec } from "./exec.ts";
@@ -69,6 +70,8 @@ function readers(transport: Transport) {
     serviceTasks: (ref, options = {}) =>
       get<readonly views.TaskView[]>(transport, at("services", ref, "/tasks"), options),
     jobs: (filter = {}) => get<readonly views.JobView[]>(transport, "/v1/jobs", filter),
+    rollouts: (filter = {}) => get<readonly RolloutView[]>(transport, "/v1/rollouts", filter),
+    rollout: (ref) => get<RolloutDetailView>(transport, at("rollouts", ref)),
     job: (ref) => get<views.JobDetailView>(transport, at("jobs", ref)),
     tasks: (filter = {}) => get<readonly views.TaskView[]>(transport, "/v1/tasks", filter),
     task: (ref) => get<views.TaskView>(transport, at("tasks", ref)),
@@ -112,6 +115,8 @@ function serviceCalls(transport: Transport) {
       send<views.ServiceView>(transport, "POST", at("services", ref, "/restart"), undefined, options),
     removeService: (ref, options) =>
       send<views.ServiceView>(transport, "DELETE", at("services", ref), undefined, options),
+    changeRollout: (ref, verb, options) =>
+      send<views.ServiceView>(transport, "POST", at("rollouts", ref, `/${verb}`), undefined, options),
     runJob: (ref, options) => send<views.JobView>(transport, "POST", at("jobs", ref, "/run"), undefined, options),
     suspendJob: (ref, options) =>
       send<views.JobView>(transport, "POST", at("jobs", ref, "/suspend"), undefined, options),

@@ -33,6 +33,7 @@ import type {
   VersionView,
   VolumeView,
 } from "../core/model/views.ts";
+import type { RolloutDetailView, RolloutView } from "../core/model/rollout-views.ts";
 
 /** Where the coordinator is. `dial` opens a fresh stream to its API for each request: an SSH channel, a pipe. */
 export type ClientTarget =
@@ -65,6 +66,8 @@ export type TaskFilter = {
 };
 /** Only if the record is still at this index; else `out_of_sequence`. */
 export type IfMatch = { readonly ifMatch?: number };
+
+export type RolloutVerb = "pause" | "resume" | "abort" | "promote";
 
 export type ExecQuery = {
   readonly argv: readonly string[];
@@ -124,6 +127,10 @@ export interface DavitClient {
   removeService(ref: string, options?: IfMatch): Promise<ServiceView>;
   serviceLogs(ref: string, query?: LogQuery, signal?: AbortSignal): AsyncIterable<LogMessage>;
 
+  /** The last change of each service that was changed, those under way first. */
+  rollouts(filter?: { readonly stack?: string }): Promise<readonly RolloutView[]>;
+  rollout(ref: string): Promise<RolloutDetailView>;
+  changeRollout(ref: string, verb: RolloutVerb, options?: IfMatch): Promise<ServiceView>;
   jobs(filter?: { readonly stack?: string }): Promise<readonly JobView[]>;
   job(ref: string): Promise<JobDetailView>;
   runJob(ref: string, options?: IfMatch): Promise<JobView>;

@@ -1,6 +1,7 @@
 // What of a service's updates, rollbacks and restarts Kubernetes does in a way of its own. Pure.
 
-import type { ServiceSpec, UpdatePolicy } from "../core/model/service-spec.ts";
+import type { ServiceSpec } from "../core/model/service-spec.ts";
+import type { UpdatePolicy } from "../core/model/update-policy.ts";
 import type { ServiceContext } from "./context.ts";
 import { told } from "./manifest.ts";
 
@@ -14,12 +15,18 @@ export function noteUpdate(context: ServiceContext, isPinned: boolean): void {
   const { spec, note } = context;
   const isJob = spec.mode.kind.endsWith("-job");
   noteFailures(context, "deploy.update_config", spec.update);
+  noteStrategy(context);
   noteRollback(context);
   noteRestart(context, isJob);
   if (spec.template.onLeaseLost === "stop")
     note("x-davit.on_lease_lost", "pods of a node that is cut off run on", "fence the node");
   if (isJob) {
-    if (spec.update.parallelism > 1 || spec.update.order === "start-first" || spec.update.delayMs > 0)
+    if (
+      spec.update.parallelismPercent !== undefined ||
+      spec.update.parallelism > 1 ||
+      spec.update.order === "start-first" ||
+      spec.update.delayMs > 0
+    )
       note("deploy.update_config", "a Job is not updated, but deleted and made anew", "leave it out");
     return;
   }
@@ -48,25 +55,57 @@ function noteFailures({ note }: ServiceContext, key: string, policy: UpdatePolic
     );
 }
 
+/** All pods are changed one after the other there; nothing is tried first, and nothing is kept. */
+function noteStrategy({ spec, note }: ServiceContext): void {
+  const { strategy, progressDeadlineMs } = spec.update;
+  const key = "x-davit.update";
+  if (progressDeadlineMs !== undefined)
+    note(
+      `${key}.progress_deadline`,
+      `${progressDeadlineMs} ms: an update that is late is said to be, where there is a Deployment, and goes on`,
+      UNDO,
+    );
+  if (strategy === undefined) return;
+  const { kind, ...rest } = strategy;
+  const what = kind === "canary" ? "no pod is tried before the others" : "new pods take over one after the other";
+  note(
+    `${key}.strategy`,
+    `${kind} ${told(rest)}: ${what}`,
+    "make a second workload with other labels beside it, and move the Service's selector",
+  );
+}
+
 /** kubectl rollout undo goes by the strategy of the update. */
 function noteRollback(context: ServiceContext): void {
   const { update, rollback } = context.spec;
   const key = "deploy.rollback_config";
-  const differing = (["parallelism", "delayMs", "order"] as const).filter((name) => update[name] !== rollback[name]);
+  const differing = (["parallelism", "parallelismPercent", "delayMs", "order"] as const).filter(
+    (name) => update[name] !== rollback[name],
+  );
   if (differing.length > 0 && !isUsual(rollback))
     context.note(
       key,
       `${told(Object.fromEntries(differing.map((name) => [written(name), rollback[name]])))}: going back is done as an update is`,
       "leave rollback_config out",
     );
+  const { progressDeadlineMs, strategy } = rollback;
+  if (progressDeadlineMs !== undefined)
+    context.note(
+      "x-davit.rollback.progress_deadline",
+      `${progressDeadlineMs} ms: going back has no deadline of its own`,
+      UNDO,
+    );
+  if (strategy !== undefined)
+    context.note("x-davit.rollback.strategy", `${told(strategy)}: going back goes straight`, "leave it out");
   noteFailures(context, key, { ...rollback, failureAction: rollback.failureAction === "pause" ? "pause" : "continue" });
 }
 
-function isUsual({ parallelism, delayMs, order }: UpdatePolicy): boolean {
-  return parallelism === 1 && delayMs === 0 && order === "stop-first";
+function isUsual({ parallelism, parallelismPercent, delayMs, order }: UpdatePolicy): boolean {
+  return parallelism === 1 && parallelismPercent === undefined && delayMs === 0 && order === "stop-first";
 }
 
 function written(name: string): string {
+  if (name === "parallelismPercent") return "parallelism in percent";
   return name === "delayMs" ? "delay in ms" : name;
 }
 

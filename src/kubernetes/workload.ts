@@ -54,16 +54,27 @@ function deployment(context: ServiceContext, replicas: number, template: Fields)
     strategy: strategyOf(context.spec, replicas),
     minReadySeconds,
     // it must be later than a pod can be ready
-    progressDeadlineSeconds:
-      (minReadySeconds ?? 0) >= DEFAULT_DEADLINE_S ? (minReadySeconds ?? 0) + DEFAULT_DEADLINE_S : undefined,
+    progressDeadlineSeconds: deadlineOf(context.spec, minReadySeconds ?? 0),
     template,
   });
 }
 
+function deadlineOf({ update }: ServiceSpec, minReadySeconds: number): number | undefined {
+  const asked = update.progressDeadlineMs === undefined ? DEFAULT_DEADLINE_S : seconds(update.progressDeadlineMs);
+  if (asked <= minReadySeconds) return minReadySeconds + asked;
+  return asked === DEFAULT_DEADLINE_S ? undefined : asked;
+}
+
+/** How many pods change at once: a percentage is one there too. */
+function shareOf({ parallelism, parallelismPercent }: ServiceSpec["update"]): string | number {
+  if (parallelismPercent !== undefined) return `${parallelismPercent}%`;
+  return parallelism === 0 ? "100%" : parallelism;
+}
+
 /** Recreate waits until the old pods are gone, which a rolling update that takes them away first does not. */
 function strategyOf({ update, template }: ServiceSpec, replicas: number): Fields {
-  const all = update.parallelism === 0 || update.parallelism >= Math.max(1, replicas);
-  const share = update.parallelism === 0 ? "100%" : update.parallelism;
+  const share = shareOf(update);
+  const all = typeof share === "string" ? share === "100%" : share >= Math.max(1, replicas);
   if (update.order === "start-first" && !takesHostPorts(template))
     return { type: "RollingUpdate", rollingUpdate: { maxSurge: share, maxUnavailable: 0 } };
   if (all) return { type: "Recreate" };
@@ -100,7 +111,7 @@ function statefulSet(
 
 function daemonSet(context: ServiceContext, template: Fields): Manifest {
   const { update } = context.spec;
-  const share = update.parallelism === 0 ? "100%" : update.parallelism;
+  const share = shareOf(update);
   const isSurge = update.order === "start-first" && !takesHostPorts(context.spec.template);
   return manifest(context, "apps/v1", "DaemonSet", {
     selector: { matchLabels: context.selector },

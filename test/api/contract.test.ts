@@ -7,6 +7,7 @@ import type { Endpoint } from "../../src/api/routes/endpoint.ts";
 import * as jobs from "../../src/api/routes/jobs.ts";
 import * as nodes from "../../src/api/routes/nodes.ts";
 import * as rebalance from "../../src/api/routes/rebalance.ts";
+import * as rollouts from "../../src/api/routes/rollouts.ts";
 import * as services from "../../src/api/routes/services.ts";
 import * as stacks from "../../src/api/routes/stacks.ts";
 import * as system from "../../src/api/routes/system.ts";
@@ -19,7 +20,7 @@ import { JOB } from "../fakes/world-model.ts";
 import { serve, type Serving } from "./serving.ts";
 
 type AnyEndpoint = Endpoint<unknown, unknown, unknown, unknown>;
-const ENDPOINTS = [access, jobs, nodes, rebalance, services, stacks, system, tasks, volumes]
+const ENDPOINTS = [access, jobs, nodes, rebalance, rollouts, services, stacks, system, tasks, volumes]
   .flatMap((room) => Object.values(room))
   .filter((value): value is AnyEndpoint => typeof value === "object" && "route" in value);
 
@@ -101,6 +102,7 @@ describe("answers", () => {
       nodes: "n1",
       services: "shop_web",
       jobs: "shop_seed",
+      rollouts: "shop_web",
       tasks: "shop_web.1",
       stacks: "shop",
     };

@@ -11,8 +11,8 @@ import {
   type ServiceMode,
   type ServiceSpec,
   type TaskTemplate,
-  type UpdatePolicy,
 } from "../../src/core/model/service-spec.ts";
+import type { UpdatePolicy } from "../../src/core/model/update-policy.ts";
 import {
   applyChange,
   applyChanges,
@@ -244,6 +244,28 @@ export class WorldModel {
         },
       },
     ]);
+  }
+
+  /** What a user asks of the rollout under way. */
+  wish(name: string, wish: "pause" | "resume" | "promote"): void {
+    const service = this.state.service.get(name);
+    if (service === undefined) expect.fail(`there is no ${name}`);
+    const { paused, promotions, resumes } = service.asked ?? { paused: false, promotions: 0, resumes: 0 };
+    const asked = {
+      pause: { paused: true, promotions, resumes },
+      resume: { paused: false, promotions, resumes: resumes + 1 },
+      promote: { paused, promotions: promotions + 1, resumes },
+    }[wish];
+    this.state.service.set(name, { ...service, asked });
+  }
+
+  /** Back to an earlier version, as a user asks for it. */
+  goBack(name: string, to: number): void {
+    const service = this.state.service.get(name);
+    if (service === undefined) expect.fail(`there is no ${name}`);
+    const { asked: _asked, version: previousVersion, ...rest } = service;
+    const changeReason = `rolled back by request: version ${previousVersion} → ${to}`;
+    this.state.service.set(name, { ...rest, version: to, previousVersion, isRollback: true, changeReason });
   }
 
   scale(name: string, replicas: number): void {

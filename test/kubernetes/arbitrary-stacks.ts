@@ -17,9 +17,9 @@ import {
   type ServiceSpec,
   type StackSpec,
   type TaskTemplate,
-  type UpdatePolicy,
   type VolumeSpec,
 } from "../../src/core/model/service-spec.ts";
+import type { UpdatePolicy } from "../../src/core/model/update-policy.ts";
 import { defined, labels, list, ms, optional, path, runtime, text, whole, word } from "./arbitrary-values.ts";
 import type { ExportOptions } from "../../src/kubernetes/manifest.ts";
 

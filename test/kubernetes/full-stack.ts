@@ -10,9 +10,9 @@ import type {
   RestartPolicy,
   RuntimeOptions,
   ServiceSpec,
-  UpdatePolicy,
   VolumeSpec,
 } from "../../src/core/model/service-spec.ts";
+import type { UpdatePolicy } from "../../src/core/model/update-policy.ts";
 import { type ExportOptions } from "../../src/kubernetes/manifest.ts";
 
 /** The same type with nothing optional in it, at any depth. */
@@ -153,6 +153,9 @@ const RESTART: Complete<RestartPolicy> = { condition: "on-failure", delayMs: 3_0
 
 const UPDATE: Complete<UpdatePolicy> = {
   parallelism: 2,
+  parallelismPercent: 40,
+  strategy: { kind: "canary", canaries: { percent: 20 }, holdMs: 300_000, weight: 5 },
+  progressDeadlineMs: 900_000,
   delayMs: 10_000,
   order: "start-first",
   failureAction: "rollback",

@@ -3,6 +3,7 @@
 
 import { expect, test } from "vitest";
 import type { Probe, ServiceSpec, StackSpec } from "../../src/core/model/service-spec.ts";
+import type { UpdatePolicy } from "../../src/core/model/update-policy.ts";
 import { exportStack } from "../../src/kubernetes/export.ts";
 import { FULL, OPTIONS } from "./full-stack.ts";
 
@@ -48,6 +49,16 @@ function withMode(mode: ServiceSpec["mode"]): StackSpec {
   return { ...FULL, services };
 }
 
+function withPolicies(policy: Partial<UpdatePolicy>, rollback: Partial<UpdatePolicy> = policy): StackSpec {
+  const without = ({ parallelismPercent: _percent, ...rest }: UpdatePolicy): UpdatePolicy => rest;
+  const services = FULL.services.map((service) => ({
+    ...service,
+    update: { ...without(service.update), ...policy },
+    rollback: { ...without(service.rollback), ...rollback },
+  }));
+  return { ...FULL, services };
+}
+
 const [APP] = FULL.services;
 const { health: HEALTH, ports: PORTS } = APP.template;
 const { pidMode: _pid, utsMode: _uts, ...RUNTIME } = APP.template.container.runtime;
@@ -66,6 +77,9 @@ const STACKS: readonly StackSpec[] = [
   probing({ kind: "command", argv: ["check", "now"] }),
   probing({ kind: "shell", command: "check" }),
   probing({ kind: "tcp", port: 80 }),
+  withPolicies({ strategy: { kind: "blue-green", holdMs: 60_000, keepMs: 300_000 } }),
+  withPolicies({ strategy: { kind: "canary", canaries: { tasks: 2 }, weight: 50 } }),
+  withPolicies({}, { parallelism: 1 }),
   withTemplate({ ports: HELD }),
   withTemplate({ ports: HELD }, { networkMode: "host" }),
   withTemplate({}, { runtime: RUNTIME }),

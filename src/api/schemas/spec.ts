@@ -24,9 +24,9 @@ import {
   type ServiceSpec,
   type StackSpec,
   type TaskTemplate,
-  type UpdatePolicy,
   type VolumeSpec,
 } from "../../core/model/service-spec.ts";
+import type { Share, UpdatePolicy, UpdateStrategy } from "../../core/model/update-policy.ts";
 
 /** Longest text of one field: an argument or a variable may hold a small file, not a large one. */
 const MAX_TEXT = 131_072;
@@ -237,6 +237,21 @@ const templateSchema: z.ZodType<TaskTemplate> = z.strictObject({
   onLeaseLost: z.enum(["keep", "stop"]),
 });
 
+const shareSchema: z.ZodType<Share> = z.union([
+  z.strictObject({ tasks: z.number() }),
+  z.strictObject({ percent: z.number() }),
+]);
+
+const strategySchema: z.ZodType<UpdateStrategy> = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("canary"),
+    canaries: shareSchema,
+    holdMs: optional(durationMs),
+    weight: z.number(),
+  }),
+  z.strictObject({ kind: z.literal("blue-green"), holdMs: optional(durationMs), keepMs: durationMs }),
+]);
+
 const policyFields = {
   parallelism: z.number(),
   delayMs: z.number(),
@@ -245,8 +260,15 @@ const policyFields = {
   maxFailureRatio: z.number(),
   monitorMs: z.number(),
 } as const;
+const policyExtras = {
+  parallelismPercent: optional(z.number()),
+  strategy: optional(strategySchema),
+  progressDeadlineMs: optional(z.number()),
+} as const;
 
-export const policySchema: z.ZodType<UpdatePolicy> = z.strictObject(policyFields).openapi("UpdatePolicy");
+export const policySchema: z.ZodType<UpdatePolicy> = z
+  .strictObject({ ...policyFields, ...policyExtras })
+  .openapi("UpdatePolicy");
 
 export const policyPatchSchema: z.ZodType<Partial<UpdatePolicy>> = z.strictObject({
   parallelism: optional(policyFields.parallelism),
@@ -255,6 +277,7 @@ export const policyPatchSchema: z.ZodType<Partial<UpdatePolicy>> = z.strictObjec
   failureAction: optional(policyFields.failureAction),
   maxFailureRatio: optional(policyFields.maxFailureRatio),
   monitorMs: optional(policyFields.monitorMs),
+  ...policyExtras,
 });
 
 export const jobSpecSchema: z.ZodType<JobSpec> = z.strictObject({

@@ -4,6 +4,7 @@
 import { z } from "@hono/zod-openapi";
 import { TASK_STATES } from "../../core/model/records.ts";
 import type { EndpointsView } from "../../core/model/endpoint-views.ts";
+import { ROLLOUT_STATES } from "../../core/model/rollout.ts";
 import type * as views from "../../core/model/views.ts";
 import { amountsSchema, jobSpecSchema, labelsSchema, modeSchema, portSchema, serviceSpecSchema } from "./spec.ts";
 
@@ -193,18 +194,7 @@ const serviceFields = {
   address: optional(text),
   ports: z.array(portSchema),
   updateStatus: optional(updateStatus),
-  rolloutState: optional(
-    z.enum([
-      "updating",
-      "watching",
-      "paused",
-      "completed",
-      "rolling_back",
-      "rollback_paused",
-      "rolled_back",
-      "superseded",
-    ]),
-  ),
+  rolloutState: optional(z.enum(ROLLOUT_STATES)),
   waiting: z.array(text),
   createdAt: time,
   updatedAt: time,
@@ -359,6 +349,8 @@ export const progressSchema: z.ZodType<views.ProgressView> = z
     state: z.enum([
       "converging",
       "converged",
+      "trial",
+      "switched",
       "watching",
       "paused",
       "rolling_back",

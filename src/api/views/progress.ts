@@ -1,23 +1,18 @@
 // How far a service is on its way to what is desired, and whether a waiting command may end. Always says what it waits for. Pure.
 
 import { wasAskedToRollBack } from "../../core/commands/services.ts";
-import type { Rollout, Task } from "../../core/model/records.ts";
+import type { Service, Task } from "../../core/model/records.ts";
+import type { Rollout } from "../../core/model/rollout.ts";
 import type { ProgressView } from "../../core/model/views.ts";
 import { isJobMode } from "../../core/model/service-spec.ts";
-import { type State, versionKey, type World } from "../../core/model/world.ts";
+import type { State, World } from "../../core/model/world.ts";
 import { heldBack } from "../../core/reconcile/dependencies.ts";
-import {
-  hasFailed,
-  isAnyNodeSilent,
-  isFinished,
-  isOnLostNode,
-  isResizeRefused,
-  isResizing,
-} from "../../core/reconcile/health.ts";
+import { hasFailed, isAnyNodeSilent, isFinished, isOnLostNode, isResizing } from "../../core/reconcile/health.ts";
+import { isPaused } from "../../core/rollout/phase.ts";
 import { taskName } from "../../core/reconcile/step.ts";
 import { isEnded } from "../../core/schedule/ledger.ts";
 import { jobProgress } from "./job-progress.ts";
-import { countService, type Counted } from "./services.ts";
+import { countService, type Counted, isCurrentTask } from "./services.ts";
 import { compareTasks, isPresent, taskView } from "./tasks.ts";
 
 type Verdict = Pick<ProgressView, "state" | "done" | "ok" | "message">;
@@ -49,7 +44,7 @@ export function progressView(world: World, serviceId: string, waitMonitor: boole
   const atRest = counted.live.filter(
     (task) => (counted.healthy.includes(task) && !isResizing(state, task)) || isFinished(state, task),
   );
-  const updated = atRest.filter((task) => isCurrent(state, counted, task));
+  const updated = atRest.filter((task) => isCurrentTask(state, service, counted.version, task));
   const verdict = judge(world, counted, updated.length, tasks, waitMonitor);
   return {
     service: service.name,
@@ -92,20 +87,12 @@ function isHeld(world: World, task: Task): boolean {
   return task.desired === "running" || (status !== undefined && !isEnded(status));
 }
 
-function isCurrent(state: State, { service, version }: Counted, task: Task): boolean {
-  if (task.force < service.force || isResizeRefused(state, task)) return false;
-  return (
-    task.specVersion === service.version ||
-    state.serviceVersion.get(versionKey(service.id, task.specVersion))?.templateHash === version.templateHash
-  );
-}
-
 function judge(world: World, counted: Counted, updated: number, tasks: readonly Task[], waitMonitor: boolean): Verdict {
   const { service, live, desired } = counted;
   const rollout = world.state.rollout.get(service.id);
   const isOurs = rollout !== undefined && rollout.toVersion === service.version && rollout.force === service.force;
-  const stuck = isOurs ? stuckVerdict(rollout) : undefined;
-  if (stuck !== undefined) return stuck;
+  const early = isOurs ? (stuckVerdict(counted, rollout) ?? besideVerdict(counted, rollout, waitMonitor)) : undefined;
+  if (early !== undefined) return early;
   const isFilled =
     updated >= desired &&
     live.length === desired &&
@@ -146,9 +133,28 @@ function heldVerdict(world: World, { service, version }: Counted, tasks: readonl
   return { state: "converging", done: isOver, ok: !isOver, message: held.reason };
 }
 
-function stuckVerdict(rollout: Rollout): Verdict | undefined {
-  if (rollout.state !== "paused" && rollout.state !== "rollback_paused") return undefined;
+function stuckVerdict({ service }: Counted, rollout: Rollout): Verdict | undefined {
+  if (!isPaused(rollout)) return undefined;
+  if (isToGoOn(service, rollout))
+    return { state: "converging", done: false, ok: true, message: "it goes on in a moment" };
   return { state: "paused", done: true, ok: false, message: rollout.message };
+}
+
+/** Asked for, and not yet done. */
+function isToGoOn({ asked }: Service, rollout: Rollout): boolean {
+  if (asked?.paused === true) return false;
+  return rollout.paused?.byHand === true || (asked?.resumes ?? 0) > (rollout.answered?.resumes ?? 0);
+}
+
+/** New tasks that are all healthy beside the old ones: the command need not wait for a person. */
+function besideVerdict({ service, version }: Counted, rollout: Rollout, waitMonitor: boolean): Verdict | undefined {
+  const isPromoted = (service.asked?.promotions ?? 0) > (rollout.answered?.promotions ?? 0);
+  if (rollout.state === "switched")
+    return { state: "switched", done: !waitMonitor && !isPromoted, ok: true, message: rollout.message };
+  if (rollout.state !== "trial" || rollout.healthySinceMs === undefined) return undefined;
+  const isUntilPromoted =
+    version.spec.update.strategy !== undefined && version.spec.update.strategy.holdMs === undefined;
+  return { state: "trial", done: isUntilPromoted && !isPromoted, ok: true, message: rollout.message };
 }
 
 /** All that is desired is there. A rollback that nobody asked for is a failed change. */
@@ -203,12 +209,15 @@ function isMoving(world: World, { live, healthy }: Counted): boolean {
   );
 }
 
-function whatIsAwaited(world: World, { live, desired }: Counted, updated: number): string {
+function whatIsAwaited(world: World, { service, live, desired }: Counted, updated: number): string {
   for (const task of live) {
     const status = world.state.taskStatus.get(task.id);
     if (hasFailed(status) && status !== undefined && status.reason !== "")
       return `${taskName(task, world.state)}: ${status.reason}`;
   }
+  const rollout = world.state.rollout.get(service.id);
+  if (rollout?.state === "trial" && rollout.toVersion === service.version)
+    return `${updated} new tasks are healthy beside the old ones`;
   if (updated >= desired) return "all that is wanted is there; tasks that are not wanted any more stop";
   return `${updated} of ${desired} tasks are healthy`;
 }

@@ -2,6 +2,7 @@
 
 import { versionsOf, currentVersion, specOf } from "../../core/commands/versions.ts";
 import type { Service, ServiceVersion, Task } from "../../core/model/records.ts";
+import type { RolloutState } from "../../core/model/rollout.ts";
 import type {
   ServiceDetailView,
   ServiceVersionView,
@@ -10,8 +11,9 @@ import type {
   UpdateStatusView,
 } from "../../core/model/views.ts";
 import { isJobMode } from "../../core/model/service-spec.ts";
-import type { World } from "../../core/model/world.ts";
-import { isHealthy } from "../../core/reconcile/health.ts";
+import { type State, versionKey, type World } from "../../core/model/world.ts";
+import { isHealthy, isResizeRefused } from "../../core/reconcile/health.ts";
+import { isBeside, phaseOf } from "../../core/rollout/phase.ts";
 import { updateStatusOf } from "../../core/rollout/rollout.ts";
 import { meets, runsPlatform } from "../../core/schedule/constraint.ts";
 import { compareTasks, isPresent, taskView } from "./tasks.ts";
@@ -23,6 +25,8 @@ export type Counted = {
   readonly version: ServiceVersion;
   /** To run and not being withdrawn. */
   readonly live: readonly Task[];
+  /** Those of them that fill the slots: while two versions run side by side, of the one that does. */
+  readonly serving: readonly Task[];
   readonly healthy: readonly Task[];
   readonly desired: number;
 };
@@ -36,8 +40,25 @@ export function tasksByService(world: World): ReadonlyMap<string, readonly Task[
 export function countService(world: World, service: Service, tasks: readonly Task[]): Counted {
   const version = currentVersion(world.state, service);
   const live = tasks.filter((task) => task.desired === "running" && task.withdrawal === undefined);
-  const healthy = isJobMode(service.mode) ? live : live.filter((task) => isHealthy(world, task));
-  return { service, version, live, healthy, desired: desiredCount(world, service, version, live) };
+  const serving = live.filter((task) => isServing(world.state, service, version, task));
+  const healthy = isJobMode(service.mode) ? serving : serving.filter((task) => isHealthy(world, task));
+  return { service, version, live, serving, healthy, desired: desiredCount(world, service, version, live) };
+}
+
+/** Not one that is on trial, nor one that is only kept for a way back. */
+function isServing(state: State, service: Service, version: ServiceVersion, task: Task): boolean {
+  const rollout = state.rollout.get(service.id);
+  if (!isBeside(rollout) || rollout.toVersion !== service.version || rollout.force !== service.force) return true;
+  return isCurrentTask(state, service, version, task) === (phaseOf(rollout) === "switched");
+}
+
+/** Whether a task runs what its service should run. */
+export function isCurrentTask(state: State, service: Service, version: ServiceVersion, task: Task): boolean {
+  if (task.force < service.force || isResizeRefused(state, task)) return false;
+  return (
+    task.specVersion === service.version ||
+    state.serviceVersion.get(versionKey(service.id, task.specVersion))?.templateHash === version.templateHash
+  );
 }
 
 function desiredCount(world: World, service: Service, version: ServiceVersion, live: readonly Task[]): number {
@@ -79,7 +100,7 @@ function globalNodes(world: World, version: ServiceVersion, live: readonly Task[
 }
 
 /** A service in a list. */
-export function serviceView(world: World, { service, version, live, healthy, desired }: Counted): ServiceView {
+export function serviceView(world: World, { service, version, live, serving, healthy, desired }: Counted): ServiceView {
   const { state } = world;
   const rollout = state.rollout.get(service.id);
   const status = updateStatusOf(rollout);
@@ -102,7 +123,7 @@ export function serviceView(world: World, { service, version, live, healthy, des
     version: service.version,
     ...maybe("previousVersion", service.previousVersion),
     desired,
-    running: live.filter((task) => state.taskStatus.get(task.id)?.state === "running").length,
+    running: serving.filter((task) => state.taskStatus.get(task.id)?.state === "running").length,
     healthy: healthy.length,
     ...maybe("address", service.address),
     ports: version.spec.template.ports,
@@ -157,12 +178,12 @@ export function stackViews(services: readonly ServiceView[]): readonly StackView
   return [...stacks].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, members]) => stackView(name, members));
 }
 
+const ON_THE_MOVE: ReadonlySet<RolloutState | undefined> = new Set(["trial", "updating", "rolling_back"] as const);
+
 /** One stack from the views of its services. */
 export function stackView(name: string, services: readonly ServiceView[]): StackView {
   const isSettled = (service: ServiceView): boolean =>
-    service.healthy === service.desired &&
-    service.rolloutState !== "updating" &&
-    service.rolloutState !== "rolling_back";
+    service.healthy === service.desired && !ON_THE_MOVE.has(service.rolloutState);
   const sum = (of: (service: ServiceView) => number): number =>
     services.reduce((total, service) => total + of(service), 0);
   const state = services.some((service) => service.waiting.length > 0)

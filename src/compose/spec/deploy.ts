@@ -7,8 +7,8 @@ import type {
   ResourceSpec,
   RestartPolicy,
   ServiceMode,
-  UpdatePolicy,
 } from "../../core/model/service-spec.ts";
+import type { UpdatePolicy } from "../../core/model/update-policy.ts";
 import { attributeProblem } from "../../core/schedule/attribute.ts";
 import { parseConstraint } from "../../core/schedule/constraint-text.ts";
 import { type ComposeNode, get, type MapNode } from "../tree/node.ts";

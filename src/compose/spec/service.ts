@@ -11,6 +11,7 @@ import {
   type TaskTemplate,
   isJobMode,
 } from "../../core/model/service-spec.ts";
+import type { UpdatePolicy } from "../../core/model/update-policy.ts";
 import { JOB_RESTART, jobKeys, readJob } from "../x-davit/job.ts";
 import { readOnLeaseLost } from "../x-davit/on-lease-lost.ts";
 import { readWishes } from "../x-davit/placement.ts";
@@ -18,6 +19,7 @@ import { readBalance } from "../x-davit/balance.ts";
 import { readDrain } from "../x-davit/drain.ts";
 import { readPolicy } from "../x-davit/policy.ts";
 import { readSettle } from "../x-davit/settle.ts";
+import { readUpdateExtension } from "../x-davit/update.ts";
 import type { ReadFile } from "../tree/disk.ts";
 import type { Environment } from "../tree/interpolate.ts";
 import { type ComposeNode, get, type MapNode, written } from "../tree/node.ts";
@@ -75,8 +77,8 @@ export function readService(context: ServiceContext, name: string, map: MapNode)
     ...(isJobMode(mode) ? { job: readJob(context, jobs, path) } : {}),
     template: readTemplate(context, { map, deploy, extension, path, fullName, isJob: isJobMode(mode) }),
     ...readReach(context, deploy, extension, path),
-    update: readUpdate(reader, deploy, "update_config", path),
-    rollback: readUpdate(reader, deploy, "rollback_config", path),
+    update: readUpdatePolicy(reader, deploy, extension, "update", path),
+    rollback: readUpdatePolicy(reader, deploy, extension, "rollback", path),
   };
 }
 
@@ -95,6 +97,16 @@ function readReach(
     ...readPolicy(reader, get(extension, "policy"), `${path}.x-davit.policy`, serviceName),
   };
   return Object.keys(reach).length === 0 ? {} : { reach };
+}
+
+function readUpdatePolicy(
+  reader: Reader,
+  deploy: MapNode | undefined,
+  extension: MapNode | undefined,
+  key: "update" | "rollback",
+  path: string,
+): UpdatePolicy {
+  return readUpdateExtension(reader, readUpdate(reader, deploy, `${key}_config`, path), extension, deploy, key, path);
 }
 
 type ServiceParts = {

@@ -8,13 +8,13 @@ import {
   type ServiceSpec,
   type StackSpec,
   type TaskTemplate,
-  type UpdatePolicy,
 } from "../model/service-spec.ts";
 import { configFaults } from "./check-configs.ts";
 import { jobFaults, orderFaults } from "./check-jobs.ts";
 import { dependencyFaults } from "./check-dependencies.ts";
 import type { CommandContext } from "./command.ts";
 import { namedServiceFaults, placementFaults } from "./check-placement.ts";
+import { policyFaults } from "./check-policies.ts";
 import { type Fault, invalid, refuse } from "./fault.ts";
 
 /** More replicas than ten nodes of a /24 each can hold are a slip of the finger. */
@@ -91,8 +91,7 @@ function serviceFaults(spec: ServiceSpec, context: CommandContext): readonly Fau
     ...networkFaults(where, spec.template),
     ...reachFaults(spec),
     ...placementFaults(spec),
-    ...policyFaults(where, "update", spec.update),
-    ...policyFaults(where, "rollback", spec.rollback),
+    ...policyFaults(spec),
   );
   if (spec.template.onLeaseLost === "stop") {
     faults.push({
@@ -147,17 +146,6 @@ function isPort(port: number): boolean {
 function replicaFaults(where: string, replicas: number): readonly Fault[] {
   const isFine = Number.isSafeInteger(replicas) && replicas >= 0 && replicas <= MAX_REPLICAS;
   return isFine ? [] : [invalid(where, `${replicas} replicas: must be a whole number from 0 to ${MAX_REPLICAS}`)];
-}
-
-function policyFaults(where: string, name: string, policy: UpdatePolicy): readonly Fault[] {
-  const faults: Fault[] = [];
-  if (!Number.isSafeInteger(policy.parallelism) || policy.parallelism < 0)
-    faults.push(invalid(where, `${name}: parallelism must be a whole number, 0 or more`));
-  if (!(policy.maxFailureRatio >= 0 && policy.maxFailureRatio <= 1))
-    faults.push(invalid(where, `${name}: the failure ratio must be from 0 to 1`));
-  if (!(policy.delayMs >= 0) || !(policy.monitorMs >= 0))
-    faults.push(invalid(where, `${name}: delay and monitor must not be negative`));
-  return faults;
 }
 
 function portFaults(where: string, ports: readonly PortSpec[]): readonly Fault[] {

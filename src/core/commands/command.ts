@@ -16,6 +16,8 @@ export type CommandContext = {
   /** Lower-case hex of SHA-256 over bytes. */
   readonly hashBytes: (bytes: Uint8Array) => string;
   readonly nextTick: NextTick;
+  /** Who asks for it: "socket" for the owner's socket, else the token's name. */
+  readonly actor?: string;
 };
 
 /** The record must still be at this index when the commit happens (0: must not exist). */
@@ -43,7 +45,7 @@ const MAX_AUDIT_MESSAGE = 500;
 /** The command with an audit entry for what it does; one that changes nothing leaves no entry. */
 export function withAudit<Result>(actor: string, action: string, command: Command<Result>): Command<Result> {
   return (state, context) => {
-    const outcome = command(state, context);
+    const outcome = command(state, { ...context, actor });
     if (outcome.changes.length === 0) return outcome;
     const [first] = outcome.events;
     const text = outcome.events.map((event) => event.message).join("; ");

@@ -135,7 +135,7 @@ function createService(deploy: Deploy, spec: ServiceSpec): void {
     ...(isJobMode(spec.mode) ? { job: { suspended: false, requested: 0 } } : {}),
   };
   draft.create("service", record);
-  draft.change({ op: "put", kind: "serviceVersion", record: versionRecord(id, 1, spec, context) });
+  draft.change({ op: "put", kind: "serviceVersion", record: versionRecord(id, 1, spec, "created", context) });
   const chosen = chosenPorts(spec, deploy.ports.get(spec.name) ?? []);
   const description = [spec.template.container.image, renderMode(spec.mode), ...chosen].join(", ");
   draft.event(serviceEvent("service.created", record, description));

@@ -2,6 +2,8 @@
 // shown: they may be secret. Pure.
 
 import type { Mount, PortSpec, ServiceMode, ServiceSpec } from "../model/service-spec.ts";
+import type { UpdateStrategy } from "../model/update-policy.ts";
+import { spanOf } from "../rollout/policy.ts";
 import { isSame } from "./same.ts";
 
 /** Differences named one by one; the rest is counted. */
@@ -27,6 +29,7 @@ const NAMED: readonly { readonly path: string; readonly tell: (before: unknown, 
   { path: "reach.policy", tell: () => "who may call it" },
   { path: "reach", tell: () => "" },
   { path: "dependsOn", tell: () => "depends_on" },
+  { path: "update.strategy", tell: (before, after) => `update strategy ${strategy(before)} → ${strategy(after)}` },
   { path: "labels", tell: (before, after) => `labels ${keys(before, after)}` },
 ];
 
@@ -133,6 +136,17 @@ function mounts(before: unknown, after: unknown): string {
 function mountsByTarget(value: unknown): ReadonlyMap<string, Mount> {
   const list = Array.isArray(value) ? (value as readonly Mount[]) : [];
   return new Map(list.map((mount) => [mount.target, mount]));
+}
+
+/** "canary of 20 %, weight 10, held for 5 min". */
+function strategy(value: unknown): string {
+  if (value === undefined) return "rolling";
+  const { holdMs, ...rest } = value as UpdateStrategy;
+  const held = holdMs === undefined ? "held until promoted" : holdMs === 0 ? "not held" : `held for ${spanOf(holdMs)}`;
+  if (rest.kind === "blue-green") return `${rest.kind}, ${held}, kept for ${spanOf(rest.keepMs)}`;
+  const { canaries, weight } = rest;
+  const share = "tasks" in canaries ? canaries.tasks : `${canaries.percent} %`;
+  return `${rest.kind} of ${share}, weight ${weight}, ${held}`;
 }
 
 function ports(value: unknown): string {

@@ -8,7 +8,7 @@ import type { ServicePatch } from "../model/views.ts";
 import type { State } from "../model/world.ts";
 import { restartedWith } from "./check-dependencies.ts";
 import { certainPortConflict, checkReplicas, checkService } from "./check-spec.ts";
-import { type Command, unchanged } from "./command.ts";
+import { type Command, type CommandContext, type CommandOutcome, unchanged } from "./command.ts";
 import { describeMode, describeSpecChange, joinDifferences } from "./describe-change.ts";
 import { checkIndex, Draft, type Unindexed } from "./draft.ts";
 import { resolveService } from "./resolve.ts";
@@ -105,7 +105,7 @@ export function restartService(input: ServiceRef): Command<Service> {
       });
     const draft = new Draft();
     const next = draft.replace("service", service, {
-      ...service,
+      ...withoutWishes(service),
       force: service.force + 1,
       isRollback: false,
       changeReason: "restarted by request",
@@ -120,7 +120,6 @@ export function restartService(input: ServiceRef): Command<Service> {
 /** Goes back to an earlier version, by default the previous one. The number of replicas stays as it is. */
 export function rollbackService(input: ServiceRef & { readonly to?: number | undefined }): Command<Service> {
   return (state, context) => {
-    const { nowMs } = context;
     const service = find(state, "roll back", input);
     const kept = versionsOf(state, service.id).map((version) => version.version);
     const to = input.to ?? service.previousVersion;
@@ -139,20 +138,35 @@ export function rollbackService(input: ServiceRef & { readonly to?: number | und
         wayOut: `kept are ${kept.join(", ")}: choose one with --to`,
       });
     }
-    const change = `version ${service.version} → ${to}`;
-    const draft = new Draft();
-    const next = draft.replace("service", service, {
-      ...service,
-      version: to,
-      previousVersion: service.version,
-      isRollback: true,
-      changeReason: `${ASKED}${change}`,
-      updatedAtMs: nowMs,
-    });
-    draft.event(serviceEvent("service.rolled_back", next, change));
-    restartDependents(state, draft, next, context);
-    return draft.finish(next);
+    return goBack(state, service, to, "", context);
   };
+}
+
+/** A service that goes back to an earlier version because a user wants it. */
+export function goBack(
+  state: State,
+  service: Service,
+  to: number,
+  why: string,
+  context: CommandContext,
+): CommandOutcome<Service> {
+  const change = `version ${service.version} → ${to}${why}`;
+  const draft = new Draft();
+  const next = draft.replace("service", service, {
+    ...withoutWishes(service),
+    version: to,
+    previousVersion: service.version,
+    isRollback: true,
+    changeReason: `${ASKED}${change}`,
+    updatedAtMs: context.nowMs,
+  });
+  draft.event(serviceEvent("service.rolled_back", next, change));
+  restartDependents(state, draft, next, context);
+  return draft.finish(next);
+}
+
+function withoutWishes({ asked: _asked, ...rest }: Service): Service {
+  return rest;
 }
 
 /** Removes a service; its tasks end in order after it. */
@@ -184,7 +198,7 @@ function restartDependents(state: State, draft: Draft, changed: Service, { nowMs
   for (const service of others.filter(({ name, mode }) => names.has(name) && !isJobMode(mode))) {
     const changeReason = `made anew with ${changed.name}`;
     const { force } = service;
-    const change = { ...service, force: force + 1, isRollback: false, changeReason, updatedAtMs: nowMs };
+    const change = { ...withoutWishes(service), force: force + 1, isRollback: false, changeReason, updatedAtMs: nowMs };
     draft.event(serviceEvent("service.restarted", draft.replace("service", service, change), changeReason));
   }
 }
@@ -198,11 +212,19 @@ export function applySpec(
   change: { readonly isNew: boolean; readonly force: boolean; readonly reason: string },
   context: Parameters<Command<Service>>[1],
 ): Service {
-  const next: Unindexed<"service"> = { ...service, mode: spec.mode, updatedAtMs: context.nowMs };
   const begins = change.isNew || change.force ? { isRollback: false, changeReason: change.reason } : {};
+  // what was asked of the change before is not meant for this one
+  const next: Unindexed<"service"> = {
+    ...(change.isNew || change.force ? withoutWishes(service) : service),
+    mode: spec.mode,
+    updatedAtMs: context.nowMs,
+  };
   const force = change.force ? { force: service.force + 1 } : {};
   const version = change.isNew
-    ? { version: addVersion(state, draft, service, spec, context).version, previousVersion: service.version }
+    ? {
+        version: addVersion(state, draft, service, spec, change.reason, context).version,
+        previousVersion: service.version,
+      }
     : {};
   return draft.replace("service", service, { ...next, ...begins, ...force, ...version });
 }

@@ -33,6 +33,7 @@ export function versionRecord(
   serviceId: Service["id"],
   version: number,
   spec: ServiceSpec,
+  reason: string,
   context: CommandContext,
 ): ServiceVersion {
   return {
@@ -43,6 +44,8 @@ export function versionRecord(
     ...specHashes(spec, context.hash),
     createdAtMs: context.nowMs,
     stable: false,
+    reason,
+    ...(context.actor === undefined ? {} : { by: context.actor }),
   };
 }
 
@@ -52,10 +55,11 @@ export function addVersion(
   draft: Draft,
   service: Service,
   spec: ServiceSpec,
+  reason: string,
   context: CommandContext,
 ): ServiceVersion {
   const kept = versionsOf(state, service.id);
-  const record = versionRecord(service.id, (kept.at(-1)?.version ?? service.version) + 1, spec, context);
+  const record = versionRecord(service.id, (kept.at(-1)?.version ?? service.version) + 1, spec, reason, context);
   draft.change({ op: "put", kind: "serviceVersion", record });
   for (const id of superfluous(state, service, kept)) draft.change({ op: "delete", kind: "serviceVersion", id });
   return record;

@@ -9,6 +9,7 @@ import type { FreedAddress } from "./freed-address.ts";
 import type { PublishedPort } from "./published-port.ts";
 import type { JobRun, JobState } from "./job.ts";
 import type { MeshEndpoint } from "./mesh-endpoint.ts";
+import type { Rollout, RolloutState, RolloutWish } from "./rollout.ts";
 import type {
   ConfigFile,
   Labels,
@@ -66,6 +67,8 @@ export type Service = {
   readonly address?: string;
   /** Ports that every node answers on for it, given when it was deployed. */
   readonly ports?: readonly PublishedPort[];
+  /** What users asked of the change that is under way; gone with the next change. */
+  readonly asked?: RolloutWish;
 };
 
 /** A task, and the node that one like it is to be made on before it goes. */
@@ -84,46 +87,14 @@ export type ServiceVersion = {
   readonly createdAtMs: WallMs;
   /** Set by the control loop when the version converged and its monitor time passed without a failure. */
   readonly stable: boolean;
+  /** Who made it, and what for; absent for versions of before this was kept. */
+  readonly by?: string;
+  readonly reason?: string;
+  /** How the last change to it stands or ended; written by the control loop. */
+  readonly outcome?: { readonly state: RolloutState; readonly message: string; readonly atMs: WallMs };
 };
 
 export const KEPT_VERSIONS = 10;
-
-export type RolloutState =
-  | "updating"
-  | "watching"
-  | "paused"
-  | "completed"
-  | "rolling_back"
-  | "rollback_paused"
-  | "rolled_back"
-  | "superseded";
-
-/** The change of a service from one version to another; one record per service, the newest. Key: serviceId. */
-export type Rollout = {
-  readonly id: ServiceId;
-  readonly fromVersion?: number;
-  readonly toVersion: number;
-  readonly force: number;
-  readonly state: RolloutState;
-  readonly startedAtMs: WallMs;
-  readonly completedAtMs?: WallMs;
-  readonly message: string;
-  /** Another service comes first: `message` says which. */
-  readonly isHeld?: true;
-  /** When the last batch became healthy: the next starts `delayMs` later. */
-  readonly batchDoneAtMs?: WallMs;
-  /** When all was healthy: `monitorMs` counts from here. */
-  readonly convergedAtMs?: WallMs;
-  /** Tasks of `toVersion` that failed in this rollout: each counts once. */
-  readonly failedTaskIds: readonly TaskId[];
-};
-
-export type UpdateStatus = {
-  readonly state: "updating" | "paused" | "completed" | "rollback_started" | "rollback_paused" | "rollback_completed";
-  readonly startedAtMs: WallMs;
-  readonly completedAtMs?: WallMs;
-  readonly message: string;
-};
 
 // --- tasks
 

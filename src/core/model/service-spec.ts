@@ -2,6 +2,7 @@
 // Durations are milliseconds, sizes bytes, CPUs a fraction of cores. Absent means "the engine's or davit's default". Pure.
 
 import type { JobSpec } from "./job.ts";
+import type { UpdatePolicy } from "./update-policy.ts";
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -341,19 +342,6 @@ export const DEFAULT_DRAIN_MS = 30_000;
 export const MAX_DRAIN_MS = 3_600_000;
 
 export type NetworkAttachment = { readonly network: string; readonly aliases: readonly string[] };
-
-export type UpdatePolicy = {
-  /** Tasks changed at once; 0 means all. */
-  readonly parallelism: number;
-  /** Wait between batches. */
-  readonly delayMs: number;
-  readonly order: "start-first" | "stop-first";
-  readonly failureAction: "pause" | "continue" | "rollback";
-  /** Fraction 0–1 of the tasks that may fail before `failureAction`. */
-  readonly maxFailureRatio: number;
-  /** How long after convergence a failure still triggers `failureAction`; delays nothing. */
-  readonly monitorMs: number;
-};
 
 /** A stack as the loader gives it and the API takes it. */
 export type StackSpec = {

@@ -4,18 +4,10 @@
 import type { MeshEndpoint } from "./mesh-endpoint.ts";
 import type { ErrorCode, ErrorDetail } from "./errors.ts";
 import type { JobSchedule, JobSpec, RunCause, RunState } from "./job.ts";
-import type {
-  AuditEntry,
-  Availability,
-  DavitEvent,
-  DesiredState,
-  HostPort,
-  Role,
-  RolloutState,
-  TaskState,
-  UpdateStatus,
-} from "./records.ts";
-import type { Labels, PortSpec, ResourceAmounts, ServiceMode, ServiceSpec, UpdatePolicy } from "./service-spec.ts";
+import type { AuditEntry, Availability, DavitEvent, DesiredState, HostPort, Role, TaskState } from "./records.ts";
+import type { RolloutState, UpdateStatus } from "./rollout.ts";
+import type { Labels, PortSpec, ResourceAmounts, ServiceMode, ServiceSpec } from "./service-spec.ts";
+import type { UpdatePolicy } from "./update-policy.ts";
 import type { Presence } from "./world.ts";
 
 export type VersionView = {
@@ -188,7 +180,6 @@ export type NodeExplainView = {
   /** Tasks of the service that are to run there. */
   readonly tasks: number;
 };
-
 /** A service that ends, with where its runs stand. */
 export type JobView = {
   readonly id: string;
@@ -260,6 +251,10 @@ export type ProgressView = {
   readonly state:
     | "converging"
     | "converged"
+    /** New tasks run beside the old ones, and wait to be promoted. */
+    | "trial"
+    /** The new set serves; the old one is kept for a way back. */
+    | "switched"
     | "watching"
     | "paused"
     | "rolling_back"

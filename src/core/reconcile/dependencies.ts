@@ -3,7 +3,8 @@
 // removed or suspended, is not waited for. Pure.
 
 import { madeFor, runsOf, serviceNamed } from "../jobs/job-context.ts";
-import type { Rollout, Service, ServiceVersion, Task } from "../model/records.ts";
+import type { Service, ServiceVersion, Task } from "../model/records.ts";
+import type { Rollout } from "../model/rollout.ts";
 import { type Dependency, isJobMode } from "../model/service-spec.ts";
 import { versionKey, type World } from "../model/world.ts";
 import { hasFailed, isFinished, isHealthy, isResizeRefused } from "./health.ts";

@@ -3,6 +3,7 @@
 
 import type { NodeId, TaskId } from "../model/ids.ts";
 import type { Move, Service, Task } from "../model/records.ts";
+import { parallelismOf } from "../rollout/policy.ts";
 import { hasFailed, isFinished, isHealthy, isOnLostNode } from "./health.ts";
 import { mustMove } from "./must-move.ts";
 import type { Planning, ServiceContext } from "./planning.ts";
@@ -16,7 +17,7 @@ export class MoveBudget {
   readonly #limit: number;
 
   constructor(planning: Planning, { version }: ServiceContext, slots: readonly Slot[]) {
-    const { parallelism } = version.spec.update;
+    const parallelism = parallelismOf(version.spec.update, slots.length);
     this.#limit = parallelism;
     this.#left =
       parallelism === 0

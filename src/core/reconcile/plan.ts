@@ -6,12 +6,16 @@ import { asId } from "../model/ids.ts";
 import { invariant } from "../model/invariant.ts";
 import type { NextTick } from "../model/job.ts";
 import { isJobMode } from "../model/service-spec.ts";
-import type { Service, Task } from "../model/records.ts";
+import type { NodeId } from "../model/ids.ts";
+import type { Service, ServiceVersion, Task } from "../model/records.ts";
+import type { Rollout } from "../model/rollout.ts";
 import { versionKey, type World } from "../model/world.ts";
 import { isLost } from "./health.ts";
 import { planJob } from "../jobs/plan-job.ts";
 import { planRollout } from "../rollout/rollout.ts";
 import { planAddresses } from "./addresses.ts";
+import { isBeside } from "../rollout/phase.ts";
+import { isOurs, planSuperseded, planTracks, planWeights, type Tracks, tracksOf } from "../rollout/tracks.ts";
 import { eligibleNodes } from "./eligible.ts";
 import { planConfigs, planHistory, planLeftovers, planRemoved } from "./history.ts";
 import { dropMoves, dropStuckMoves, MoveBudget } from "./moves.ts";
@@ -87,28 +91,67 @@ function planService(planning: Planning, service: Service, tasks: readonly Task[
   for (const task of tasks) planning.finishWithdrawal(task);
   planLeftovers(planning, tasks);
   if (dropMoves(planning, context)) return;
-  const slots = slotsOf(planning, context);
-  const budget = new MoveBudget(planning, context, slots);
-  for (const slot of slots) planSlot(planning, context, slot, budget);
-  for (const slot of slots) planHistory(planning, slot.ended);
-  endExtras(planning, context, slots);
+  if (context.rollout !== undefined && !isOurs(context)) {
+    planTakeover(planning, context, context.rollout);
+    return;
+  }
+  const all = slotsOf(planning, context);
+  const counted = all.wanted.filter((slot) => isCounted(planning, slot));
+  const tracks = tracksOf(planning, context, all.old, counted);
+  fill(planning, context, all.slots, tracks);
+  for (const slot of all.slots) planHistory(planning, slot.ended);
+  endExtras(planning, context, all.slots);
+  planWeights(planning, context);
   // a rollout decides on slots at rest: what was just planned shows in the next pass
-  if (planning.steps.length === before)
-    planRollout(
-      planning,
-      context,
-      slots.filter((slot) => isCounted(planning, slot)),
-    );
+  if (planning.steps.length === before) planRollout(planning, context, counted, tracks);
 }
 
-function slotsOf(planning: Planning, context: ServiceContext): readonly Slot[] {
+/** One task for each slot; of two versions side by side one each. */
+function fill(planning: Planning, context: ServiceContext, slots: readonly Slot[], tracks: Tracks | undefined): void {
+  const { rollout } = context;
+  if (rollout !== undefined && tracks !== undefined) {
+    planTracks(planning, context, rollout, tracks);
+    return;
+  }
+  const budget = new MoveBudget(planning, context, slots);
+  for (const slot of slots) planSlot(planning, context, slot, budget);
+}
+
+/** Another change takes over: its rollout begins before anything else is decided. */
+function planTakeover(planning: Planning, context: ServiceContext, rollout: Rollout): void {
+  if (isBeside(rollout)) planSuperseded(planning, context, rollout);
+  planRollout(planning, context, [], undefined);
+}
+
+type Slots = {
+  readonly slots: readonly Slot[];
+  /** Those that the version of today is for. */
+  readonly wanted: readonly Slot[];
+  /** Those that tasks from before are for: others only while two versions run side by side. */
+  readonly old: readonly Slot[];
+};
+
+function slotsOf(planning: Planning, context: ServiceContext): Slots {
   const { service, version, tasks } = context;
   if (service.mode.kind === "replicated") {
     const bySlot = Map.groupBy(tasks, (task) => task.slot);
-    return Array.from({ length: service.mode.replicas }, (_, at) => slotOf(planning, at + 1, bySlot.get(at + 1) ?? []));
+    const { replicas } = service.mode;
+    const slots = Array.from({ length: replicas }, (_, at) => slotOf(planning, at + 1, bySlot.get(at + 1) ?? []));
+    return { slots, wanted: slots, old: slots };
   }
   const byNode = Map.groupBy(tasks, (task) => task.onlyNode ?? task.nodeId);
-  return eligibleNodes(planning.world, version, tasks).map((id) => slotOf(planning, 0, byNode.get(id) ?? [], id));
+  const wanted = new Set(eligibleNodes(planning.world, version, tasks));
+  const before = versionBeside(planning, context);
+  const old = before === undefined ? wanted : new Set(eligibleNodes(planning.world, before, tasks));
+  const slots = [...new Set([...wanted, ...old])].sort().map((id) => slotOf(planning, 0, byNode.get(id) ?? [], id));
+  const isIn = (ids: ReadonlySet<NodeId>) => (slot: Slot) => slot.onlyNode !== undefined && ids.has(slot.onlyNode);
+  return { slots, wanted: slots.filter(isIn(wanted)), old: slots.filter(isIn(old)) };
+}
+
+/** The version from before, while its tasks are to run beside those of today. */
+function versionBeside(planning: Planning, { service, rollout }: ServiceContext): ServiceVersion | undefined {
+  if (!isBeside(rollout) || rollout.fromVersion === undefined) return undefined;
+  return planning.version(service.id, rollout.fromVersion);
 }
 
 /** Slots beyond the wanted number, and nodes that are no longer eligible. */

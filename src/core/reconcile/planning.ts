@@ -3,7 +3,8 @@
 
 import type { IdSource, NodeId, ServiceId, TaskId } from "../model/ids.ts";
 import { invariant } from "../model/invariant.ts";
-import type { Rollout, Service, ServiceVersion, Task } from "../model/records.ts";
+import type { Service, ServiceVersion, Task } from "../model/records.ts";
+import type { Rollout } from "../model/rollout.ts";
 import { versionKey, type World } from "../model/world.ts";
 import { volumeNames, wantedOf } from "../schedule/filters.ts";
 import { isEnded, isOver, Ledger } from "../schedule/ledger.ts";
@@ -22,6 +23,8 @@ export type ServiceContext = {
   readonly rollout: Rollout | undefined;
   /** All its tasks, oldest first. */
   readonly tasks: readonly Task[];
+  /** While tasks of two versions run side by side: which of the two this is about, and what the endpoints of its tasks weigh. */
+  readonly track?: { readonly isNew: boolean; readonly weight: number };
 };
 
 export type NewTask = {
@@ -113,8 +116,13 @@ export class Planning {
     return `${this.name(task)} on ${this.nodeName(task.nodeId)} stops first`;
   }
 
+  /** Where a rollout stands from now on. */
+  noteRollout(rollout: Rollout, why: string): void {
+    this.steps.push({ kind: "rollout", rollout, atMs: this.nowMs, why });
+  }
+
   /** Makes a task for a slot, placed if a node takes it now and `hold` does not ask to wait. */
-  create({ service }: ServiceContext, input: NewTask): void {
+  create({ service, track }: ServiceContext, input: NewTask): void {
     const made = this.#versionOf(service.id, input.version);
     const base: Task = {
       id: this.newId<"task">(),
@@ -127,7 +135,7 @@ export class Planning {
       createdAtMs: this.nowMs,
       hostPorts: [],
       volumes: volumeNames(made.spec.template),
-      weight: 100,
+      weight: track?.weight ?? 100,
       ...(input.replaces === undefined ? {} : { replaces: input.replaces }),
       ...(input.onlyNode === undefined ? {} : { onlyNode: input.onlyNode }),
       ...(input.run === undefined ? {} : { run: input.run }),

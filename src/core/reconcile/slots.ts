@@ -6,6 +6,7 @@ import type { Task } from "../model/records.ts";
 import type { TaskTemplate } from "../model/service-spec.ts";
 import { backoffMs } from "../restart/backoff.ts";
 import { lastGoodVersion } from "../rollout/last-good.ts";
+import { isHalted, phaseOf } from "../rollout/phase.ts";
 import { pinnedAway } from "../schedule/place.ts";
 import { isFinished, isHealthy, isOnDeadNode, isOnLostNode, isUsedUp, templateOf } from "./health.ts";
 import { drainUntilMs, isDrainOver, type MoveBudget, wishedNode } from "./moves.ts";
@@ -96,7 +97,7 @@ function refill(planning: Planning, context: ServiceContext, slot: Slot, lost: T
   planning.create(context, {
     slot: slot.slot,
     version,
-    why: whyRefilled(planning, lost, last),
+    why: whyRefilled(planning, context, lost, last),
     avoid: nodesOf(failures),
     replaces: before?.id,
     onlyNode: slot.onlyNode,
@@ -106,8 +107,14 @@ function refill(planning: Planning, context: ServiceContext, slot: Slot, lost: T
   });
 }
 
-function whyRefilled(planning: Planning, lost: Task | undefined, last: Task | undefined): string {
+function whyRefilled(
+  planning: Planning,
+  { track }: ServiceContext,
+  lost: Task | undefined,
+  last: Task | undefined,
+): string {
   if (lost !== undefined) return `replaces ${planning.name(lost)}: ${planning.nodeName(lost.nodeId)} is lost`;
+  if (last === undefined && track?.isNew === true) return "on trial beside the one before";
   return last === undefined ? "fills the slot" : `replaces the one before: ${last.desiredReason}`;
 }
 
@@ -127,21 +134,21 @@ export function holdBehind(
  * The version for a slot that has to be filled beside a rollout's own changes. One that the rollout has not reached keeps what it
  * had; a version that failed gets no further task.
  */
-export function versionFor(planning: Planning, { service, rollout }: ServiceContext, before: Task | undefined): number {
-  if (rollout === undefined || rollout.toVersion !== service.version) return service.version;
+export function versionFor(planning: Planning, context: ServiceContext, before: Task | undefined): number {
+  const { service, rollout, track } = context;
+  if (rollout === undefined || rollout.toVersion !== service.version || track?.isNew === true) return service.version;
   const isKept = (version: number | undefined): version is number =>
     version !== undefined && planning.version(service.id, version) !== undefined;
-  switch (rollout.state) {
-    case "updating":
-      return isKept(before?.specVersion) ? before.specVersion : service.version;
-    case "paused": {
-      const isFailed = before === undefined || before.specVersion === rollout.toVersion;
-      const version = isFailed ? lastGoodVersion(planning, service, rollout)?.version : before.specVersion;
-      return isKept(version) ? version : service.version;
-    }
-    default:
-      return service.version;
+  if (track !== undefined) {
+    const version = before?.specVersion ?? rollout.fromVersion;
+    return isKept(version) ? version : service.version;
   }
+  if (isHalted(rollout) && rollout.state === "paused") {
+    const isFailed = before === undefined || before.specVersion === rollout.toVersion;
+    const version = isFailed ? lastGoodVersion(planning.world.state, service.id, rollout)?.version : before.specVersion;
+    return isKept(version) ? version : service.version;
+  }
+  return phaseOf(rollout) === "updating" && isKept(before?.specVersion) ? before.specVersion : service.version;
 }
 
 /** The unbroken run of failed tasks of one version at the end of the slot's history: another version is another try. */

@@ -3,8 +3,10 @@
 import { assertNever } from "../model/invariant.ts";
 import type { NodeId, TaskId, VolumeId } from "../model/ids.ts";
 import type { JobRun, JobState } from "../model/job.ts";
-import type { Change, EventDraft, HostPort, Move, RecordKind, Rollout, Service, Task } from "../model/records.ts";
+import type { Change, EventDraft, HostPort, Move, RecordKind, Service, Task } from "../model/records.ts";
+import type { Rollout } from "../model/rollout.ts";
 import { type State, versionKey } from "../model/world.ts";
+import { outcomesOf } from "../rollout/outcomes.ts";
 
 export type Step =
   /** A new task, placed or waiting. */
@@ -41,7 +43,11 @@ export type Step =
   | { readonly kind: "stop"; readonly taskId: TaskId; readonly atMs: number; readonly why: string }
   /** An ended task leaves the history: its agent removes the container, then its record goes; at once where there is no agent to ask. */
   | { readonly kind: "forget"; readonly taskId: TaskId; readonly now: boolean }
-  | { readonly kind: "rollout"; readonly rollout: Rollout; readonly why: string }
+  | { readonly kind: "rollout"; readonly rollout: Rollout; readonly atMs: number; readonly why: string }
+  /** More slots of a rollout are done. */
+  | { readonly kind: "progress"; readonly rollout: Rollout }
+  /** What endpoints weigh from now on, 0–100. */
+  | { readonly kind: "weigh"; readonly taskIds: readonly TaskId[]; readonly weight: number }
   /** A failed change goes back to an earlier version. */
   | {
       readonly kind: "rollback";
@@ -95,7 +101,11 @@ export function changesOf(step: Step, state: State): readonly Change[] {
     case "forget":
       return forget(step.taskId, step.now, state);
     case "rollout":
+      return [{ op: "put", kind: "rollout", record: step.rollout }, ...outcomesOf(step.rollout, step.atMs, state)];
+    case "progress":
       return [{ op: "put", kind: "rollout", record: step.rollout }];
+    case "weigh":
+      return step.taskIds.flatMap((id) => editTask(state, id, (task) => ({ ...task, weight: step.weight })));
     case "rollback":
       return [{ op: "put", kind: "service", record: rolledBack(step) }];
     case "stable": {
@@ -133,9 +143,11 @@ export function changesOf(step: Step, state: State): readonly Change[] {
 
 type Edit = Extract<Step, { kind: "place" | "wait" | "withdraw" | "stop" | "resize" }>;
 
+/** What users asked of the change that failed is not meant for the way back. */
 function rolledBack({ service, toVersion, atMs, why }: Extract<Step, { kind: "rollback" }>): Service {
+  const { asked: _asked, ...rest } = service;
   return {
-    ...service,
+    ...rest,
     index: service.index + 1,
     version: toVersion,
     previousVersion: service.version,
@@ -255,6 +267,12 @@ export function describeStep(step: Step, state: State): string {
       return `forget ended task ${nameOf(step.taskId, state)}`;
     case "rollout":
       return `rollout of ${state.service.get(step.rollout.id)?.name ?? step.rollout.id}: ${step.rollout.state}: ${step.why}`;
+    case "progress": {
+      const { done = 0, of = 0 } = step.rollout.progress ?? {};
+      return `rollout of ${state.service.get(step.rollout.id)?.name ?? step.rollout.id}: ${done} of ${of} slots are done`;
+    }
+    case "weigh":
+      return `weight of ${step.taskIds.map((id) => nameOf(id, state)).join(", ")}: ${step.weight} from now on`;
     case "rollback":
       return `roll ${step.service.name} back to version ${step.toVersion}: ${step.why}`;
     case "stable":
@@ -338,6 +356,8 @@ export function eventOf(step: Step, state: State): EventDraft | undefined {
     }
     case "job":
     case "forgetRun":
+    case "progress":
+    case "weigh":
     case "pin":
     case "withdraw":
     case "forget":

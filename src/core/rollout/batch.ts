@@ -2,7 +2,7 @@
 // more at once than allowed, and no healthy task is stopped when fewer would be left than allowed. Pure.
 
 import type { Service, Task } from "../model/records.ts";
-import type { UpdatePolicy } from "../model/service-spec.ts";
+import type { UpdatePolicy } from "../model/update-policy.ts";
 import { isHealthy, isOnLostNode, isResizeRefused } from "../reconcile/health.ts";
 import type { Planning, ServiceContext } from "../reconcile/planning.ts";
 import { resizeInPlace } from "./resize.ts";

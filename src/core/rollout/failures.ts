@@ -2,13 +2,14 @@
 // gets no further task, and a rollback is never rolled back. Pure.
 
 import type { TaskId } from "../model/ids.ts";
-import type { Rollout, RolloutState, Task } from "../model/records.ts";
-import type { UpdatePolicy } from "../model/service-spec.ts";
+import type { Task } from "../model/records.ts";
+import type { Rollout, RolloutState } from "../model/rollout.ts";
+import type { UpdatePolicy } from "../model/update-policy.ts";
 import { hasFailed, hasFailedSince, isOnLostNode } from "../reconcile/health.ts";
 import type { Planning, ServiceContext } from "../reconcile/planning.ts";
 import { lastGoodVersion } from "./last-good.ts";
 
-const CAN_FAIL: ReadonlySet<RolloutState> = new Set(["updating", "rolling_back", "watching"]);
+const CAN_FAIL: ReadonlySet<RolloutState> = new Set(["trial", "switched", "updating", "rolling_back", "watching"]);
 
 /** Counts new failures and acts when they are too many. True if that ends this pass. */
 export function planFailures(
@@ -25,13 +26,14 @@ export function planFailures(
   const failed = failedTasks(planning, context, rollout);
   const added = failed.filter((task) => !counted.includes(task.id));
   const failedTaskIds: readonly TaskId[] = [...counted, ...added.map((task) => task.id)];
-  if (canAct && failedTaskIds.length > policy.maxFailureRatio * slotCount) {
-    act(planning, context, { ...rollout, failedTaskIds }, policy, failureReason(planning, failed.at(-1)));
+  const counting = failedTaskIds.length - (rollout.forgiven ?? 0);
+  if (canAct && counting > 0 && counting > policy.maxFailureRatio * slotCount) {
+    endRollout(planning, context, { ...rollout, failedTaskIds }, policy, failureReason(planning, failed.at(-1)));
     return true;
   }
   if (added.length === 0) return false;
   const why = `${failedTaskIds.length} of its tasks failed so far: ${failureReason(planning, added.at(-1))}`;
-  planning.steps.push({ kind: "rollout", rollout: { ...rollout, failedTaskIds }, why });
+  planning.noteRollout({ ...rollout, failedTaskIds }, why);
   return true;
 }
 
@@ -69,13 +71,23 @@ function failureReason(planning: Planning, task: Task | undefined): string {
   return `${planning.name(task)} on ${planning.nodeName(task.nodeId)}: ${reason}`;
 }
 
-function act(planning: Planning, context: ServiceContext, rollout: Rollout, policy: UpdatePolicy, why: string): void {
+/** Ends a rollout that fails: the service goes back to what was good, or all stops where it is until a user decides. */
+export function endRollout(
+  planning: Planning,
+  context: ServiceContext,
+  rollout: Rollout,
+  policy: UpdatePolicy,
+  why: string,
+): void {
   const { service } = context;
   const goesBack = policy.failureAction === "rollback" && !service.isRollback;
-  const target = goesBack ? lastGoodVersion(planning, service, rollout) : undefined;
+  const target = goesBack ? lastGoodVersion(planning.world.state, service.id, rollout) : undefined;
   if (target === undefined) {
     const state: RolloutState = service.isRollback ? "rollback_paused" : "paused";
-    planning.steps.push({ kind: "rollout", rollout: { ...rollout, state, message: `paused: ${why}` }, why });
+    const paused = { from: rollout.state, atMs: planning.nowMs, byHand: false };
+    // what was asked before it paused does not let it go on
+    const answered = { promotions: rollout.answered?.promotions ?? 0, resumes: service.asked?.resumes ?? 0 };
+    planning.noteRollout({ ...rollout, state, paused, answered, message: `paused: ${why}` }, why);
   } else {
     const { version: toVersion } = target;
     const because = `version ${rollout.toVersion} failed: ${why}`;

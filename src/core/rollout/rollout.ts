@@ -1,23 +1,43 @@
-// The change of a service from one version to another: when the next slots change, when a batch is done, when the watching ends.
-// One record says where it stands, so it resumes after a restart of the coordinator. Pure.
+// The change of a service from one version to another: on trial first or not, when the next slots change, when a batch is done, when the watching
+// ends. One record says where it stands, so it resumes after a restart of the coordinator. Pure.
 
-import type { Rollout, RolloutState, Service, Task, UpdateStatus } from "../model/records.ts";
-import type { UpdatePolicy } from "../model/service-spec.ts";
-import { hasFailed, isFinished, isHealthy, isResizing } from "../reconcile/health.ts";
+import type { Service } from "../model/records.ts";
+import type { Rollout, RolloutState, UpdateStatus } from "../model/rollout.ts";
+import type { UpdatePolicy } from "../model/update-policy.ts";
 import type { Planning, ServiceContext } from "../reconcile/planning.ts";
 import type { Slot } from "../reconcile/slots.ts";
 import { planBatch, planHandovers, type View } from "./batch.ts";
+import { begin } from "./begin.ts";
 import { planFailures } from "./failures.ts";
+import { policyFor } from "./policy.ts";
+import { isLate, planLate, planProgress } from "./progress.ts";
+import { isOurs, type Tracks } from "./tracks.ts";
+import { planSwitched, planTrial } from "./trial.ts";
+import { look } from "./view.ts";
+import { planWishes } from "./wishes.ts";
 
-/** Plans the next steps of a service's rollout on slots that are at rest otherwise. */
-export function planRollout(planning: Planning, context: ServiceContext, slots: readonly Slot[]): void {
-  const { service, rollout } = context;
-  if (rollout === undefined || rollout.toVersion !== service.version || rollout.force !== service.force) {
-    planning.steps.push({ kind: "rollout", rollout: begin(planning, context), why: service.changeReason });
+/** Plans the next steps of a service's rollout on slots that are at rest otherwise; `tracks` while two versions run side by side. */
+export function planRollout(
+  planning: Planning,
+  context: ServiceContext,
+  slots: readonly Slot[],
+  tracks: Tracks | undefined,
+): void {
+  const { rollout } = context;
+  if (rollout === undefined || !isOurs(context)) {
+    planning.noteRollout(begin(planning, context), context.service.changeReason);
     return;
   }
-  const policy = policyOf(context, rollout);
-  if (planFailures(planning, context, rollout, policy, slots.length)) return;
+  if (planWishes(planning, context, rollout)) return;
+  const policy = policyFor(context.version.spec, rollout, slots.length);
+  const counted = rollout.state === "trial" && tracks !== undefined ? tracks.fresh.length : slots.length;
+  if (planFailures(planning, context, rollout, policy, counted)) return;
+  if (tracks !== undefined) {
+    if (rollout.state === "trial" && isHeldBack(planning, context, rollout)) return;
+    if (rollout.state === "trial") planTrial(planning, context, rollout, policy, tracks);
+    else if (rollout.state === "switched") planSwitched(planning, context, rollout, policy);
+    return;
+  }
   const view = look(planning, context, rollout, slots);
   switch (rollout.state) {
     case "updating":
@@ -26,7 +46,7 @@ export function planRollout(planning: Planning, context: ServiceContext, slots: 
       advance(planning, context, rollout, policy, view);
       return;
     case "watching":
-      if (!catchUp(planning, context, policy, view)) finishWatching(planning, service, rollout, policy);
+      if (!catchUp(planning, context, policy, view)) finishWatching(planning, context.service, rollout, policy);
       return;
     case "completed":
     case "rolled_back":
@@ -37,14 +57,16 @@ export function planRollout(planning: Planning, context: ServiceContext, slots: 
   }
 }
 
-/** Something else comes first; the rollout says so. */
+/** Something else comes first; the rollout says so, and no time counts meanwhile. */
 function isHeldBack(planning: Planning, context: ServiceContext, rollout: Rollout): boolean {
   const reason = planning.heldBack(context);
   const message = reason ?? context.service.changeReason;
   if (rollout.message !== message && (reason !== undefined || rollout.isHeld === true)) {
     const { isHeld: _, ...rest } = rollout;
-    const record: Rollout = reason === undefined ? { ...rest, message } : { ...rollout, message, isHeld: true };
-    planning.steps.push({ kind: "rollout", rollout: record, why: message });
+    const progress = { done: 0, of: 0, ...rollout.progress, atMs: planning.nowMs };
+    const record: Rollout =
+      reason === undefined ? { ...rest, message, progress } : { ...rollout, message, isHeld: true };
+    planning.noteRollout(record, message);
   }
   return reason !== undefined;
 }
@@ -54,61 +76,6 @@ function catchUp(planning: Planning, context: ServiceContext, policy: UpdatePoli
   return planHandovers(planning, context, policy, view) || planBatch(planning, context, policy, view);
 }
 
-function begin(planning: Planning, { service, rollout }: ServiceContext): Rollout {
-  // made anew by force: from what it is to what it is
-  const fromVersion = rollout?.toVersion === service.version ? service.version : service.previousVersion;
-  return {
-    id: service.id,
-    toVersion: service.version,
-    force: service.force,
-    state: service.isRollback ? "rolling_back" : "updating",
-    startedAtMs: planning.nowMs,
-    message: service.changeReason,
-    failedTaskIds: [],
-    ...(fromVersion === undefined ? {} : { fromVersion }),
-  };
-}
-
-function policyOf({ version }: ServiceContext, rollout: Rollout): UpdatePolicy {
-  return rollout.state === "rolling_back" ? version.spec.rollback : version.spec.update;
-}
-
-function look(planning: Planning, context: ServiceContext, rollout: Rollout, slots: readonly Slot[]): View {
-  const done: Slot[] = [];
-  const failed: Slot[] = [];
-  const outdated: Slot[] = [];
-  const changing: Slot[] = [];
-  for (const slot of slots) {
-    const current = slot.live.filter((task) => planning.isCurrent(context, task));
-    const older = slot.live.length - current.length;
-    const { state } = planning.world;
-    const isSettled = current.some(
-      (task) => (isHealthy(planning.world, task) && !isResizing(state, task)) || isFinished(state, task),
-    );
-    const stopsOlder = slot.ending.some((task) => !planning.isCurrent(context, task));
-    if (isSettled && older === 0) done.push(slot);
-    else if (current.length === 0 && older > 0 && !stopsOlder) outdated.push(slot);
-    else if (hasFailedIn(planning, context, slot)) failed.push(slot);
-    else changing.push(slot);
-  }
-  const isOurs = (slot: Slot): boolean => lastTasks(slot).some((task) => rollout.failedTaskIds.includes(task.id));
-  return { done, failed, tolerated: failed.filter(isOurs).length, outdated, changing };
-}
-
-/** Its task of the current template failed, or the last one did and the next is still to come. */
-function hasFailedIn(planning: Planning, context: ServiceContext, slot: Slot): boolean {
-  return lastTasks(slot).some(
-    (task) =>
-      planning.isCurrent(context, task) &&
-      !isResizing(planning.world.state, task) &&
-      hasFailed(planning.world.state.taskStatus.get(task.id)),
-  );
-}
-
-function lastTasks(slot: Slot): readonly Task[] {
-  return slot.live.length > 0 ? slot.live : slot.ended.slice(-1);
-}
-
 function advance(
   planning: Planning,
   context: ServiceContext,
@@ -116,18 +83,24 @@ function advance(
   policy: UpdatePolicy,
   view: View,
 ): void {
-  if (view.outdated.length === 0 && view.changing.length === 0) {
+  const { done, failed, outdated, changing } = view;
+  if (outdated.length === 0 && changing.length === 0) {
     // the first deploy of a service is over when all of it is healthy, however long that takes
-    if (view.failed.length === 0 || rollout.fromVersion !== undefined)
-      converge(planning, context, rollout, policy, view);
+    if (failed.length === 0 || rollout.fromVersion !== undefined) converge(planning, context, rollout, policy, view);
     return;
   }
+  const total = done.length + failed.length + outdated.length + changing.length;
+  if (rollout.fromVersion !== undefined && planProgress(planning, rollout, done.length + failed.length, total)) return;
   if (planHandovers(planning, context, policy, view)) return;
-  if (view.outdated.length === 0 || !isBatchDue(planning, rollout, policy, view)) return;
-  if (planBatch(planning, context, policy, view) && rollout.batchDoneAtMs !== undefined) {
-    const { batchDoneAtMs: _over, ...next } = rollout;
-    planning.steps.push({ kind: "rollout", rollout: next, why: "the next batch starts" });
+  if (outdated.length > 0 && isBatchDue(planning, rollout, policy, view)) {
+    if (planBatch(planning, context, policy, view)) {
+      if (rollout.batchDoneAtMs === undefined) return;
+      const { batchDoneAtMs: _over, ...next } = rollout;
+      planning.noteRollout(next, "the next batch starts");
+      return;
+    }
   }
+  if (isLate(planning, rollout, policy)) planLate(planning, context, rollout, policy, [...changing, ...outdated]);
 }
 
 /** Without a delay a slot follows as soon as one is done; with one, the next batch waits after the whole batch is. */
@@ -137,11 +110,10 @@ function isBatchDue(planning: Planning, rollout: Rollout, policy: UpdatePolicy, 
   if (rollout.batchDoneAtMs !== undefined) return planning.isDue(rollout.batchDoneAtMs + policy.delayMs);
   if (view.done.length + view.failed.length === 0) return true;
   planning.isDue(planning.nowMs + policy.delayMs);
-  planning.steps.push({
-    kind: "rollout",
-    rollout: { ...rollout, batchDoneAtMs: planning.nowMs },
-    why: `a batch is done; the next starts in ${policy.delayMs / 1_000} s`,
-  });
+  planning.noteRollout(
+    { ...rollout, batchDoneAtMs: planning.nowMs },
+    `a batch is done; the next starts in ${policy.delayMs / 1_000} s`,
+  );
   return false;
 }
 
@@ -170,11 +142,7 @@ function converge(
   }
   const message = `every task is healthy; watching for ${policy.monitorMs / 1_000} s`;
   planning.isDue(planning.nowMs + policy.monitorMs);
-  planning.steps.push({
-    kind: "rollout",
-    rollout: { ...rollout, state: "watching", convergedAtMs: planning.nowMs, message },
-    why: message,
-  });
+  planning.noteRollout({ ...rollout, state: "watching", convergedAtMs: planning.nowMs, message }, message);
 }
 
 function finishWatching(planning: Planning, service: Service, rollout: Rollout, policy: UpdatePolicy): void {
@@ -185,8 +153,8 @@ function finishWatching(planning: Planning, service: Service, rollout: Rollout, 
 function complete(planning: Planning, service: Service, rollout: Rollout, state: RolloutState, message: string): void {
   const convergedAtMs = rollout.convergedAtMs ?? planning.nowMs;
   const record: Rollout = { ...rollout, state, message, convergedAtMs, completedAtMs: planning.nowMs };
-  planning.steps.push({ kind: "rollout", rollout: record, why: message });
-  const isClean = rollout.failedTaskIds.length === 0 || rollout.fromVersion === undefined;
+  planning.noteRollout(record, message);
+  const isClean = rollout.failedTaskIds.length <= (rollout.forgiven ?? 0) || rollout.fromVersion === undefined;
   if (isClean && planning.version(service.id, rollout.toVersion)?.stable === false)
     planning.steps.push({ kind: "stable", service, version: rollout.toVersion });
 }
@@ -203,6 +171,8 @@ export function updateStatusOf(rollout: Rollout | undefined): UpdateStatus | und
 }
 
 const STATUS: Readonly<Record<RolloutState, UpdateStatus["state"]>> = {
+  trial: "updating",
+  switched: "updating",
   updating: "updating",
   watching: "updating",
   paused: "paused",

@@ -136,3 +136,25 @@ test("the plan of a rebalance after a node joined reads as written", async () =>
   for (const { task, from, to, why } of result.moves) telling.say(`plan: ${task} from ${from} to ${to}: ${why}`);
   await expect(telling.run(10_000).text()).toMatchFileSnapshot("../../golden/rebalance.txt");
 });
+
+test("the plan of a canary update that somebody promotes reads as written", async () => {
+  const telling = new Telling().run(10_000);
+  telling.say("web:v2, a canary of weight 10 first, until it is promoted");
+  telling.web("web:v2", {
+    strategy: { kind: "canary", canaries: { percent: 34 }, weight: 10 },
+    parallelismPercent: 67,
+    order: "start-first",
+  });
+  telling.run(5_000).say("somebody promotes it");
+  telling.model.wish("shop_web", "promote");
+  await expect(telling.run(20_000).text()).toMatchFileSnapshot("../../golden/canary.txt");
+});
+
+test("the plan of a blue-green update that goes back while the old set is kept reads as written", async () => {
+  const telling = new Telling().run(10_000);
+  telling.say("web:v2 as a whole set beside web:v1, which is kept for ten minutes");
+  telling.web("web:v2", { strategy: { kind: "blue-green", holdMs: 0, keepMs: 600_000 } });
+  telling.run(10_000).say("somebody goes back");
+  telling.model.goBack("shop_web", 1);
+  await expect(telling.run(10_000).text()).toMatchFileSnapshot("../../golden/blue-green.txt");
+});

@@ -3,9 +3,10 @@
 import { expect } from "vitest";
 import type { NodeId } from "../../../src/core/model/ids.ts";
 import type { Service, Task } from "../../../src/core/model/records.ts";
-import { isPinnedVolume, type UpdatePolicy } from "../../../src/core/model/service-spec.ts";
+import { isPinnedVolume } from "../../../src/core/model/service-spec.ts";
+import type { UpdatePolicy } from "../../../src/core/model/update-policy.ts";
 import { versionKey } from "../../../src/core/model/world.ts";
-import { isHealthy, isLost, isOnLostNode } from "../../../src/core/reconcile/health.ts";
+import { hasFailed, isHealthy, isLost, isOnLostNode } from "../../../src/core/reconcile/health.ts";
 import { WITHDRAWAL_DEADLINE_MS } from "../../../src/core/reconcile/planning.ts";
 import { describeStep, type Step } from "../../../src/core/reconcile/step.ts";
 import { meets } from "../../../src/core/schedule/constraint.ts";
@@ -58,7 +59,11 @@ export class Invariants {
         this.#failed.add(`${step.service.id}/${step.service.version}/${step.service.force}`);
         return;
       case "rollout":
-        if (step.rollout.state === "paused" && step.rollout.fromVersion !== step.rollout.toVersion)
+        if (
+          step.rollout.state === "paused" &&
+          step.rollout.paused?.byHand !== true &&
+          step.rollout.fromVersion !== step.rollout.toVersion
+        )
           this.#failed.add(`${step.rollout.id}/${step.rollout.toVersion}/${step.rollout.force}`);
         return;
       default:
@@ -134,8 +139,11 @@ export class Invariants {
       other.createdAtMs >= (this.#model.state.rollout.get(service.id)?.startedAtMs ?? 0) &&
       other.desiredReason.startsWith("updates from") &&
       !isOnLostNode(world, other);
+    // what failed, and is borne or forgiven, holds nobody up
+    const isDecided = (other: Task): boolean =>
+      isHealthy(world, other) || hasFailed(this.#model.state.taskStatus.get(other.id));
     const inChange = this.#slotsOf(service).filter(
-      (slot) => slot.some(isUnderWay) && !slot.some((other) => isUnderWay(other) && isHealthy(world, other)),
+      (slot) => slot.some(isUnderWay) && !slot.some((other) => isUnderWay(other) && isDecided(other)),
     ).length;
     assertThat(inChange + 1 <= policy.parallelism, () => `${inChange + 1} change at once: ${this.#tell(step)}`);
   }

@@ -34,7 +34,8 @@ function assertServiceConverged(model: WorldModel, one: Service): void {
     const isSettled = slot.some((task) => isHealthy(world, task) || isWaiting(task));
     assertThat(isSettled, () => `L1, L6: neither healthy nor a reason: ${tell()}`);
   }
-  const isOver = ["completed", "rolled_back", "paused", "rollback_paused"].includes(state);
+  const isHeld = state === "trial" && model.state.rollout.get(one.id)?.healthySinceMs !== undefined;
+  const isOver = ["completed", "rolled_back", "paused", "rollback_paused"].includes(state) || isHeld;
   assertThat(isOver || live.some(isWaiting), () => `L2: for ever under way: ${tell()}`);
   if (state !== "completed" || live.some(isWaiting)) return;
   const hashOf = (version: number): string | undefined =>

@@ -4,26 +4,30 @@
 import fc from "fast-check";
 import { expect } from "vitest";
 import { asId, type NodeId } from "../../../src/core/model/ids.ts";
-import type { ServiceMode, TaskTemplate, UpdatePolicy } from "../../../src/core/model/service-spec.ts";
+import type { ServiceMode, TaskTemplate } from "../../../src/core/model/service-spec.ts";
+import type { UpdatePolicy, UpdateStrategy } from "../../../src/core/model/update-policy.ts";
 import { rebalance } from "../../../src/core/commands/rebalance.ts";
 import { applyChanges } from "../../../src/core/model/world.ts";
 import { commandContext } from "../../fakes/memory-backend.ts";
 import { template, WorldModel } from "../../fakes/world-model.ts";
 import { Invariants } from "./invariants.ts";
+import { TrialInvariants } from "./trial-invariants.ts";
 
 const NODES = ["n1", "n2", "n3", "n4"] as const;
 const SERVICES = ["web", "api", "store"] as const;
 
+type Deploy = {
+  readonly kind: "deploy";
+  readonly service: string;
+  readonly image: number;
+  readonly shape: number;
+  readonly update: Partial<Omit<UpdatePolicy, "strategy">> & { readonly strategy: UpdateStrategy | undefined };
+};
 type Event =
-  | {
-      readonly kind: "deploy";
-      readonly service: string;
-      readonly image: number;
-      readonly shape: number;
-      readonly update: Partial<UpdatePolicy>;
-    }
+  | Deploy
   | { readonly kind: "scale"; readonly service: string; readonly replicas: number }
   | { readonly kind: "force" | "rollback" | "remove"; readonly service: string }
+  | { readonly kind: "wish"; readonly service: string; readonly wish: "pause" | "resume" | "promote" }
   | {
       readonly kind: "lose" | "silence" | "return" | "drain" | "deadline" | "pause" | "activate" | "label" | "kill";
       readonly node: string;
@@ -42,6 +46,15 @@ const update = fc.record({
   failureAction: fc.constantFrom("pause" as const, "rollback" as const),
   delayMs: fc.constantFrom(0, 0, 3_000),
   monitorMs: fc.constantFrom(0, 5_000),
+  strategy: fc.constantFrom<(UpdateStrategy | undefined)[]>(
+    undefined,
+    undefined,
+    { kind: "canary", canaries: { tasks: 1 }, weight: 10 },
+    { kind: "canary", canaries: { percent: 50 }, weight: 100, holdMs: 10_000 },
+    { kind: "blue-green", holdMs: 0, keepMs: 20_000 },
+    { kind: "blue-green", keepMs: 5_000 },
+  ),
+  progressDeadlineMs: fc.constantFrom(30_000, 600_000),
 });
 /** Anything that may happen. */
 export const anyEvent: fc.Arbitrary<Event> = fc.oneof(
@@ -53,6 +66,14 @@ export const anyEvent: fc.Arbitrary<Event> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({ kind: fc.constantFrom("force" as const, "rollback" as const, "remove" as const), service }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("wish" as const),
+      service,
+      wish: fc.constantFrom("pause" as const, "resume" as const, "promote" as const),
+    }),
   },
   {
     weight: 8,
@@ -137,10 +158,17 @@ function shapeOf(shape: number, name: string, imageNumber: number): TaskTemplate
   });
 }
 
+/** What could not run beside itself takes no strategy: that is refused before it comes here. */
+function policyOf({ service: name, shape, update: { strategy, ...rest } }: Deploy): Partial<UpdatePolicy> {
+  const isOneOnly = name === "store" || (name === "api" && shape === 2);
+  return { ...rest, ...(strategy === undefined || isOneOnly ? {} : { strategy }) };
+}
+
 /** One world, and all that is told to it. */
 export class Story {
   readonly model = new WorldModel("random");
   readonly invariants = new Invariants(this.model);
+  readonly trials = new TrialInvariants(this.model);
 
   constructor() {
     for (const name of NODES) this.model.node(name, name === "n1" ? { disk: "ssd" } : {});
@@ -158,8 +186,13 @@ export class Story {
           event.service,
           modeOf(event.shape, event.service),
           shapeOf(event.shape, event.service, event.image),
-          event.update,
+          policyOf(event),
         );
+        break;
+      case "wish":
+        if (!model.state.service.has(event.service)) return;
+        if (event.wish === "resume") this.invariants.forgive(event.service);
+        model.wish(event.service, event.wish);
         break;
       case "scale":
         if (model.state.service.get(event.service)?.mode.kind === "replicated")
@@ -203,8 +236,12 @@ export class Story {
 
   step(ms: number): void {
     this.model.nowMs += ms;
-    this.model.rest((step) => this.invariants.check(step));
+    this.model.rest((step) => {
+      this.invariants.check(step);
+      this.trials.check(step);
+    });
     this.invariants.checkState();
+    this.trials.checkState();
     this.model.agents();
   }
 
@@ -235,14 +272,9 @@ export class Story {
       return;
     }
     this.invariants.forgive(name);
-    if (kind === "force") state.service.set(name, { ...known, force: known.force + 1, isRollback: false });
-    else if (known.previousVersion !== undefined)
-      state.service.set(name, {
-        ...known,
-        version: known.previousVersion,
-        previousVersion: known.version,
-        isRollback: true,
-      });
+    const { asked: _asked, ...rest } = known;
+    if (kind === "force") state.service.set(name, { ...rest, force: known.force + 1, isRollback: false });
+    else if (known.previousVersion !== undefined) this.model.goBack(name, known.previousVersion);
   }
 
   #rebalance(): void {

@@ -1,7 +1,8 @@
 // A change of limits and reservations alone: in place where node and engine have room for it, as any other update where not.
 
 import { describe, expect, test } from "vitest";
-import type { ResourceSpec, TaskTemplate, UpdatePolicy } from "../../../src/core/model/service-spec.ts";
+import type { ResourceSpec, TaskTemplate } from "../../../src/core/model/service-spec.ts";
+import type { UpdatePolicy } from "../../../src/core/model/update-policy.ts";
 import { canResize } from "../../../src/core/rollout/resize.ts";
 import { progressView } from "../../../src/api/views/progress.ts";
 import { template, type WorldModel } from "../../fakes/world-model.ts";

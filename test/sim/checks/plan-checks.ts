@@ -3,12 +3,15 @@
 // rolled back. S12, S13: nothing is placed where it does not fit or may not go.
 
 import type { NodeId } from "../../../src/core/model/ids.ts";
-import type { Change, Node, Rollout, Service, Task } from "../../../src/core/model/records.ts";
-import type { ServiceSpec, UpdatePolicy } from "../../../src/core/model/service-spec.ts";
+import type { Change, Node, Service, Task } from "../../../src/core/model/records.ts";
+import type { Rollout } from "../../../src/core/model/rollout.ts";
+import type { ServiceSpec } from "../../../src/core/model/service-spec.ts";
+import type { UpdatePolicy } from "../../../src/core/model/update-policy.ts";
 import { applyChange, copyState, type MutableState, type State, versionKey } from "../../../src/core/model/world.ts";
 import type { Commit } from "../../../src/ports/store.ts";
 import type { Coordinating, CoordinatorMachine } from "../world/coordinator-machine.ts";
 import { Bystander } from "../world/universe.ts";
+import { TrialChecks } from "./trial-checks.ts";
 import type { Findings } from "./violation.ts";
 
 const ENDED: ReadonlySet<string> = new Set(["shutdown", "remove", "complete", "failed", "rejected"]);
@@ -23,12 +26,14 @@ export class PlanChecks extends Bystander {
   #coordinating: Coordinating | undefined;
   /** `<service>/<version>/<force>` of changes that failed, until a user decides anew about the service. */
   readonly #failed = new Set<string>();
+  readonly #trials: TrialChecks;
 
   /** `machine`: whose decisions are looked at; others come back with old data and decide nothing. */
   constructor(findings: Findings, machine: CoordinatorMachine) {
     super();
     this.#findings = findings;
     this.#machine = machine;
+    this.#trials = new TrialChecks(findings);
   }
 
   override coordinatorStarted(coordinating: Coordinating): void {
@@ -56,14 +61,26 @@ export class PlanChecks extends Bystander {
       case "task": {
         const before = state.task.get(change.record.id);
         this.#taskChanges(state, before, change.record);
+        this.#trials.task(state, before, change.record);
         return;
       }
       case "service":
         return this.#serviceChanges(state, state.service.get(change.record.id), change.record);
       case "rollout":
+        this.#trials.rollout(state, change.record, {
+          nowMs: this.#nowMs,
+          isHealthy: (task) => this.#isHealthy(state, task),
+          isLost: (task) => task.nodeId !== undefined && this.#isLost(state, task.nodeId),
+        });
         return this.#rolloutChanges(state, change.record);
+      case "taskStatus":
+        return this.#trials.status(change.record, this.#nowMs);
       default:
     }
+  }
+
+  get #nowMs(): number {
+    return this.#coordinating?.clock.nowMs() ?? 0;
   }
 
   #taskChanges(state: MutableState, before: Task | undefined, task: Task): void {
@@ -157,7 +174,10 @@ export class PlanChecks extends Bystander {
 
   #policyOf(state: MutableState, service: Service): UpdatePolicy | undefined {
     const spec = state.serviceVersion.get(versionKey(service.id, service.version))?.spec;
-    return state.rollout.get(service.id)?.state === "rolling_back" ? spec?.rollback : spec?.update;
+    const policy = state.rollout.get(service.id)?.state === "rolling_back" ? spec?.rollback : spec?.update;
+    if (policy?.parallelismPercent === undefined) return policy;
+    const slots = this.#slotsOf(state, service).length;
+    return { ...policy, parallelism: Math.max(1, Math.floor((slots * policy.parallelismPercent) / 100)) };
   }
 
   /** Tasks by slot, of the slots that count: a global service does not wait for a node that is down. */
@@ -271,9 +291,13 @@ export class PlanChecks extends Bystander {
     this.#failed.add(`${service.id}/${before.version}/${before.force}`);
   }
 
-  #rolloutChanges(_state: MutableState, rollout: Rollout): void {
-    if (rollout.state === "paused" && rollout.fromVersion !== rollout.toVersion)
-      this.#failed.add(`${rollout.id}/${rollout.toVersion}/${rollout.force}`);
+  /** A user who lets it go on forgives what failed. */
+  #rolloutChanges(state: MutableState, rollout: Rollout): void {
+    const key = `${rollout.id}/${rollout.toVersion}/${rollout.force}`;
+    const wasPaused = state.rollout.get(rollout.id)?.state === "paused";
+    const isHalted = rollout.state === "paused" && rollout.paused?.byHand !== true;
+    if (isHalted && rollout.fromVersion !== rollout.toVersion) this.#failed.add(key);
+    else if (wasPaused && rollout.state !== "paused") this.#failed.delete(key);
   }
 }
 

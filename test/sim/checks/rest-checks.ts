@@ -7,10 +7,10 @@ import {
   KEPT_TASKS_PER_SLOT,
   KEPT_VERSIONS,
   type Node,
-  type Rollout,
   type Service,
   type Task,
 } from "../../../src/core/model/records.ts";
+import { type Rollout } from "../../../src/core/model/rollout.ts";
 import { isJobMode, type TaskTemplate } from "../../../src/core/model/service-spec.ts";
 import { type State, versionKey } from "../../../src/core/model/world.ts";
 import { plan } from "../../../src/core/reconcile/plan.ts";
@@ -75,8 +75,10 @@ function serviceShortfalls({ state }: Cluster, service: Service, hosts: readonly
   // what waits for a node holds up a rollout, and the slots behind it
   if (waiting.length > 0 || rollout.state === "paused" || rollout.state === "rollback_paused") return [];
   if (isRightlyHeld(state, hosts, service)) return [];
+  if (isHeld(state, rollout)) return [];
   // what cannot work is not asked to: it pauses, goes back, or says so; a first deploy keeps trying
-  if (!isGood(image)) return isUnderWay(rollout) && !isTriedForEver(state, rollout) ? [unended(service, rollout)] : [];
+  if (!isGood(image))
+    return isUnderWay(rollout) && rollout.fromVersion !== undefined ? [unended(service, rollout)] : [];
   const healthy = tasks.filter((task) => isTrulyHealthy(hosts, task) || isFinished(state, task));
   const { wanted, atMost } = wantedTasks(state, service);
   if (healthy.length < wanted || tasks.length > atMost)
@@ -126,20 +128,6 @@ function isRightlyHeld(state: State, hosts: readonly Host[], service: Service): 
   return (spec?.dependsOn ?? []).some(({ service: name }) => isMissing(name));
 }
 
-/**
- * A first deploy, one that goes on whatever fails, and one back to tasks that are there already and fail: these have no end of their own
- * while their version does not work.
- */
-function isTriedForEver(state: State, rollout: Rollout): boolean {
-  const { id, fromVersion, toVersion } = rollout;
-  const spec = state.serviceVersion.get(versionKey(id, toVersion))?.spec;
-  const policy = rollout.state === "rolling_back" ? spec?.rollback : spec?.update;
-  const isOfIt = (task: Task): boolean =>
-    task.serviceId === id && task.specVersion === toVersion && task.createdAtMs >= rollout.startedAtMs;
-  const isTried = [...state.task.values()].some(isOfIt);
-  return fromVersion === undefined || policy?.failureAction === "continue" || !isTried;
-}
-
 /** A task without a node although one would take it, or without a word. */
 function wrongWait(state: State, service: Service, task: Task): readonly Shortfall[] {
   const reason = task.waiting ?? "";
@@ -186,7 +174,14 @@ function meets(node: Node, template: TaskTemplate): boolean {
 }
 
 function isUnderWay({ state }: Rollout): boolean {
-  return state === "updating" || state === "rolling_back" || state === "watching";
+  return ["trial", "switched", "updating", "rolling_back", "watching"].includes(state);
+}
+
+/** Its new tasks are all healthy, and nobody promotes them. */
+function isHeld(state: State, { id, toVersion, healthySinceMs, ...rollout }: Rollout): boolean {
+  const strategy = state.serviceVersion.get(versionKey(id, toVersion))?.spec.update.strategy;
+  const isUntilPromoted = strategy !== undefined && strategy.holdMs === undefined;
+  return rollout.state === "trial" && healthySinceMs !== undefined && isUntilPromoted;
 }
 
 function unended({ name }: Service, rollout: Rollout): Shortfall {

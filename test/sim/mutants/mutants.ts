@@ -4,6 +4,7 @@
 import { JOB_MUTANTS } from "./job-mutants.ts";
 import { MOVES } from "./moves.ts";
 import type { Mutant } from "./mutant.ts";
+import { TRIAL_MUTANTS } from "./trial-mutants.ts";
 
 const NODE_LOSS = ["host loses power", "node isolated", "node cut from coordinator", "node clogged"] as const;
 
@@ -163,14 +164,14 @@ const PLANS: readonly Mutant[] = [
   {
     name: "a failed version gets further tasks",
     file: "src/core/reconcile/slots.ts",
-    find: 'case "paused": {',
-    replace: 'case "superseded": {',
+    find: 'if (isHalted(rollout) && rollout.state === "paused") {',
+    replace: 'if (isHalted(rollout) && rollout.state === "superseded") {',
   },
   {
     name: "failures do not end a rollout",
     file: "src/core/rollout/failures.ts",
-    find: "if (canAct && failedTaskIds.length > policy.maxFailureRatio * slotCount) {",
-    replace: "if (canAct && failedTaskIds.length > policy.maxFailureRatio * slotCount + 1_000) {",
+    find: "if (canAct && counting > 0 && counting > policy.maxFailureRatio * slotCount) {",
+    replace: "if (canAct && counting > 0 && counting > policy.maxFailureRatio * slotCount + 1_000) {",
   },
   {
     name: "a writer of a volume starts beside the one before it",
@@ -306,4 +307,12 @@ const AGENTS: readonly Mutant[] = [
   },
 ];
 
-export const MUTANTS: readonly Mutant[] = [...LEASES, ...TRUST, ...PLANS, ...AGENTS, ...JOB_MUTANTS, ...MOVES];
+export const MUTANTS: readonly Mutant[] = [
+  ...LEASES,
+  ...TRUST,
+  ...PLANS,
+  ...TRIAL_MUTANTS,
+  ...AGENTS,
+  ...JOB_MUTANTS,
+  ...MOVES,
+];

@@ -17,6 +17,7 @@ import type { Chance } from "../kernel/chance.ts";
 import type { Cluster } from "../world/cluster.ts";
 import type { Host } from "../world/host.ts";
 import { placementAct, resized } from "./placement-acts.ts";
+import { drawWish } from "./rollouts.ts";
 import { isGood, type ServiceMaker } from "./services.ts";
 
 const MAX_STACKS = 3;
@@ -50,7 +51,8 @@ export class Operator {
     else if (dice < 38) this.#onJob();
     else if (dice < 48) this.#onService((service) => scaleService({ ref: service.id, replicas: chance.below(6) }));
     else if (dice < 54) this.#onService((service) => updateService({ ref: service.id, patch: { force: true } }));
-    else if (dice < 64) this.#onService((service) => rollbackService({ ref: service.id }));
+    else if (dice < 58) this.#onService((service) => rollbackService({ ref: service.id }));
+    else if (dice < 66) this.#onRollout();
     else if (dice < 70) this.#changePolicy();
     else if (dice < 74) this.#dropService();
     else if (dice < 76) this.#dropStack();
@@ -173,6 +175,11 @@ export class Operator {
   #onService(make: (service: Service) => Command<unknown>): void {
     const service = this.#chance.pick([...this.#cluster.state.service.values()]);
     if (service !== undefined) void this.run(`change ${service.name}`, make(service));
+  }
+
+  #onRollout(): void {
+    const wish = drawWish(this.#chance, this.#cluster.state);
+    if (wish !== undefined) void this.run(wish.what, wish.command);
   }
 
   #onNode(): void {

@@ -5,6 +5,9 @@ import type { State } from "../../../src/core/model/world.ts";
 export const PHASES = [
   "idle",
   "placing",
+  "canary",
+  "switched",
+  "promoting",
   "updating",
   "watching",
   "rolling back",
@@ -19,7 +22,10 @@ export function phasesOf(state: State): readonly Phase[] {
   const phases = new Set<Phase>();
   for (const rollout of state.rollout.values()) {
     if (!state.service.has(rollout.id)) continue;
-    if (rollout.state === "updating") phases.add(rollout.fromVersion === undefined ? "placing" : "updating");
+    if (rollout.state === "trial") phases.add("canary");
+    else if (rollout.state === "switched") phases.add("switched");
+    else if (rollout.state === "updating" && rollout.promotedAtMs !== undefined) phases.add("promoting");
+    else if (rollout.state === "updating") phases.add(rollout.fromVersion === undefined ? "placing" : "updating");
     else if (rollout.state === "watching") phases.add("watching");
     else if (rollout.state === "rolling_back") phases.add("rolling back");
     else if (rollout.state === "paused" || rollout.state === "rollback_paused") phases.add("paused");

@@ -1,12 +1,7 @@
 // Random services: every shape that the planner and the agent tell apart, and programs that behave well, badly, or not at all.
 
-import type {
-  StackSpec,
-  ServiceMode,
-  ServiceSpec,
-  TaskTemplate,
-  UpdatePolicy,
-} from "../../../src/core/model/service-spec.ts";
+import type { StackSpec, ServiceMode, ServiceSpec, TaskTemplate } from "../../../src/core/model/service-spec.ts";
+import type { UpdatePolicy } from "../../../src/core/model/update-policy.ts";
 import { stackOf } from "../../fakes/stacks.ts";
 import { template } from "../../fakes/world-model.ts";
 import type { Program } from "../fakes/machine-engine.ts";
@@ -14,6 +9,7 @@ import { drawErrand, drawJob } from "./jobs.ts";
 import type { Chance } from "../kernel/chance.ts";
 import type { Universe } from "../world/universe.ts";
 import { ordered } from "./placement-acts.ts";
+import { drawDeadline, drawExtras } from "./rollouts.ts";
 
 export type Character = "good" | "slow" | "stubborn" | "exits" | "sick" | "missing";
 
@@ -98,14 +94,15 @@ export class ServiceMaker {
     const mode: ServiceMode = chance.happens(0.2)
       ? { kind: "global" }
       : { kind: "replicated", replicas: chance.one(1, 1, 2, 2, 3, 4, 6) };
+    const made = this.#template(`${stack}_${name}`, this.image(), stack.length + name.length);
     return {
       name: `${stack}_${name}`,
       stack,
       labels: {},
       mode,
-      template: this.#template(`${stack}_${name}`, this.image(), stack.length + name.length),
-      update: this.#policy(true),
-      rollback: this.#policy(false),
+      template: made,
+      update: { ...this.#policy(true), ...drawExtras(chance, mode, made) },
+      rollback: { ...this.#policy(false), ...drawDeadline(chance) },
     };
   }
 

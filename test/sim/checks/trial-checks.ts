@@ -1,0 +1,175 @@
+// Changes on trial, decision by decision. S8: no more new tasks than were asked for. S10: nothing old goes before the promotion, and nothing is
+// promoted that was not healthy for long enough. S11: a rollback goes straight, and the way back ends nothing that it leads to. L2: a rollout ends
+// for want of progress no sooner than its deadline, pauses apart.
+
+import type { Service, Task, TaskStatus } from "../../../src/core/model/records.ts";
+import type { Rollout } from "../../../src/core/model/rollout.ts";
+import type { UpdateStrategy } from "../../../src/core/model/update-policy.ts";
+import { type State, versionKey } from "../../../src/core/model/world.ts";
+import type { Findings } from "./violation.ts";
+
+/** What is asked of whoever knows more: the coordinator's own clock, and which nodes it takes for lost. */
+export type Knowledge = {
+  readonly nowMs: number;
+  readonly isHealthy: (task: Task) => boolean;
+  readonly isLost: (task: Task) => boolean;
+};
+
+type Clock = { readonly key: string; readonly sinceMs: number; readonly pausedAtMs?: number };
+
+export class TrialChecks {
+  readonly #findings: Findings;
+  /** By task: since when its agent has called it healthy, as the coordinator heard it. */
+  readonly #healthySince = new Map<string, number>();
+  /** By service: the last progress of its rollout. */
+  readonly #progress = new Map<string, Clock>();
+
+  constructor(findings: Findings) {
+    this.#findings = findings;
+  }
+
+  status(status: TaskStatus, nowMs: number): void {
+    if (status.state !== "running" || status.healthy !== true) this.#healthySince.delete(status.id);
+    else if (!this.#healthySince.has(status.id)) this.#healthySince.set(status.id, nowMs);
+  }
+
+  /** `before`: undefined for a new task. */
+  task(state: State, before: Task | undefined, task: Task): void {
+    const service = state.service.get(task.serviceId);
+    const rollout = service === undefined ? undefined : oursOf(state, service);
+    if (service === undefined) return;
+    const isLeaving = before !== undefined && before.withdrawal === undefined && task.withdrawal !== undefined;
+    if (isLeaving && /^nothing goes back|is not tried any more$/.test(task.desiredReason))
+      this.#findings.check(
+        "S11",
+        hashOf(state, task) !== hashOf(state, { ...task, specVersion: service.version }) || task.force < service.force,
+        () => `${service.name}.${task.slot} ends (${task.desiredReason}), and is what the service goes back to`,
+      );
+    if (rollout === undefined) return;
+    const phase = rollout.paused?.from ?? rollout.state;
+    if (isLeaving && (phase === "trial" || phase === "switched") && !isFresh(state, rollout, task))
+      this.#findings.check(
+        "S10",
+        !task.desiredReason.startsWith("updated to version"),
+        () =>
+          `${service.name}.${task.slot} of version ${task.specVersion} goes while ${rollout.toVersion} is in ${phase}`,
+      );
+    if (before === undefined && phase === "trial" && isFresh(state, rollout, task))
+      this.#isWithinShare(state, service, task);
+  }
+
+  #isWithinShare(state: State, service: Service, task: Task): void {
+    const rollout = oursOf(state, service);
+    const strategy = strategyOf(state, service);
+    if (rollout === undefined || strategy?.kind !== "canary" || service.mode.kind !== "replicated") return;
+    const slots = new Set(freshOf(state, rollout).map(({ slot }) => slot)).add(task.slot);
+    const total = service.mode.replicas;
+    const { canaries } = strategy;
+    const share = "tasks" in canaries ? canaries.tasks : Math.max(1, Math.floor((total * canaries.percent) / 100));
+    this.#findings.check("S8", slots.size <= share, () => `${slots.size} canaries of ${service.name}, ${share} may be`);
+  }
+
+  rollout(state: State, next: Rollout, knowledge: Knowledge): void {
+    const service = state.service.get(next.id);
+    const before = state.rollout.get(next.id);
+    if (service === undefined) return;
+    this.#findings.check(
+      "S11",
+      !(next.state === "trial" && service.isRollback),
+      () => `${service.name} goes back by a trial`,
+    );
+    if (before !== undefined && before.toVersion === next.toVersion)
+      this.#isPromotedRightly(state, service, before, next, knowledge);
+    this.#isLateRightly(state, service, before, next, knowledge.nowMs);
+  }
+
+  #isPromotedRightly(state: State, service: Service, before: Rollout, next: Rollout, knowledge: Knowledge): void {
+    if (before.state !== "trial" || next.promotedAtMs === undefined || before.promotedAtMs !== undefined) return;
+    const strategy = strategyOf(state, service);
+    if (strategy === undefined) return;
+    // a global service does not wait for a node that is down
+    const fresh = freshOf(state, before).filter((task) => task.onlyNode === undefined || !knowledge.isLost(task));
+    const slots = [...Map.groupBy(fresh, (task) => task.onlyNode ?? task.slot).values()];
+    const isWorking = slots.every((slot) => slot.some((task) => knowledge.isHealthy(task) || isOver(state, task)));
+    this.#findings.check("S10", isWorking, () => `${service.name} is promoted, and not every new task is healthy`);
+    if ((service.asked?.promotions ?? 0) > (before.answered?.promotions ?? 0)) return;
+    const holdMs = strategy.holdMs ?? Number.POSITIVE_INFINITY;
+    const heldMs = slots.map((slot) => Math.max(...slot.map((task) => this.#heldMs(state, task, knowledge.nowMs))));
+    const least = Math.min(...heldMs, Number.POSITIVE_INFINITY);
+    this.#findings.check(
+      "S10",
+      slots.length === 0 || least >= holdMs,
+      () => `${service.name} is promoted after ${least} ms of healthy tasks, and ${holdMs} were asked for`,
+    );
+  }
+
+  #heldMs(state: State, task: Task, nowMs: number): number {
+    const since = this.#healthySince.get(task.id);
+    if (since !== undefined) return nowMs - since;
+    return isOver(state, task) ? Number.POSITIVE_INFINITY : 0;
+  }
+
+  #isLateRightly(state: State, service: Service, before: Rollout | undefined, next: Rollout, nowMs: number): void {
+    const key = `${next.toVersion}/${next.force}`;
+    const known = this.#progress.get(next.id);
+    const isSame = known?.key === key && before !== undefined;
+    if (isSame && next.state.endsWith("paused") && next.paused?.byHand === true) {
+      this.#progress.set(next.id, { ...known, pausedAtMs: nowMs });
+      return;
+    }
+    if (isSame && known.pausedAtMs !== undefined) {
+      const { pausedAtMs, ...rest } = known;
+      this.#progress.set(next.id, { ...rest, sinceMs: rest.sinceMs + nowMs - pausedAtMs });
+      return;
+    }
+    if (isSame && next.message.startsWith("paused: no progress")) {
+      const policy = specOf(state, service)?.[service.isRollback ? "rollback" : "update"];
+      const deadlineMs = policy?.progressDeadlineMs ?? 0;
+      this.#findings.check(
+        "L2",
+        nowMs - known.sinceMs >= deadlineMs,
+        () => `${service.name} ends for want of progress after ${nowMs - known.sinceMs} ms of ${deadlineMs}`,
+      );
+    }
+    const isProgress = before?.state !== next.state || before.progress?.done !== next.progress?.done;
+    if (!isSame || isProgress) this.#progress.set(next.id, { key, sinceMs: nowMs });
+  }
+}
+
+function oursOf(state: State, service: Service): Rollout | undefined {
+  const rollout = state.rollout.get(service.id);
+  return rollout?.toVersion === service.version && rollout.force === service.force ? rollout : undefined;
+}
+
+function specOf(state: State, service: Service) {
+  return state.serviceVersion.get(versionKey(service.id, service.version))?.spec;
+}
+
+function strategyOf(state: State, service: Service): UpdateStrategy | undefined {
+  return specOf(state, service)?.update.strategy;
+}
+
+function hashOf(state: State, { serviceId, specVersion }: Pick<Task, "serviceId" | "specVersion">): string | undefined {
+  return state.serviceVersion.get(versionKey(serviceId, specVersion))?.templateHash;
+}
+
+function isFresh(state: State, rollout: Rollout, task: Task): boolean {
+  const target = { serviceId: task.serviceId, specVersion: rollout.toVersion };
+  return task.force >= rollout.force && hashOf(state, task) === hashOf(state, target);
+}
+
+function freshOf(state: State, rollout: Rollout): readonly Task[] {
+  return [...state.task.values()].filter(
+    (task) =>
+      task.serviceId === rollout.id &&
+      task.desired === "running" &&
+      task.withdrawal === undefined &&
+      isFresh(state, rollout, task),
+  );
+}
+
+/** It ended as its restart policy lets it end. */
+function isOver(state: State, task: Task): boolean {
+  const status = state.taskStatus.get(task.id);
+  return status?.state === "complete" && status.exhausted;
+}
