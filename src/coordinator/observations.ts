@@ -102,7 +102,9 @@ function observe(
   for (const [id, told] of facts) {
     if (!state.node.has(id)) continue;
     const known = state.nodeStatus.get(id);
-    const record: NodeStatus = { lostAtMs: [], ...known, ...told, id };
+    // what is left out now is over
+    const { networkTrouble: _trouble, ...before } = known ?? {};
+    const record: NodeStatus = { lostAtMs: [], ...before, ...told, id };
     if (JSON.stringify(record) !== JSON.stringify(known)) changes.push({ op: "put", kind: "nodeStatus", record });
     if (known !== undefined && known.bootId !== told.bootId)
       events.push(nodeEvent(state, id, "node.rebooted", "came back with a new boot id"));
