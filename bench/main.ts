@@ -1,6 +1,6 @@
 // `npm run bench`: davit's numbers on three lab hosts, each beside what it is compared with in the same run. Prints a table, writes it as
 // JSON, and ends with 1 if a target is missed.
-// Usage: npm run bench [-- [--runs N] [replicas] [healing] [idle] [api] [joins] [compose]]
+// Usage: npm run bench [-- [--runs N] [replicas] [healing] [idle] [api] [joins] [compose] [names]]
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
@@ -12,6 +12,7 @@ import { mustRun } from "../test/lab/run-command.ts";
 import { measureApi } from "./api.ts";
 import { measureCompose } from "./compose.ts";
 import { measureJoins } from "./joins.ts";
+import { measureNames } from "./names.ts";
 import { measureIdle } from "./processes.ts";
 import { measureHealing, measureReplicas } from "./services.ts";
 import { renderTable, type Row } from "./statistics.ts";
@@ -29,6 +30,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   joins: inCluster((cluster, runs) => measureJoins(cluster.lab, cluster.coordinator, runs), 0),
   healing: measureHealing,
   compose: (_lab, runs) => measureCompose(runs),
+  names: (_lab, runs) => measureNames(runs),
 };
 
 /** Each part has a cluster of its own: what one leaves behind is not the next one's load. */

@@ -4,7 +4,7 @@
 import { isIP } from "node:net";
 import { DavitError } from "../core/model/errors.ts";
 import { ID_BYTES, idFromBytes, type NodeId } from "../core/model/ids.ts";
-import type { Node } from "../core/model/records.ts";
+import { DEFAULT_MESH_PORT, type Node } from "../core/model/records.ts";
 import { nextSubnet, parseCidr } from "../core/model/subnets.ts";
 import type { JoinProgress, JoinRequest } from "../core/model/views.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -80,6 +80,7 @@ export class Joins {
       nodeId: id,
       nameOf: (hostName) => (reserved.name = this.#takeName(request.name ?? hostName)),
       addressPool: cluster.addressPool,
+      mesh: { port: cluster.meshPort ?? DEFAULT_MESH_PORT, encryption: cluster.encryption ?? "wireguard" },
       members: new Map([...door.state.node.values()].map((node) => [node.id as string, node.name])),
       issuerKeys: issuerKeys(),
       clusterKey,

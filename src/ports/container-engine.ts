@@ -82,7 +82,13 @@ export type EngineImage = {
   readonly hasHealthCheck: boolean;
 };
 
-export type EngineNetwork = { readonly id: string; readonly subnet: string; readonly containers: number };
+export type EngineNetwork = {
+  readonly id: string;
+  readonly subnet: string;
+  readonly containers: number;
+  /** Options of its driver, as it was made. */
+  readonly options: Readonly<Record<string, string>>;
+};
 
 export type EngineEvent =
   | { readonly kind: "container"; readonly action: string; readonly containerId: string }
@@ -142,7 +148,13 @@ export interface ContainerEngine {
   /** By force, with its anonymous volumes. No error if it is gone. */
   removeContainer(id: string): Promise<void>;
   inspectNetwork(name: string): Promise<EngineNetwork | undefined>;
-  createNetwork(name: string, subnet: string, labels: Readonly<Record<string, string>>): Promise<void>;
+  /** A bridge, whose own address is the subnet's first; `options` are its driver's. */
+  createNetwork(
+    name: string,
+    subnet: string,
+    options: Readonly<Record<string, string>>,
+    labels: Readonly<Record<string, string>>,
+  ): Promise<void>;
   removeNetwork(name: string): Promise<void>;
   volumeExists(name: string): Promise<boolean>;
   createVolume(volume: VolumeWork): Promise<void>;

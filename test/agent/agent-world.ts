@@ -10,6 +10,7 @@ import type { ConnectionCounter, NetworkPart } from "../../src/ports/node-networ
 import type { Signer, Verifier } from "../../src/ports/signer.ts";
 import { createHasher } from "../../src/system/hasher.ts";
 import { AgentCore } from "../../workers/agent/agent-core.ts";
+import { bridgeOptions } from "../../workers/agent/engine/bridge-options.ts";
 import type { ProbeResult } from "../../workers/agent/health/prober.ts";
 import { IssuerKeys } from "../../workers/agent/trust/issuer-keys.ts";
 import { FakeClock, settle } from "../fakes/fake-clock.ts";
@@ -103,6 +104,8 @@ export class AgentWorld {
   readonly probes = new Map<TaskId, ProbeResult>();
   /** Holders of host ports outside davit, by "8080/tcp". */
   readonly portOwners = new Map<string, string>();
+  /** Paths by task. */
+  readonly resolvConfs = new Map<string, string>();
   bootId = "boot-1";
   /** What the agent drives its network with. */
   parts: readonly NetworkPart[] = [];
@@ -143,6 +146,10 @@ export class AgentWorld {
         issuerKeys,
         probes: { probe: async (target) => this.probes.get(target.taskId) ?? { ok: true, answer: "" } },
         portOwners: () => (port) => this.portOwners.get(port),
+        wiring: {
+          bridgeOptions: async (name) => bridgeOptions(name, "20.10.24", 1_420),
+          resolvConf: (task) => this.resolvConfs.get(task.taskId),
+        },
         nodeFacts: async () => ({ ...FACTS, bootId: this.bootId }),
         parts: this.parts,
         ...(this.connections === undefined ? {} : { connections: this.connections }),

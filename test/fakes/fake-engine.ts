@@ -209,9 +209,9 @@ export class FakeEngine implements ContainerEngine {
     return this.networks.get(name);
   }
 
-  async createNetwork(name: string, subnet: string): Promise<void> {
+  async createNetwork(name: string, subnet: string, options: Readonly<Record<string, string>>): Promise<void> {
     this.#enter("createNetwork", name);
-    this.networks.set(name, { id: name, subnet, containers: 0 });
+    this.networks.set(name, { id: name, subnet, containers: 0, options });
   }
 
   async removeNetwork(name: string): Promise<void> {

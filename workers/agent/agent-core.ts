@@ -18,10 +18,11 @@ import { Prober, type ProbeRunner } from "./health/prober.ts";
 import { NetworkDriver, type NetworkInput } from "./network/network-driver.ts";
 import { networkView } from "./network/network-view.ts";
 import type { ConnectionCounter, NetworkPart } from "../../src/ports/node-network.ts";
+import type { Wiring } from "./loop/execute.ts";
 import { EngineView } from "./loop/engine-view.ts";
 import { EngineWatch, type EngineWorker } from "./loop/engine-watch.ts";
 import { type PoolLimits, type PortOwners, Reconciler } from "./loop/reconciler.ts";
-import type { AgentPlan } from "./plan/types.ts";
+import type { AgentPlan, TaskRun } from "./plan/types.ts";
 import { AgentSession } from "./session/agent-session.ts";
 import type { AgentStream } from "./session/agent-stream.ts";
 import { EpochKeeper } from "./session/epoch-keeper.ts";
@@ -50,6 +51,7 @@ export type AgentPorts = {
   readonly issuerKeys: IssuerKeys;
   readonly probes: ProbeRunner;
   readonly portOwners: PortOwners;
+  readonly wiring: Wiring;
   readonly nodeFacts: () => Promise<Welcome["node"]>;
   /** What makes the routes true on this node: the mesh first, the others after it. */
   readonly parts: readonly NetworkPart[];
@@ -139,16 +141,18 @@ export class AgentCore implements SessionShared {
       log: ports.log,
       portOwners: ports.portOwners,
       connections: ports.connections,
+      wiring: ports.wiring,
       onEngineLost: (reason) => this.#watch.lost(reason),
-      onStatuses: (changed, gone) =>
-        this.#session?.observe(
-          changed.map((run) => run.status),
-          gone,
-        ),
+      onStatuses: (changed, gone) => this.#tellStatuses(changed, gone),
       onPlanned: (plan) => this.#planned(plan),
     });
     this.#watch = new EngineWatch(ports.engine, this.view, this.#engineWorker(), ports.clock, ports.log);
     for (const key of Object.keys(this.held.hashes)) this.#pending.add(key);
+  }
+
+  #tellStatuses(changed: readonly TaskRun[], gone: readonly TaskId[]): void {
+    const statuses = changed.map(({ status }) => status);
+    this.#session?.observe(statuses, gone);
   }
 
   #engineWorker(): EngineWorker {

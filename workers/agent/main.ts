@@ -25,7 +25,12 @@ import { serveBulk } from "./http/server.ts";
 import { ImageCollector } from "./loop/image-collector.ts";
 import type { PoolLimits } from "./loop/reconciler.ts";
 import { ensureMeshKey } from "./network/mesh-key.ts";
+import { ResolverPart } from "./network/dns/resolver-part.ts";
+import { MeshPart } from "./network/mesh/mesh-part.ts";
+import { lookUpName } from "./network/mesh/underlay.ts";
 import { removeNetwork } from "./network/remove-network.ts";
+import { runOnHost } from "./network/run-command.ts";
+import { createWiring } from "./network/wiring.ts";
 import { listenForControl } from "./session/control-server.ts";
 import { createAgentDisk } from "./state/disk.ts";
 import { claimState } from "./state/identity.ts";
@@ -98,7 +103,7 @@ async function assemble(
   const engine = new DockerEngine(paths.engineSocket);
   const issuerKeys = await IssuerKeys.load(disk, config.issuerKeys);
   const bootId = readBootId();
-  const meshKey = ensureMeshKey(`${paths.configDir}/mesh.key`);
+  const meshKey = ensureMeshKey(meshKeyPath(paths));
   const facts = new NodeFactsReader(engine, { bootId, agentVersion: packageJson.version, meshKey }, () =>
     ownPorts(core),
   );
@@ -115,6 +120,7 @@ async function assemble(
       issuerKeys,
       probes: createProbeRunner(engine, clock),
       portOwners: lookAtPorts,
+      wiring: createWiring(engine, runOnHost, resolvConfDirectory(paths)),
       nodeFacts: () => facts.read(),
       parts: createParts(paths),
     },
@@ -139,8 +145,34 @@ async function assemble(
 }
 
 /** What makes the routes true on the host, in the order in which it is put in force: the mesh before all that runs over it. */
-function createParts(_paths: AgentPaths): readonly NetworkPart[] {
-  return [];
+function createParts(paths: AgentPaths): readonly NetworkPart[] {
+  const run = runOnHost;
+  return [
+    new MeshPart({
+      run,
+      lookup: lookUpName,
+      log: createLog("mesh"),
+      keyPath: meshKeyPath(paths),
+      directory: `${paths.stateDir}/mesh`,
+      unitDirectory: "/etc/systemd/system",
+    }),
+    new ResolverPart({
+      run,
+      clock: createSystemClock(),
+      log: createLog("resolver"),
+      directory: resolvConfDirectory(paths),
+      hostResolvConf: "/etc/resolv.conf",
+    }),
+  ];
+}
+
+function meshKeyPath(paths: AgentPaths): string {
+  return `${paths.configDir}/mesh.key`;
+}
+
+/** On the disk: containers that start at boot are shown the files in it. */
+function resolvConfDirectory(paths: AgentPaths): string {
+  return `${paths.stateDir}/names`;
 }
 
 /** Starts are what a machine bears least: two a core. Stops mostly wait, so they may be many, and never hold up starts. */

@@ -64,13 +64,16 @@ function planDnf(facts: HostFacts): EnginePlan {
   };
 }
 
+/** Packages to install, of the engine or of anything else. */
+export type Installation = Pick<Extract<EnginePlan, { kind: "install" }>, "with" | "packages" | "refresh">;
+
 /** The command that refreshes the package lists; undefined where installing does it itself. */
-export function refreshArgv(plan: Extract<EnginePlan, { kind: "install" }>): readonly string[] | undefined {
+export function refreshArgv(plan: Pick<Installation, "with">): readonly string[] | undefined {
   return plan.with === "apt" ? ["apt-get", "-q", "-o", "Acquire::Retries=3", "update"] : undefined;
 }
 
 /** The command that installs. A lock that another process takes in between is waited for. */
-export function installArgv(plan: Extract<EnginePlan, { kind: "install" }>): readonly string[] {
+export function installArgv(plan: Pick<Installation, "with" | "packages">): readonly string[] {
   if (plan.with === "dnf") return ["dnf", "-y", "--setopt=install_weak_deps=False", "install", ...plan.packages];
   const options =
     "-q -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confold -o Acquire::Retries=3";

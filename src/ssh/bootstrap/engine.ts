@@ -6,8 +6,9 @@ import { assertNever } from "../../core/model/invariant.ts";
 import type { HostShell } from "../../ports/host-shell.ts";
 import { lastLine } from "../host-shell.ts";
 import { quoteArgv } from "../quote.ts";
-import { DAEMON_CONFIG, type EnginePlan, installArgv, planEngine, refreshArgv } from "./engine-plan.ts";
+import { DAEMON_CONFIG, type Installation, installArgv, planEngine, refreshArgv } from "./engine-plan.ts";
 import type { HostFacts } from "./facts.ts";
+import { planTools } from "./network-plan.ts";
 import { ENGINE_MARKER } from "../paths.ts";
 import type { StepOutcome } from "./steps.ts";
 
@@ -15,32 +16,34 @@ const INSTALL_TIMEOUT_MS = 15 * 60_000;
 /** How long another installation on the host may take before the join gives up: unattended upgrades take some minutes. */
 const LOCK_WAIT_S = 300;
 
-/** Makes sure that an engine runs. */
+/** Makes sure that an engine runs, and what the network needs is there: one installation where both are missing. */
 export async function ensureEngine(
   shell: HostShell,
   facts: HostFacts,
   note: (message: string) => void,
 ): Promise<StepOutcome<void>> {
   const plan = planEngine(facts);
+  const tools = planTools(facts);
+  if (tools.kind === "impossible") throw new DavitError("preflight_failed", tools.message, { wayOut: tools.wayOut });
+  const more = tools.kind === "install" ? tools.packages : [];
   switch (plan.kind) {
     case "present":
-      return {
-        value: undefined,
-        message: `Docker ${plan.version} is there and is used as it is`,
-        skipped: true,
-      };
-    case "start":
-      await startEngine(shell);
-      return {
-        value: undefined,
-        message: "Docker was installed but off; it was started and enabled",
-      };
-    case "install":
-      await install(shell, plan, note);
-      return {
-        value: undefined,
-        message: `installed ${plan.packages.join(", ")} with ${plan.with}`,
-      };
+    case "start": {
+      if (tools.kind === "install")
+        await install(shell, { ...tools, refresh: false }, toolScript({ ...tools, refresh: false }), note);
+      if (plan.kind === "start") await startEngine(shell);
+      const engine =
+        plan.kind === "start"
+          ? "Docker was installed but off; it was started and enabled"
+          : `Docker ${plan.version} is there and is used as it is`;
+      const message = more.length === 0 ? engine : `${engine}; installed ${more.join(", ")} with ${facts.packager}`;
+      return { value: undefined, message, skipped: plan.kind === "present" && more.length === 0 };
+    }
+    case "install": {
+      const whole = { ...plan, packages: [...plan.packages, ...more] };
+      await install(shell, whole, installScript(whole), note);
+      return { value: undefined, message: `installed ${whole.packages.join(", ")} with ${plan.with}` };
+    }
     case "impossible":
       throw new DavitError("preflight_failed", plan.message, { wayOut: plan.wayOut });
     default:
@@ -61,11 +64,12 @@ async function startEngine(shell: HostShell): Promise<void> {
 
 async function install(
   shell: HostShell,
-  plan: Extract<EnginePlan, { kind: "install" }>,
+  plan: Installation,
+  script: string,
   note: (message: string) => void,
 ): Promise<void> {
   const lines = new LineFeed((line) => note(line));
-  const argv = ["sh", "-c", DETACHED_RUN, "davit-bootstrap", installScript(plan)];
+  const argv = ["sh", "-c", DETACHED_RUN, "davit-bootstrap", script];
   const result = await shell.exec(argv, {
     root: true,
     timeoutMs: INSTALL_TIMEOUT_MS,
@@ -75,7 +79,7 @@ async function install(
   const reason =
     result.stdout.split("\n").findLast((line) => /^(E:|dpkg: error|Error:|davit:)/.test(line)) ??
     lastLine(result.stdout);
-  throw new DavitError("bootstrap_failed", `install the engine on ${shell.target}: ${reason}`, {
+  throw new DavitError("bootstrap_failed", `install ${plan.packages.join(", ")} on ${shell.target}: ${reason}`, {
     wayOut: `run it on the host to see more (${quoteArgv(installArgv(plan))}), repair it, then join again`,
   });
 }
@@ -99,22 +103,35 @@ code=$(cat "$dir/code" 2>/dev/null || echo 1)
 rm -rf "$dir"
 exit "$code"`;
 
-/** The installation, for `sh`, as root. */
-export function installScript(plan: Extract<EnginePlan, { kind: "install" }>): string {
+/** The installation of an engine, for `sh`, as root. */
+export function installScript(plan: Installation): string {
+  return [
+    SETTINGS,
+    `mkdir -p ${ENGINE_MARKER.slice(0, ENGINE_MARKER.lastIndexOf("/"))} /etc/docker`,
+    `date -u +%FT%TZ > ${ENGINE_MARKER}`,
+    `[ -e /etc/docker/daemon.json ] || printf %s ${quoteArgv([DAEMON_CONFIG])} > /etc/docker/daemon.json`,
+    ...packageLines(plan),
+    "systemctl is-active --quiet docker || systemctl enable --now docker",
+  ].join("\n");
+}
+
+/** The same of packages that need nothing around them. */
+export function toolScript(plan: Installation): string {
+  return [SETTINGS, ...packageLines(plan)].join("\n");
+}
+
+const SETTINGS = `export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+set -e`;
+
+function packageLines(plan: Installation): readonly string[] {
   const refresh = refreshArgv(plan);
   const command = quoteArgv(installArgv(plan));
   const tries = refresh === undefined ? command : `${command} || { ${quoteArgv(refresh)} && ${command}; }`;
   return [
-    'export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"',
-    "set -e",
-    `mkdir -p ${ENGINE_MARKER.slice(0, ENGINE_MARKER.lastIndexOf("/"))} /etc/docker`,
-    `date -u +%FT%TZ > ${ENGINE_MARKER}`,
-    `[ -e /etc/docker/daemon.json ] || printf %s ${quoteArgv([DAEMON_CONFIG])} > /etc/docker/daemon.json`,
     ...(plan.with === "apt" ? [WAIT_FOR_DPKG, "dpkg --configure -a"] : []),
     ...(refresh !== undefined && plan.refresh ? [quoteArgv(refresh)] : []),
     tries,
-    "systemctl is-active --quiet docker || systemctl enable --now docker",
-  ].join("\n");
+  ];
 }
 
 /** dpkg itself does not wait for its lock; apt does, but says less. */

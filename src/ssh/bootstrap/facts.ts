@@ -42,6 +42,10 @@ export type HostFacts = {
     readonly apiVersion?: string;
     readonly byDavit: boolean;
   };
+  /** Programs of the network that are there: "nft", "wg". */
+  readonly tools: readonly string[];
+  /** Firewalls of the host's own that are in force: "ufw", "firewalld". */
+  readonly firewalls: readonly string[];
   /** Effective settings of sshd for the user davit, by lower-case name; empty when it could not be asked. */
   readonly sshd: Readonly<Record<string, readonly string[]>>;
   readonly userGroups: readonly string[];
@@ -102,10 +106,10 @@ export function parseFacts(output: string): HostFacts {
     dpkgLockHolder: text("dpkg-lock"),
     candidates: lines("candidates").map((line) => line.trim()),
     docker: parseDocker(lines("docker")),
+    tools: lines("tools"),
+    firewalls: lines("firewalls"),
     sshd: parseSshd(lines("sshd")),
-    userGroups: text("user")
-      .split(/\s+/)
-      .filter((group) => group !== ""),
+    userGroups: text("user").split(/\s+/).filter(Boolean),
     appArmor: {
       enabled: lines("apparmor")[0] === "Y",
       parser: lines("apparmor").some((line) => line.endsWith("apparmor_parser")),

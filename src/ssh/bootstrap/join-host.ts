@@ -13,7 +13,9 @@ import { type AgentBinary, ensureBinary, ensureFiles, ensureRunning } from "./ag
 import { architectureOf } from "./architecture.ts";
 import { ensureEngine } from "./engine.ts";
 import type { HostFacts } from "./facts.ts";
+import { ensureFirewall } from "./host-firewall.ts";
 import { authorizeOnHops, type PinnedHop } from "./hops.ts";
+import type { MeshSettings } from "./network-plan.ts";
 import { CONTROL_SOCKET, USER } from "../paths.ts";
 import { preflight } from "./preflight.ts";
 import { type StepProgress, type Steps, stepsOf } from "./steps.ts";
@@ -33,6 +35,7 @@ export type JoinInput = {
   /** The node's name, once the host has said its own: where that is taken or ill-formed, another one. */
   readonly nameOf: (hostName: string) => string;
   readonly addressPool: string;
+  readonly mesh: MeshSettings;
   /** Names of the cluster's nodes by id. */
   readonly members: ReadonlyMap<string, string>;
   /** Public JWK texts of the issuer. */
@@ -76,6 +79,7 @@ export async function joinHost(input: JoinInput): Promise<JoinOutcome> {
       steps.run("engine", "make sure that Docker runs", (note) => ensureEngine(root.shell, facts, note)),
       prepareAgent(steps, input, { shell: root.shell, uploadShell, facts, nodeName }),
     ]);
+    await steps.run("firewall", "open the host's own firewall", () => ensureFirewall(root.shell, facts, input.mesh));
     await steps.run("start", "start the agent", () => ensureRunning(root.shell, facts, prepared.changed));
     const jump = await authorizeOnHops(steps, connection.jump, input.clusterKey.publicKey);
     await steps.run("answer", "wait for the agent's answer to the cluster's key", () =>
@@ -125,12 +129,12 @@ function preflightStep(
   input: JoinInput,
   connection: Connection,
 ): Promise<{ readonly root: RootShell; readonly facts: HostFacts }> {
-  const { clusterId, addressPool, members, request } = input;
+  const { clusterId, addressPool, mesh, members, request } = input;
   return steps.run("preflight", "look at the host", async (note) => {
     const root = await openRootShell(connection, request.sudoPassword);
     const { facts, notes } = await preflight(
       root.shell,
-      { clusterId, addressPool, members },
+      { clusterId, addressPool, mesh, host: request.host, members },
       root.problems,
       input.wallNowMs,
     );

@@ -2,7 +2,8 @@
 // once and not ten times. A table of checks; each gives findings. Pure.
 
 import type { HostFacts } from "./facts.ts";
-import { overlaps } from "./subnets.ts";
+import { judgeNetwork } from "./judge-network.ts";
+import type { MeshSettings } from "./network-plan.ts";
 import { minimumApiVersion, planEngine } from "./engine-plan.ts";
 import { USER } from "../paths.ts";
 
@@ -17,6 +18,9 @@ export type Finding = {
 export type PreflightContext = {
   readonly clusterId: string;
   readonly addressPool: string;
+  readonly mesh: MeshSettings;
+  /** What the host is joined by, and its peers reach it by: a name or an address. */
+  readonly host: string;
   /** Names of the cluster's nodes by id: a host that is one of them is not joined twice. */
   readonly members: ReadonlyMap<string, string>;
   /** The coordinator's wall clock halfway through the asking, and half of how long it took: the error of the comparison. */
@@ -53,7 +57,7 @@ const CHECKS: readonly Check[] = [
   checkDisk,
   checkMemory,
   checkClock,
-  checkPool,
+  judgeNetwork,
   checkMembership,
   checkEngine,
   checkPackager,
@@ -104,18 +108,17 @@ const FEATURE_NEEDS: Readonly<Record<string, string>> = {
   overlay: "images",
   bridge: "the network of containers",
   veth: "the network of containers",
+  nf_tables: "service addresses and isolation",
+  vxlan: "published ports",
+  br_netfilter: "isolation on one host",
 };
 
 function checkFeatures(facts: HostFacts): readonly Finding[] {
   const wayOut = "boot a kernel of the distribution, or load the module (modprobe) and name it in /etc/modules-load.d";
   const missing = Object.entries(FEATURE_NEEDS).filter(([name]) => facts.features[name] === "no");
-  const findings = missing.flatMap(([name, use]) =>
-    fault("kernel", `the kernel ${facts.kernel} has no ${name}, which ${use} need`, wayOut),
+  return missing.flatMap(([name, use]) =>
+    fault("kernel", `the kernel ${facts.kernel} has no ${name}: ${use} need it`, wayOut),
   );
-  const noTables = facts.features["nf_tables"] === "no" && facts.features["ip_tables"] === "no";
-  return noTables
-    ? [...findings, ...fault("kernel", `the kernel ${facts.kernel} has neither nf_tables nor ip_tables`, wayOut)]
-    : findings;
 }
 
 function checkCgroups(facts: HostFacts): readonly Finding[] {
@@ -166,17 +169,6 @@ function checkClock(facts: HostFacts, context: PreflightContext): readonly Findi
   const message = `its clock is ${(Math.abs(skewMs) / 1000).toFixed(0)} s ${skewMs > 0 ? "ahead of" : "behind"} the coordinator's`;
   const wayOut = "switch time synchronisation on, here and there (timedatectl set-ntp true)";
   return certainMs > MAX_SKEW_MS ? fault("clock", message, wayOut) : note("clock", message, wayOut);
-}
-
-function checkPool(facts: HostFacts, context: PreflightContext): readonly Finding[] {
-  const colliding = facts.networks.filter(({ link, cidr }) => link !== "davit0" && overlaps(cidr, context.addressPool));
-  const seen = new Map(colliding.map(({ link, cidr }) => [`${cidr} on ${link}`, true]));
-  if (seen.size === 0) return [];
-  return fault(
-    "addresses",
-    `the cluster's address pool ${context.addressPool} collides with ${[...seen.keys()].join(", ")}`,
-    "free these addresses on the host, or make a cluster with another pool (davit up --address-pool): it cannot change later",
-  );
 }
 
 function checkMembership(facts: HostFacts, context: PreflightContext): readonly Finding[] {

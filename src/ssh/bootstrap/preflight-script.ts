@@ -12,9 +12,10 @@ import {
   USER,
   USER_HOME,
 } from "../paths.ts";
+import { TOOL_PROGRAMS } from "./network-plan.ts";
 
 /** Kernel features and the modules that bring them. */
-const MODULES = ["overlay", "bridge", "veth", "nf_tables", "ip_tables"];
+const MODULES = ["overlay", "bridge", "veth", "nf_tables", "ip_tables", "vxlan", "br_netfilter", "wireguard"];
 
 const HAS_MODULE = `has_module() {
   [ -d "/sys/module/$1" ] && { echo yes; return; }
@@ -28,11 +29,14 @@ const HAS_MODULE = `has_module() {
     ip_tables) [ -e /proc/net/ip_tables_names ] && { echo yes; return; } ;;
     bridge) probe_link bridge && { echo yes; return; } ;;
     veth) probe_link veth && { echo yes; return; } ;;
+    vxlan) probe_link vxlan id 7373 dstport 0 && { echo yes; return; } ;;
+    wireguard) probe_link wireguard && { echo yes; return; } ;;
+    br_netfilter) [ -e /proc/sys/net/bridge ] && { echo yes; return; } ;;
   esac
   [ -d "$dir" ] && echo no || echo unknown
 }
 probe_link() {
-  [ "$(id -u)" = 0 ] && ip link add davitprobe type "$1" 2>/dev/null && ip link del davitprobe
+  [ "$(id -u)" = 0 ] && ip link add davitprobe type "$@" 2>/dev/null && ip link del davitprobe
 }`;
 
 const LOCK_HOLDER = `lock_holder() {
@@ -78,6 +82,8 @@ systemctl is-active docker
 [ -e ${ENGINE_MARKER} ] && echo by-davit
 section sshd
 timeout 5 sshd -T -C user=${USER},host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22 | grep -E '^(allow(users|groups|tcpforwarding|streamlocalforwarding)|deny(users|groups)|disableforwarding|pubkeyauthentication|authorizedkeysfile|maxsessions) '
+section tools; for tool in ${TOOL_PROGRAMS.join(" ")}; do command -v $tool >/dev/null && echo $tool; done
+section firewalls; command -v ufw >/dev/null && ufw status | grep -q '^Status: active' && echo ufw; systemctl is-active -q firewalld && echo firewalld
 section user; id -nG ${USER}
 section apparmor; cat /sys/module/apparmor/parameters/enabled; command -v apparmor_parser
 section node; cat ${NODE_FILE}

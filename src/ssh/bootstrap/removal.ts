@@ -13,6 +13,7 @@ import {
   USER,
   USER_HOME,
 } from "../paths.ts";
+import { CLOSE_FIREWALL } from "./host-firewall.ts";
 
 export const REMOVAL_PROGRAM = `${AGENT_DIR}/remove`;
 export const REMOVAL_SERVICE_FILE = "/etc/systemd/system/davit-remove.service";
@@ -57,6 +58,7 @@ if command -v docker >/dev/null && docker version >/dev/null 2>&1 && [ -n "$clus
 elif [ -n "$cluster" ]; then
   failed=1; echo "Docker does not answer: containers of davit may be left"
 fi
+${CLOSE_FIREWALL}
 # after the containers: until they are gone, the rules keep them apart
 if [ -x ${AGENT_BINARY} ]; then
   if ${AGENT_BINARY} agent network-remove; then echo "removed davit's network from the host"

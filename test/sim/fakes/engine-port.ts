@@ -128,9 +128,9 @@ export class EnginePort implements ContainerEngine {
     return this.#look("inspect network", () => this.#machine.networks.get(name));
   }
 
-  createNetwork(name: string, subnet: string): Promise<void> {
+  createNetwork(name: string, subnet: string, options: Readonly<Record<string, string>>): Promise<void> {
     const call = { name: "create network", meanMs: MAKE_MS, timeoutMs: CALL_TIMEOUT_MS };
-    return this.#call(call, () => void this.#machine.networks.set(name, { id: name, subnet, containers: 0 }));
+    return this.#call(call, () => void this.#machine.networks.set(name, { id: name, subnet, containers: 0, options }));
   }
 
   removeNetwork(name: string): Promise<void> {

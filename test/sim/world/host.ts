@@ -5,6 +5,7 @@ import type { NodeId } from "../../../src/core/model/ids.ts";
 import type { Node, NodeStatus } from "../../../src/core/model/records.ts";
 import type { ResourceAmounts } from "../../../src/core/model/service-spec.ts";
 import { AgentCore } from "../../../workers/agent/agent-core.ts";
+import { bridgeOptions } from "../../../workers/agent/engine/bridge-options.ts";
 import type { AgentStream } from "../../../workers/agent/session/agent-stream.ts";
 import { IssuerKeys } from "../../../workers/agent/trust/issuer-keys.ts";
 import { AgentFiles } from "../fakes/agent-files.ts";
@@ -191,6 +192,10 @@ export class Host implements Station {
             ),
         },
         portOwners: () => () => undefined,
+        wiring: {
+          bridgeOptions: async (name) => bridgeOptions(name, "20.10.24", 1_420),
+          resolvConf: () => undefined,
+        },
         nodeFacts: async () => this.facts(),
         parts: [],
       },

@@ -10,6 +10,8 @@ import { defined, runtimeConfig } from "./runtime-config.ts";
 /** Logs on disk per container, unless the spec says otherwise: three files of 10 MB. */
 const DEFAULT_LOGGING = { Type: "json-file", Config: { "max-size": "10m", "max-file": "3" } };
 const NANOS_PER_CPU = 1e9;
+/** Where a container looks up whom to ask for names. */
+export const RESOLV_CONF = "/etc/resolv.conf";
 
 /** The body of POST /containers/create. Absent options are left out: the engine's defaults hold. */
 export function renderCreateBody(request: ContainerRequest, configs: ConfigPaths): Readonly<Record<string, unknown>> {
@@ -42,13 +44,14 @@ function hostConfig(request: ContainerRequest, configs: ConfigPaths): Readonly<R
   const { task, network } = request;
   const { container, resources } = task;
   const { runtime, logging } = container;
+  const names = configs[RESOLV_CONF];
   const made = container.mounts.filter((mount) => mount.kind === "bind" && mount.createSource === true) as BindMount[];
   return defined({
     NetworkMode: container.networkMode ?? network,
     RestartPolicy: { Name: "no" },
     PortBindings: portBindings(task),
-    // the engine makes a missing source only of a bind in the old form
-    Binds: made.length === 0 ? undefined : made.map(renderBind),
+    // the engine makes a missing source, and labels one for SELinux, only of a bind in the old form
+    Binds: made.length === 0 && names === undefined ? undefined : [...made.map(renderBind), ...bindNames(names)],
     Mounts: container.mounts
       .filter((mount) => !made.includes(mount as BindMount))
       .map((mount) => renderMount(mount, configs)),
@@ -121,6 +124,10 @@ function renderMount(mount: Mount, configs: ConfigPaths): Readonly<Record<string
 function volumeOptions(mount: VolumeMount): Readonly<Record<string, unknown>> {
   const options = defined({ NoCopy: mount.noCopy, Subpath: mount.subpath });
   return Object.keys(options).length === 0 ? {} : { VolumeOptions: options };
+}
+
+function bindNames(path: string | undefined): readonly string[] {
+  return path === undefined ? [] : [`${path}:${RESOLV_CONF}:ro,z`];
 }
 
 /** "/srv/data:/data:ro,rslave" */

@@ -148,17 +148,23 @@ export class DockerEngine implements ContainerEngine {
       id: json.Id,
       subnet: json.IPAM?.Config?.[0]?.Subnet ?? "",
       containers: Object.keys(json.Containers ?? {}).length,
+      options: json.Options ?? {},
     };
   }
 
-  async createNetwork(name: string, subnet: string, labels: Readonly<Record<string, string>>): Promise<void> {
+  async createNetwork(
+    name: string,
+    subnet: string,
+    options: Readonly<Record<string, string>>,
+    labels: Readonly<Record<string, string>>,
+  ): Promise<void> {
     const gateway = subnet.replace(/\d+\/\d+$/, "1");
     const body = {
       Name: name,
       CheckDuplicate: true,
       Driver: "bridge",
       IPAM: { Driver: "default", Config: [{ Subnet: subnet, Gateway: gateway }] },
-      Options: { "com.docker.network.bridge.name": name },
+      Options: options,
       Labels: labels,
     };
     await this.#http.json("/networks/create", { method: "POST", body, what: `create network ${name} with ${subnet}` });

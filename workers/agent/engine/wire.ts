@@ -53,6 +53,7 @@ export type NetworkJson = {
   readonly Id: string;
   readonly IPAM?: { readonly Config?: readonly { readonly Subnet?: string }[] | null };
   readonly Containers?: Readonly<Record<string, unknown>>;
+  readonly Options?: Readonly<Record<string, string>>;
 };
 
 /** From GET /containers/json. */

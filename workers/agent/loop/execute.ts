@@ -2,7 +2,7 @@
 // plan, what it means is decided in outcome.ts.
 
 import { DavitError, reasonOf } from "../../../src/core/model/errors.ts";
-import type { LoginsWork } from "../../../src/core/model/work.ts";
+import type { LoginsWork, TaskWork } from "../../../src/core/model/work.ts";
 import {
   type ConfigPaths,
   type ContainerEngine,
@@ -11,6 +11,8 @@ import {
 } from "../../../src/ports/container-engine.ts";
 import type { ConnectionCounter } from "../../../src/ports/node-network.ts";
 import type { Clock } from "../../../src/ports/clock.ts";
+import { bridgeFault } from "../engine/bridge-options.ts";
+import { RESOLV_CONF } from "../engine/create-body.ts";
 import { registryOf } from "../engine/image-reference.ts";
 import { BRIDGE, type ImageFact, type Operation, type Outcome } from "../plan/types.ts";
 import type { ConfigStore } from "../configs/config-store.ts";
@@ -18,12 +20,21 @@ import type { EngineView } from "./engine-view.ts";
 import { runPostStart, runPreStop } from "./hooks.ts";
 import { lastLines } from "./last-lines.ts";
 
+/** What containers need of the host to be in the cluster's network. */
+export type Wiring = {
+  /** How the engine is to make the bridge of this name. */
+  readonly bridgeOptions: (name: string) => Promise<Readonly<Record<string, string>>>;
+  /** The file that a task is shown as its resolv.conf; undefined where it has none of ours. */
+  readonly resolvConf: (task: TaskWork) => string | undefined;
+};
+
 export type ExecuteContext = {
   readonly engine: ContainerEngine;
   readonly view: EngineView;
   readonly clock: Clock;
   readonly logins: () => LoginsWork["logins"];
   readonly configs: ConfigStore;
+  readonly wiring: Wiring;
   /** Contents of a config, from the coordinator. Rejects with DavitError. */
   readonly fetchConfig: (config: string) => Promise<Uint8Array>;
   readonly connections: ConnectionCounter | undefined;
@@ -81,18 +92,20 @@ async function countConnections(
 }
 
 async function runOnBridge(
-  { engine, clock }: ExecuteContext,
+  { engine, clock, wiring }: ExecuteContext,
   operation: Of<"inspectBridge" | "createBridge" | "removeBridge">,
 ): Promise<Outcome> {
   switch (operation.kind) {
     case "inspectBridge": {
       const network = await engine.inspectNetwork(BRIDGE);
       if (network === undefined) return { ok: true, bridge: { kind: "missing" } };
-      const { subnet, containers } = network;
-      return { ok: true, bridge: { kind: "present", subnet, containers, atMs: clock.nowMs() } };
+      const { subnet, containers, options } = network;
+      const fault = bridgeFault(options, await wiring.bridgeOptions(BRIDGE));
+      const known = fault === undefined ? {} : { fault };
+      return { ok: true, bridge: { kind: "present", subnet, containers, ...known, atMs: clock.nowMs() } };
     }
     case "createBridge":
-      await engine.createNetwork(BRIDGE, operation.subnet, { "davit.bridge": "1" });
+      await engine.createNetwork(BRIDGE, operation.subnet, await wiring.bridgeOptions(BRIDGE), { "davit.bridge": "1" });
       return { ok: true, bridge: { kind: "present", subnet: operation.subnet, containers: 0, atMs: clock.nowMs() } };
     case "removeBridge":
       await engine.removeNetwork(BRIDGE);
@@ -129,10 +142,7 @@ async function runOnContainer(
     case "create": {
       await flush();
       const { name, labels } = operation.request;
-      const containerId = await engine.createContainer(
-        operation.request,
-        await placeConfigs(context, operation.request),
-      );
+      const containerId = await engine.createContainer(operation.request, await placeFiles(context, operation.request));
       view.put({ id: containerId, name, labels, state: "created", imageId: "" });
       return { ok: true, containerId };
     }
@@ -176,8 +186,10 @@ async function fetchConfig(context: ExecuteContext, operation: Of<"fetchConfig">
   return { ok: true };
 }
 
-async function placeConfigs({ configs }: ExecuteContext, request: ContainerRequest): Promise<ConfigPaths> {
-  const paths: Record<string, string> = {};
+/** Files on this host by the place where the container sees them. */
+async function placeFiles({ configs, wiring }: ExecuteContext, request: ContainerRequest): Promise<ConfigPaths> {
+  const names = wiring.resolvConf(request.task);
+  const paths: Record<string, string> = names === undefined ? {} : { [RESOLV_CONF]: names };
   for (const mount of request.task.container.mounts)
     if (mount.kind === "config") paths[mount.target] = await configs.place(mount);
   return paths;

@@ -26,7 +26,7 @@ import {
 import type { HeldWork } from "../state/held-work.ts";
 import type { RunStore } from "../state/run-store.ts";
 import type { EngineView } from "./engine-view.ts";
-import { execute } from "./execute.ts";
+import { execute, type Wiring } from "./execute.ts";
 
 export type PoolLimits = Readonly<Record<Pool, number>>;
 
@@ -52,6 +52,7 @@ export type ReconcilerContext = {
   readonly limits: PoolLimits;
   readonly portOwners: PortOwners;
   readonly connections: ConnectionCounter | undefined;
+  readonly wiring: Wiring;
   /** The engine stopped answering: no operation is started until `resume`. */
   readonly onEngineLost: (reason: string) => void;
   readonly onStatuses: (changed: readonly TaskRun[], gone: readonly TaskId[]) => void;
@@ -183,6 +184,7 @@ export class Reconciler {
         logins: () => this.#context.held.logins,
         configs: this.#context.configs,
         connections: this.#context.connections,
+        wiring: this.#context.wiring,
         fetchConfig: (config) => this.#fetchConfig(config),
         flush: () => this.#context.runs.flush(),
         onProgress: (pulled, text) => log.debug(`${describeOperation(pulled)}: ${text}`),

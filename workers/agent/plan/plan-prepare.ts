@@ -66,13 +66,16 @@ function prepareBridge(input: PlanInput): Preparation {
         wakeAtMs: bridge.atMs + BRIDGE_RETRY_MS,
       };
     case "present":
-      if (bridge.subnet === node.subnet) return { kind: "ready" };
+      if (bridge.subnet === node.subnet && bridge.fault === undefined) return { kind: "ready" };
       if (bridge.containers === 0)
         return working({ kind: "removeBridge", pool: "make", subject, subnet: bridge.subnet });
       if (isDue(bridge.atMs, nowMs)) return working({ kind: "inspectBridge", pool: "look", subject });
       return {
         kind: "waiting",
-        reason: `network ${BRIDGE} on ${node.nodeName} has ${bridge.subnet} instead of ${node.subnet}, and ${bridge.containers} containers: remove them and the network`,
+        reason:
+          bridge.subnet === node.subnet
+            ? `network ${BRIDGE} on ${node.nodeName} was not made for a mesh (${bridge.fault}), and has ${bridge.containers} containers: once none is on it, it is made anew (davit node drain ${node.nodeName})`
+            : `network ${BRIDGE} on ${node.nodeName} has ${bridge.subnet} instead of ${node.subnet}, and ${bridge.containers} containers: remove them and the network`,
         wakeAtMs: bridge.atMs + BRIDGE_RETRY_MS,
       };
   }

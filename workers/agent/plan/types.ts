@@ -63,7 +63,14 @@ export type VolumeFact =
   | { readonly kind: "failed"; readonly reason: string; readonly atMs: number };
 export type BridgeFact =
   | { readonly kind: "missing" }
-  | { readonly kind: "present"; readonly subnet: string; readonly containers: number; readonly atMs: number }
+  | {
+      readonly kind: "present";
+      readonly subnet: string;
+      readonly containers: number;
+      /** What of its options keeps nodes from reaching each other, in words. */
+      readonly fault?: string;
+      readonly atMs: number;
+    }
   | { readonly kind: "failed"; readonly reason: string; readonly atMs: number };
 
 /** A config that could not be fetched; one that is held is in `heldConfigs`. */
