@@ -3,6 +3,7 @@
 
 import type { Duplex } from "node:stream";
 import type { Command } from "../core/commands/command.ts";
+import type { PeerMeasurement } from "../core/mesh/judge-peer.ts";
 import type { NodeId, TaskId, TokenId } from "../core/model/ids.ts";
 import type { AuditDraft, AuditEntry, DavitEvent } from "../core/model/records.ts";
 import type { JoinProgress, JoinRequest } from "../core/model/views.ts";
@@ -86,6 +87,8 @@ export interface Backend {
   openExec(id: TaskId, options: TaskExecOptions): Promise<Duplex>;
   /** What the agent of a node holds and sees, as JSON. */
   nodeState(id: NodeId): Promise<unknown>;
+  /** What a node's agent measures towards another node; takes some seconds. */
+  measurePeer(id: NodeId, peer: NodeId, withStream: boolean): Promise<PeerMeasurement>;
   /** How a node stands with its session. */
   nodeContact(id: NodeId): NodeContact;
   /** Seals a secret text for the store. */

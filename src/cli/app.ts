@@ -19,6 +19,7 @@ import { jobRun } from "./job/run.ts";
 import { jobResume, jobSuspend } from "./job/suspend.ts";
 import { nodeActivate } from "./node/activate.ts";
 import { nodeAdd } from "./node/add.ts";
+import { nodeCheck } from "./node/check.ts";
 import { nodeConfirmDead } from "./node/confirm-dead.ts";
 import { nodeDrain } from "./node/drain.ts";
 import { nodeInspect } from "./node/inspect.ts";
@@ -69,6 +70,7 @@ const NODE: Routes = {
   add: nodeAdd,
   ls: nodeLs,
   inspect: nodeInspect,
+  check: nodeCheck,
   label: nodeLabel,
   pause: nodePause,
   drain: nodeDrain,

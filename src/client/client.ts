@@ -3,6 +3,7 @@
 
 import type { EndpointsView } from "../core/model/endpoint-views.ts";
 import type { RolloutDetailView, RolloutView } from "../core/model/rollout-views.ts";
+import type { PeerCheckView } from "../core/model/peer-check.ts";
 import type * as views from "../core/model/views.ts";
 import { DavitError } from "../core/model/errors.ts";
 import { openExec } from "./exec.ts";
@@ -90,6 +91,8 @@ function nodeCalls(transport: Transport) {
     join: (request, onProgress, signal) =>
       steps(transport, { method: "POST", path: "/v1/nodes", body: request, signal }, onProgress),
     updateNode: (ref, patch, options) => send<views.NodeView>(transport, "PATCH", at("nodes", ref), patch, options),
+    checkNode: (ref, peer, options = {}) =>
+      send<PeerCheckView>(transport, "POST", withQuery(at("nodes", ref, "/check"), { peer, ...options })),
     confirmDead: (ref) => send<views.NodeView>(transport, "POST", at("nodes", ref, "/confirm-dead")),
     removeNode: async (ref, options, onProgress, signal) => {
       await steps(transport, { method: "DELETE", path: withQuery(at("nodes", ref), options), signal }, onProgress);

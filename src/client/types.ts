@@ -2,6 +2,7 @@
 
 import type { EndpointsView } from "../core/model/endpoint-views.ts";
 import type { Duplex } from "node:stream";
+import type { PeerCheckView } from "../core/model/peer-check.ts";
 import type { StackSpec } from "../core/model/service-spec.ts";
 import type {
   AuditView,
@@ -102,6 +103,8 @@ export interface DavitClient {
   nodeTasks(ref: string): Promise<readonly TaskView[]>;
   /** What the agent holds and sees. */
   nodeState(ref: string): Promise<unknown>;
+  /** Measures the way from one node to another; takes some seconds. */
+  checkNode(ref: string, peer: string, options?: { readonly throughput?: boolean }): Promise<PeerCheckView>;
   join(request: JoinRequest, onProgress: (progress: JoinProgress) => void, signal?: AbortSignal): Promise<NodeView>;
   updateNode(ref: string, patch: NodePatch, options?: IfMatch): Promise<NodeView>;
   confirmDead(ref: string): Promise<NodeView>;

@@ -4,10 +4,14 @@
 import { request, type IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { DavitError, reasonOf } from "../core/model/errors.ts";
+import type { PeerMeasurement } from "../core/mesh/judge-peer.ts";
+import type { NodeId } from "../core/model/ids.ts";
 import type { Node } from "../core/model/records.ts";
 
 /** An agent that has not answered a call's headers within this time hangs, or its node is gone. */
 const ANSWER_TIMEOUT_MS = 10_000;
+/** A peer that does not answer is waited for in each step. */
+const MEASURE_TIMEOUT_MS = 30_000;
 /** A log line longer than this is cut by the agent; what comes in larger is an agent gone wrong. */
 const MAX_LINE_BYTES = 1024 * 1024;
 
@@ -37,6 +41,8 @@ export type AgentCalls = {
   exec(node: Node, taskId: string, query: Readonly<Record<string, string>>): Promise<Duplex>;
   /** What the agent holds and sees, as JSON. */
   state(node: Node): Promise<unknown>;
+  /** What the agent measures towards a peer. */
+  measurePeer(node: Node, peer: NodeId, withStream: boolean): Promise<PeerMeasurement>;
 };
 
 export function createAgentCalls(input: AgentCallsInput): AgentCalls {
@@ -57,6 +63,18 @@ export function createAgentCalls(input: AgentCallsInput): AgentCalls {
       const response = await call(input, node, "agent:observe", "/v1/state", AbortSignal.timeout(ANSWER_TIMEOUT_MS));
       return JSON.parse(await readText(response)) as unknown;
     },
+    measurePeer: async (node, peer, withStream) => {
+      const path = `/v1/peers?peer=${peer}&stream=${withStream ? 1 : 0}`;
+      const response = await call(
+        input,
+        node,
+        "agent:observe",
+        path,
+        AbortSignal.timeout(MEASURE_TIMEOUT_MS),
+        MEASURE_TIMEOUT_MS,
+      );
+      return JSON.parse(await readText(response)) as PeerMeasurement;
+    },
   };
 }
 
@@ -66,6 +84,7 @@ async function call(
   scope: string,
   path: string,
   signal: AbortSignal,
+  timeoutMs = ANSWER_TIMEOUT_MS,
 ): Promise<IncomingMessage> {
   const [socket, token] = await Promise.all([input.dial(node), input.token(node, scope)]);
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
@@ -76,10 +95,7 @@ async function call(
       createConnection: () => socket,
       signal,
     });
-    const timer = setTimeout(
-      () => sent.destroy(new Error(`no answer within ${ANSWER_TIMEOUT_MS / 1_000} s`)),
-      ANSWER_TIMEOUT_MS,
-    );
+    const timer = setTimeout(() => sent.destroy(new Error(`no answer within ${timeoutMs / 1_000} s`)), timeoutMs);
     sent.on("response", (message) => {
       clearTimeout(timer);
       resolve(message);

@@ -75,6 +75,7 @@ export function createBackend(input: BackendInput): Backend {
       return await input.calls.exec(node, id, execQuery(options));
     },
     nodeState: (id) => input.calls.state(nodeOf(input, id)),
+    measurePeer: (id, peer, withStream) => input.calls.measurePeer(nodeOf(input, id), peer, withStream),
     nodeContact: (id) => ({ message: coordinator.messageOf(id), routesBehindMs: coordinator.routesBehindMs(id) }),
     seal: input.seal,
     tokenUsed: (id) => void lastUsed.set(id, clock.nowMs()),

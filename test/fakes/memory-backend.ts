@@ -15,6 +15,7 @@ import type {
 import { seal } from "../../src/auth/seal.ts";
 import type { Command, CommandContext } from "../../src/core/commands/command.ts";
 import { removeNode } from "../../src/core/commands/nodes.ts";
+import type { PeerMeasurement } from "../../src/core/mesh/judge-peer.ts";
 import { DavitError } from "../../src/core/model/errors.ts";
 import {
   ID_BYTES,
@@ -163,8 +164,25 @@ export class MemoryBackend implements Backend {
     return this.execOf(options);
   }
 
+  /** What is measured towards a node; tests change it. */
+  measureOf: (peer: NodeId) => PeerMeasurement = (peer) => ({
+    nodeId: peer,
+    name: "peer",
+    endpoint: "192.0.2.2:51820",
+    encryption: "wireguard",
+    hasKey: true,
+    handshakeAgoS: 3,
+    hostAnswers: true,
+    small: { sent: 10, back: 10, medianMs: 0.4 },
+    full: { sent: 5, back: 5, bytes: 1_420 },
+  });
+
   async nodeState(id: NodeId): Promise<unknown> {
     return { nodeId: id };
+  }
+
+  async measurePeer(_id: NodeId, peer: NodeId, _withStream: boolean): Promise<PeerMeasurement> {
+    return this.measureOf(peer);
   }
 
   nodeContact(): { readonly message: string; readonly routesBehindMs: number } {

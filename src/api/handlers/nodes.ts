@@ -2,6 +2,7 @@
 
 import { confirmDead, updateNode } from "../../core/commands/nodes.ts";
 import { resolveRef } from "../../core/commands/resolve.ts";
+import { DavitError } from "../../core/model/errors.ts";
 import { invariant } from "../../core/model/invariant.ts";
 import type { Node } from "../../core/model/records.ts";
 import type { JoinProgress, NodeView } from "../../core/model/views.ts";
@@ -10,7 +11,7 @@ import type { Actor, Parts } from "../context.ts";
 import { asDavitError, problemOf } from "../errors.ts";
 import { type EventSink, eventStream } from "../event-stream.ts";
 import * as routes from "../routes/nodes.ts";
-import { nodeView } from "../views/nodes.ts";
+import { nodeView, peerCheckView } from "../views/nodes.ts";
 import { compareTasks, isPresent, taskView } from "../views/tasks.ts";
 
 const etag = ({ index }: NodeView): number => index;
@@ -54,6 +55,15 @@ function bindRecords(api: Api): void {
     { isCached: true },
   );
   bind(api, routes.getNodeState, ({ params }) => backend.nodeState(find(parts, params.ref).id));
+  bind(api, routes.checkNode, async ({ params, query }) => {
+    const [from, to] = [find(parts, params.ref), find(parts, query.peer)];
+    if (from.id === to.id)
+      throw new DavitError("invalid_input", `check ${from.name}: it is the same node at both ends`, {
+        wayOut: "name two nodes",
+      });
+    const measured = await backend.measurePeer(from.id, to.id, query.throughput ?? false);
+    return peerCheckView(from, to, measured);
+  });
   bind(
     api,
     routes.updateNode,

@@ -2,7 +2,7 @@
 
 import { z } from "@hono/zod-openapi";
 import { joinRequestSchema, nodePatchSchema } from "../schemas/requests.ts";
-import { nodeSchema, taskSchema } from "../schemas/views.ts";
+import { nodeSchema, peerCheckSchema, taskSchema } from "../schemas/views.ts";
 import { endpoint, flag, refParams } from "./endpoint.ts";
 
 const ref = { params: refParams } as const;
@@ -81,6 +81,20 @@ export const listNodeTasks = endpoint({
   summary: "The present tasks of a node",
   access: "read",
   answer: z.array(taskSchema),
+});
+
+export const checkNode = endpoint({
+  ...ref,
+  method: "post",
+  path: "/v1/nodes/{ref}/check",
+  id: "checkNode",
+  summary: "Measures the way from a node to another, through the mesh, and says what is wrong with it",
+  access: "admin",
+  query: z.strictObject({
+    peer: z.string().min(1).max(63).openapi({ description: "the other node: name, id or the beginning of an id" }),
+    throughput: flag("send for a second as much as the line bears"),
+  }),
+  answer: peerCheckSchema,
 });
 
 export const getNodeState = endpoint({

@@ -2,6 +2,7 @@
 // validated on the way out. The types are those of core/model/views.ts; a field missing here is a type error.
 
 import { z } from "@hono/zod-openapi";
+import type { PeerCheckView } from "../../core/model/peer-check.ts";
 import { TASK_STATES } from "../../core/model/records.ts";
 import type { EndpointsView } from "../../core/model/endpoint-views.ts";
 import { ROLLOUT_STATES } from "../../core/model/rollout.ts";
@@ -34,6 +35,22 @@ export const problemSchema: z.ZodType<views.Problem> = z
   .openapi("Problem");
 
 const availability = z.enum(["active", "pause", "drain"]);
+
+export const peerCheckSchema: z.ZodType<PeerCheckView> = z
+  .object({
+    from: text,
+    to: text,
+    endpoint: text,
+    verdict: z.enum(["good", "poor", "bad"]),
+    problem: text,
+    wayOut: text,
+    latencyMs: optional(z.number()),
+    loss: z.number(),
+    mtu: whole,
+    carriesFullPackets: z.boolean(),
+    bitsPerSecond: optional(z.number()),
+  })
+  .openapi("PeerCheck");
 
 export const nodeSchema: z.ZodType<views.NodeView> = z
   .object({

@@ -3,6 +3,8 @@
 import { createHash } from "node:crypto";
 import type { Node } from "../../core/model/records.ts";
 import type { ResourceAmounts } from "../../core/model/service-spec.ts";
+import { judgePeer, type PeerMeasurement } from "../../core/mesh/judge-peer.ts";
+import type { PeerCheckView } from "../../core/model/peer-check.ts";
 import type { NodeView } from "../../core/model/views.ts";
 import { versionKey, type World } from "../../core/model/world.ts";
 import { WITHDRAWAL_DEADLINE_MS } from "../../core/reconcile/planning.ts";
@@ -18,6 +20,22 @@ export type NodeContact = {
   /** For how long, in milliseconds, it has had routes that it did not apply. */
   readonly routesBehindMs: number;
 };
+
+/** What a node measured towards another, and what it means. */
+export function peerCheckView(from: Node, to: Node, measured: PeerMeasurement): PeerCheckView {
+  const { small, full, bitsPerSecond } = measured;
+  return {
+    from: from.name,
+    to: to.name,
+    endpoint: measured.endpoint,
+    ...judgePeer(from.name, measured),
+    loss: 1 - small.back / small.sent,
+    mtu: full.bytes,
+    carriesFullPackets: full.back > 0,
+    ...(small.medianMs === undefined ? {} : { latencyMs: small.medianMs }),
+    ...(bitsPerSecond === undefined ? {} : { bitsPerSecond }),
+  };
+}
 
 /** One node. */
 export function nodeView(world: World, node: Node, contact: NodeContact): NodeView {

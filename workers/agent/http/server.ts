@@ -11,6 +11,7 @@ import { openToGroup } from "../session/control-server.ts";
 import { checkRequest } from "../trust/check-token.ts";
 import { serveExec } from "./exec.ts";
 import { sendLogs } from "./logs.ts";
+import { measurePeers } from "./peers.ts";
 
 /** Streams (logs, exec) at once: what a handful of people watching need, and no more than the agent's memory bears. */
 export const MAX_STREAMS = 64;
@@ -25,7 +26,7 @@ const STATUS: Readonly<Record<string, number>> = {
 };
 
 export type BulkContext = { readonly core: AgentCore; readonly engine: ContainerEngine };
-type Route = { readonly scope: string; readonly taskId?: string; readonly kind: "logs" | "exec" | "state" };
+type Route = { readonly scope: string; readonly taskId?: string; readonly kind: "logs" | "exec" | "state" | "peers" };
 
 /** Listens until `close` is called. */
 export async function serveBulk(
@@ -82,6 +83,8 @@ async function answer(
     if (route.kind === "exec")
       throw new DavitError("invalid_input", "exec: the request must ask for an upgrade to davit-exec");
     if (route.kind === "state") return sendJson(response, 200, stateOf(context.core));
+    if (route.kind === "peers")
+      return await counted(async () => sendJson(response, 200, await measurePeers(context.core, url.searchParams)));
     await counted(() => sendLogs(context, route.taskId ?? "", url.searchParams, response));
   } catch (error) {
     if (response.headersSent) return void response.destroy();
@@ -124,6 +127,7 @@ function routeOf(method: string, path: string): Route {
   if (task?.[2] === "logs" && method === "GET") return { kind: "logs", scope: "agent:logs", taskId: task[1] ?? "" };
   if (task?.[2] === "exec" && method === "POST") return { kind: "exec", scope: "agent:exec", taskId: task[1] ?? "" };
   if (path === "/v1/state" && method === "GET") return { kind: "state", scope: "agent:observe" };
+  if (path === "/v1/peers" && method === "GET") return { kind: "peers", scope: "agent:observe" };
   throw new DavitError("not_found", `${method} ${path}: the agent has no such thing`);
 }
 

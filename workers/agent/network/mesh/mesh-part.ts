@@ -3,10 +3,11 @@
 
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { DavitError } from "../../../../src/core/model/errors.ts";
+import { DavitError, reasonOf } from "../../../../src/core/model/errors.ts";
 import type { MeshRoutes } from "../../../../src/core/model/routes.ts";
 import type { Log } from "../../../../src/ports/log.ts";
 import type { NetworkPart, NetworkView } from "../../../../src/ports/node-network.ts";
+import { EchoServer } from "../check/echo-server.ts";
 import { ensureMeshKey } from "../mesh-key.ts";
 import { type HostCommand, mustRun } from "../run-command.ts";
 import { changesTo, changesToNothing, type Changes, differsFromPlan } from "./changes.ts";
@@ -39,6 +40,7 @@ export class MeshPart implements NetworkPart {
   readonly name = "mesh";
   readonly #ports: MeshPorts;
   readonly #finder: EndpointFinder;
+  readonly #echo = new EchoServer();
   /** Text of the packet rules that this agent put in force. */
   #rules: string | undefined;
 
@@ -62,10 +64,12 @@ export class MeshPart implements NetworkPart {
     await this.#change(changesTo(plan, state));
     await this.#applySysctls(plan, "after");
     await this.#applyRules(renderPacketRules(mesh, node.nodeId, underlay));
+    await this.#listenToPeers(mesh, node.nodeId);
   }
 
   async remove(): Promise<void> {
     const { run, directory, unitDirectory } = this.#ports;
+    this.#echo.close();
     await run(["systemctl", "disable", "--now", WIREGUARD_UNIT_NAME], { timeoutMs: UNIT_TIMEOUT_MS });
     await rm(`${unitDirectory}/${WIREGUARD_UNIT_NAME}`, { force: true });
     await run(["systemctl", "daemon-reload"]);
@@ -73,6 +77,17 @@ export class MeshPart implements NetworkPart {
     if (lines.length > 0) await run(["ip", "-4", "-force", "-batch", "-"], { stdin: `${lines.join("\n")}\n` });
     await run(["nft", "delete", "table", "ip", MESH_TABLE]);
     await rm(directory, { recursive: true, force: true });
+  }
+
+  /** Peers that measure the way here are a help, and nothing that the mesh stands or falls with. */
+  async #listenToPeers(mesh: MeshRoutes, nodeId: string): Promise<void> {
+    const self = mesh.nodes.find((node) => node.nodeId === nodeId);
+    if (self === undefined) return;
+    try {
+      await this.#echo.listenAt(self.meshAddress, new Set(mesh.nodes.map(({ meshAddress }) => meshAddress)));
+    } catch (error) {
+      this.#ports.log.warn("peers cannot measure the way here", { reason: reasonOf(error) });
+    }
   }
 
   async #lookBelow(mesh: MeshRoutes, state: HostState): Promise<Underlay> {
