@@ -4,6 +4,7 @@ import { DavitError } from "../../core/model/errors.ts";
 import type { HandshakeGates } from "../gate.ts";
 import { type AgentBinary, ensureBinary, ensureRunning } from "./agent.ts";
 import { architectureOf } from "./architecture.ts";
+import { ensureEngine } from "./engine.ts";
 import { gatherFacts } from "./preflight.ts";
 import { type StepProgress, stepsOf } from "./steps.ts";
 import { connectStep, openRootShell, type UserAccess } from "./user-connection.ts";
@@ -31,6 +32,9 @@ export async function updateAgent(input: UpdateInput): Promise<boolean> {
         wayOut: "join it first: davit node add",
       });
     }
+    await steps.run("engine", "make sure that all is there that the agent runs", (note) =>
+      ensureEngine(root.shell, facts, note),
+    );
     const changed = await steps.run("agent", "upload the agent", async () =>
       ensureBinary(root.shell, facts.installed.binarySha256, await input.binaryFor(architectureOf(facts))),
     );

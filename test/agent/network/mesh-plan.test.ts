@@ -15,7 +15,6 @@ import { meshNode, meshOf } from "./network-fixtures.ts";
 
 const underlay: Underlay = {
   linkMtu: 1_500,
-  addresses: new Set(["192.0.2.1"]),
   endpoints: new Map([
     ["n1", "192.0.2.1"],
     ["n2", "192.0.2.2"],
@@ -57,8 +56,8 @@ describe("with encryption", () => {
     const wireguard = planned().wireguard;
     expect(wireguard === undefined ? "" : renderWireguard(wireguard, "secret=")).toBe(
       "[Interface]\nPrivateKey = secret=\nListenPort = 51820\n\n" +
-        "[Peer]\nPublicKey = key2=\nAllowedIPs = 10.210.0.2/32, 10.210.2.0/24\nEndpoint = 192.0.2.2:51820\n\n" +
-        "[Peer]\nPublicKey = key3=\nAllowedIPs = 10.210.0.3/32, 10.210.3.0/24\nEndpoint = 192.0.2.3:51820\n",
+        "[Peer]\nPublicKey = key2=\nAllowedIPs = 10.210.0.2/32, 10.210.2.0/24\nEndpoint = 192.0.2.2:51820\nPersistentKeepalive = 25\n\n" +
+        "[Peer]\nPublicKey = key3=\nAllowedIPs = 10.210.0.3/32, 10.210.3.0/24\nEndpoint = 192.0.2.3:51820\nPersistentKeepalive = 25\n",
     );
   });
 
@@ -69,15 +68,6 @@ describe("with encryption", () => {
     expect(planned(mesh, { ...underlay, endpoints }).wireguard?.peers).toEqual([
       { publicKey: "key3=", allowed: ["10.210.0.3/32", "10.210.3.0/24"] },
     ]);
-  });
-
-  test("a node whose peers send to an address that it does not have keeps the router in between remembering", () => {
-    expect(planned().wireguard?.keepAlive).toBe(0);
-    const behind = planned(meshOf(2), { ...underlay, addresses: new Set(["10.0.0.5"]) });
-    expect(behind.wireguard?.keepAlive).toBe(25);
-    expect(behind.wireguard === undefined ? "" : renderWireguard(behind.wireguard, "s")).toContain(
-      "PersistentKeepalive = 25",
-    );
   });
 
   test("sizes follow the link: 1420 and 1370 on Ethernet, more where there is more, never below what IPv6 software expects", () => {

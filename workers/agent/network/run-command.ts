@@ -66,7 +66,7 @@ export async function mustRun(
   throw new DavitError("unavailable", `${what}: ${argv.slice(0, 4).join(" ")}: ${said}`, {
     wayOut:
       end.exitCode === 127
-        ? `install the package that has ${argv[0] ?? "it"}: join the host again`
+        ? `install the package that has ${argv[0] ?? "it"}: davit node update, with the node's name, does it`
         : "see the agent's log on the host",
   });
 }

@@ -96,7 +96,6 @@ export class MeshPart implements NetworkPart {
     const filter = await readFile("/proc/sys/net/ipv4/conf/all/rp_filter", "utf8");
     return {
       endpoints,
-      addresses: state.hostAddresses,
       linkMtu: await linkMtu(this.#ports.run, addresses, state.mtuOf),
       reversePathFilter: Number(filter),
     };

@@ -20,8 +20,6 @@ import {
 export type Underlay = {
   /** The smallest MTU of the links that lead to the peers. */
   readonly linkMtu: number;
-  /** IPv4 addresses of the host. */
-  readonly addresses: ReadonlySet<string>;
   /** IPv4 address of each peer's endpoint by node id; a peer whose name did not resolve has none. */
   readonly endpoints: ReadonlyMap<string, string>;
   /** net.ipv4.conf.all.rp_filter: the kernel takes the larger of it and a link's own. */
@@ -39,8 +37,6 @@ export type WireguardPeer = {
 export type MeshPlan = {
   readonly wireguard?: {
     readonly port: number;
-    /** Seconds; 0 means off. */
-    readonly keepAlive: number;
     readonly mtu: number;
     readonly peers: readonly WireguardPeer[];
   };
@@ -65,7 +61,10 @@ const VXLAN_BYTES = 50;
 const LEAST_MTU = 1_280;
 /** Main routing table. */
 const MAIN = 254;
-/** Half of the shortest time for which routers commonly remember a UDP flow. */
+/**
+ * Half of the shortest time for which routers commonly remember a UDP flow. For all peers: a link that has just come shakes hands at once, and
+ * peers do not go on for a quarter of a minute with what they had agreed on with the one before.
+ */
 const KEEP_ALIVE_SECONDS = 25;
 
 /** MTU of the bridge and its containers on a link: what the encrypted link carries, so that switching encryption needs no new bridge. */
@@ -84,7 +83,7 @@ export function planMesh(mesh: MeshRoutes, nodeId: string, underlay: Underlay): 
   const tunnelTo = (peer: MeshNode): string =>
     isEncrypted ? peer.meshAddress : (underlay.endpoints.get(peer.nodeId) ?? "");
   return {
-    ...(isEncrypted ? { wireguard: planWireguard(mesh, self, peers, underlay) } : {}),
+    ...(isEncrypted ? { wireguard: planWireguard(mesh, peers, underlay) } : {}),
     tunnel: {
       address: tunnelAddress(self.number),
       mtu: isEncrypted ? mtu - VXLAN_BYTES : underlay.linkMtu - VXLAN_BYTES,
@@ -101,13 +100,11 @@ export function planMesh(mesh: MeshRoutes, nodeId: string, underlay: Underlay): 
 
 function planWireguard(
   mesh: MeshRoutes,
-  self: MeshNode,
   peers: readonly MeshNode[],
   underlay: Underlay,
 ): NonNullable<MeshPlan["wireguard"]> {
   return {
     port: mesh.port,
-    keepAlive: isBehindNat(self, underlay) ? KEEP_ALIVE_SECONDS : 0,
     mtu: bridgeMtu(underlay.linkMtu),
     peers: peers.flatMap((peer) => {
       if (peer.meshKey === undefined) return [];
@@ -117,12 +114,6 @@ function planWireguard(
       return [{ publicKey: peer.meshKey, allowed, ...endpoint }];
     }),
   };
-}
-
-/** What its peers send to is an address that the host does not have: a router in between must be kept remembering. */
-function isBehindNat(self: MeshNode, underlay: Underlay): boolean {
-  const address = underlay.endpoints.get(self.nodeId);
-  return address !== undefined && !underlay.addresses.has(address);
 }
 
 function routesTo(peer: MeshNode, self: MeshNode, isEncrypted: boolean): readonly string[] {
@@ -183,7 +174,7 @@ export function renderWireguard(wireguard: NonNullable<MeshPlan["wireguard"]>, p
       `PublicKey = ${publicKey}`,
       `AllowedIPs = ${allowed.join(", ")}`,
       ...(endpoint === undefined ? [] : [`Endpoint = ${endpoint}`]),
-      ...(wireguard.keepAlive === 0 ? [] : [`PersistentKeepalive = ${wireguard.keepAlive}`]),
+      `PersistentKeepalive = ${KEEP_ALIVE_SECONDS}`,
     ];
     return `\n${lines.join("\n")}\n`;
   });
