@@ -73,7 +73,7 @@ export class Joins {
     const cluster = clusterOf(door.state);
     const id = idFromBytes<"node">(random.bytes(ID_BYTES));
     const startedMs = clock.bootMs();
-    const { name: _name, labels: _labels, meshEndpoint: _endpoint, ...access } = request;
+    const { name: _name, labels: _labels, meshEndpoint, ...access } = request;
     const outcome = await joinHost({
       request: access,
       clusterId: cluster.id,
@@ -81,6 +81,7 @@ export class Joins {
       nameOf: (hostName) => (reserved.name = this.#takeName(request.name ?? hostName)),
       addressPool: cluster.addressPool,
       mesh: { port: cluster.meshPort ?? DEFAULT_MESH_PORT, encryption: cluster.encryption ?? "wireguard" },
+      ...(meshEndpoint === undefined ? {} : { meshHost: meshEndpoint.host }),
       members: new Map([...door.state.node.values()].map((node) => [node.id as string, node.name])),
       issuerKeys: issuerKeys(),
       clusterKey,

@@ -36,6 +36,8 @@ export type JoinInput = {
   readonly nameOf: (hostName: string) => string;
   readonly addressPool: string;
   readonly mesh: MeshSettings;
+  /** Where its peers reach it, if that is not where it is joined: a name or an address. */
+  readonly meshHost?: string;
   /** Names of the cluster's nodes by id. */
   readonly members: ReadonlyMap<string, string>;
   /** Public JWK texts of the issuer. */
@@ -134,7 +136,7 @@ function preflightStep(
     const root = await openRootShell(connection, request.sudoPassword);
     const { facts, notes } = await preflight(
       root.shell,
-      { clusterId, addressPool, mesh, host: request.host, members },
+      { clusterId, addressPool, mesh, host: input.meshHost ?? request.host, members },
       root.problems,
       input.wallNowMs,
     );

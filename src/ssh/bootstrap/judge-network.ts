@@ -57,7 +57,7 @@ function checkEndpoint({ host }: PreflightContext): readonly Finding[] {
       where: "mesh",
       stops: true,
       message: `${host} is an address of IPv6, and nodes reach each other by IPv4`,
-      wayOut: "join it by its IPv4 address, or by a name that has one",
+      wayOut: "join it by its IPv4 address or by a name that has one, or give one with --endpoint",
     },
   ];
 }
