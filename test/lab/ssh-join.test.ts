@@ -70,6 +70,7 @@ describe("a bare host", () => {
         access: "skipped",
         agent: "skipped",
         files: "skipped",
+        firewall: "skipped",
         start: "skipped",
         answer: "done",
       });
