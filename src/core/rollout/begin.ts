@@ -10,9 +10,10 @@ import { isCarriedOver, isOurs } from "./tracks.ts";
 export function begin(planning: Planning, context: ServiceContext): Rollout {
   const { service, rollout } = context;
   if (isBeside(rollout) && !isOurs(context) && isCarriedOver(planning, context, rollout)) {
-    // a trial counts its time anew: another hold may be asked for
+    // a trial counts its times anew: another hold or another deadline may be asked for
     const { answered: _answered, healthySinceMs: _since, ...rest } = rollout;
-    return { ...rest, toVersion: service.version, message: service.changeReason };
+    const progress = { done: 0, of: 0, ...rollout.progress, atMs: planning.nowMs };
+    return { ...rest, toVersion: service.version, message: service.changeReason, progress };
   }
   const fromVersion = fromOf(context);
   return {

@@ -57,7 +57,7 @@ export function planRollout(
   }
 }
 
-/** Something else comes first; the rollout says so, and no time counts meanwhile. */
+/** Something else comes first, or came first until now: the rollout says so, and no time counts meanwhile. */
 function isHeldBack(planning: Planning, context: ServiceContext, rollout: Rollout): boolean {
   const reason = planning.heldBack(context);
   const message = reason ?? context.service.changeReason;
@@ -67,6 +67,8 @@ function isHeldBack(planning: Planning, context: ServiceContext, rollout: Rollou
     const record: Rollout =
       reason === undefined ? { ...rest, message, progress } : { ...rollout, message, isHeld: true };
     planning.noteRollout(record, message);
+    // what follows counts from the record as it is now
+    return true;
   }
   return reason !== undefined;
 }

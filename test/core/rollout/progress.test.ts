@@ -97,6 +97,40 @@ describe("a rollout without progress", () => {
     expect(rollout(world).state).toBe("paused");
   });
 
+  test("that something else holds up longer than its deadline has all of its time once it may go on", () => {
+    const world = running();
+    const dependsOn = [{ service: "db", condition: "service_healthy", required: true, restart: false }] as const;
+    world.deploy("db", { kind: "replicated", replicas: 1 }, template({ image: "db:1" }));
+    world.run(12_000);
+    const late = { progressDeadlineMs: 30_000 };
+    world.deploy("db", { kind: "replicated", replicas: 1 }, template({ image: "db:2", settleMs: 45_000 }));
+    world.deploy("web", four, template({ image: "web:v2" }), late, {}, dependsOn);
+    world.run(40_000);
+    expect(rollout(world)).toMatchObject({ state: "updating", isHeld: true });
+    world.run(60_000);
+    expect(rollout(world).state).toBe("completed");
+    expectAtRest(world);
+  });
+
+  test("on trial has all of its time again when its policy is changed", () => {
+    const world = running();
+    const update = { strategy: CANARY, progressDeadlineMs: 30_000 } as const;
+    world.deploy("web", four, template({ image: "web:v2" }), update);
+    world.run(1_500);
+    const stuck = (): void => {
+      for (const task of of(world, 2)) world.status(task.id, { state: "preparing", reason: "" });
+    };
+    world.run(25_000, stuck);
+    world.deploy("web", four, template({ image: "web:v2" }), { ...update, delayMs: 1_000 });
+    const again = (): void => {
+      for (const task of [...of(world, 2), ...of(world, 3)]) world.status(task.id, { state: "preparing", reason: "" });
+    };
+    world.run(20_000, again);
+    expect(rollout(world).state).toBe("trial");
+    world.run(15_000, again);
+    expect(rollout(world).state).toBe("paused");
+  });
+
   test("waits for nothing while its canaries are healthy, however long nobody promotes them", () => {
     const world = trying(CANARY, { progressDeadlineMs: 30_000 });
     world.run(120_000);

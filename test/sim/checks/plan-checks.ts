@@ -40,6 +40,11 @@ export class PlanChecks extends Bystander {
     if (coordinating.machine !== this.#machine) return;
     this.#state = copyState(coordinating.door.state);
     this.#coordinating = coordinating;
+    this.#trials.restart();
+  }
+
+  override durable(coordinating: Coordinating): void {
+    if (coordinating.machine === this.#machine) this.#trials.settle();
   }
 
   override submitted(coordinating: Coordinating, commit: Commit): void {

@@ -16,21 +16,40 @@ export type Knowledge = {
 };
 
 type Clock = { readonly key: string; readonly sinceMs: number; readonly pausedAtMs?: number };
+/** A time in which a task was healthy; open while it is. */
+type Span = { readonly fromMs: number; readonly toMs?: number };
 
 export class TrialChecks {
   readonly #findings: Findings;
-  /** By task: since when its agent has called it healthy, as the coordinator heard it. */
-  readonly #healthySince = new Map<string, number>();
+  /** By task: when its agent has called it healthy, as the coordinator heard it, oldest first. */
+  #healthy = new Map<string, readonly Span[]>();
   /** By service: the last progress of its rollout. */
-  readonly #progress = new Map<string, Clock>();
+  #progress = new Map<string, Clock>();
+  /** Both, as of the last transaction that is durable: what a coordinator decided and lost is not known to the next. */
+  #durable = { healthy: this.#healthy, progress: this.#progress };
 
   constructor(findings: Findings) {
     this.#findings = findings;
   }
 
+  /** What was decided so far is durable. */
+  settle(): void {
+    this.#durable = { healthy: new Map(this.#healthy), progress: new Map(this.#progress) };
+  }
+
+  /** A coordinator starts with what is durable. */
+  restart(): void {
+    this.#healthy = new Map(this.#durable.healthy);
+    this.#progress = new Map(this.#durable.progress);
+  }
+
   status(status: TaskStatus, nowMs: number): void {
-    if (status.state !== "running" || status.healthy !== true) this.#healthySince.delete(status.id);
-    else if (!this.#healthySince.has(status.id)) this.#healthySince.set(status.id, nowMs);
+    const spans = this.#healthy.get(status.id) ?? [];
+    const last = spans.at(-1);
+    const isHealthy = status.state === "running" && status.healthy === true;
+    const wasHealthy = last !== undefined && last.toMs === undefined;
+    if (isHealthy && !wasHealthy) this.#healthy.set(status.id, [...spans, { fromMs: nowMs }]);
+    if (!isHealthy && wasHealthy) this.#healthy.set(status.id, [...spans.slice(0, -1), { ...last, toMs: nowMs }]);
   }
 
   /** `before`: undefined for a new task. */
@@ -94,7 +113,7 @@ export class TrialChecks {
     this.#findings.check("S10", isWorking, () => `${service.name} is promoted, and not every new task is healthy`);
     if ((service.asked?.promotions ?? 0) > (before.answered?.promotions ?? 0)) return;
     const holdMs = strategy.holdMs ?? Number.POSITIVE_INFINITY;
-    const heldMs = slots.map((slot) => Math.max(...slot.map((task) => this.#heldMs(state, task, knowledge.nowMs))));
+    const heldMs = slots.map((slot) => this.#heldMs(state, before, slot, knowledge.nowMs));
     const least = Math.min(...heldMs, Number.POSITIVE_INFINITY);
     this.#findings.check(
       "S10",
@@ -103,10 +122,22 @@ export class TrialChecks {
     );
   }
 
-  #heldMs(state: State, task: Task, nowMs: number): number {
-    const since = this.#healthySince.get(task.id);
-    if (since !== undefined) return nowMs - since;
-    return isOver(state, task) ? Number.POSITIVE_INFINITY : 0;
+  /** For how long one new task or another has worked in this slot without a break: one may have come for another meanwhile. */
+  #heldMs(state: State, rollout: Rollout, slot: readonly Task[], nowMs: number): number {
+    if (slot.some((task) => isOver(state, task))) return Number.POSITIVE_INFINITY;
+    const [first] = slot;
+    const tried = [...state.task.values()].filter(
+      (task) =>
+        task.serviceId === first?.serviceId &&
+        task.slot === first.slot &&
+        task.onlyNode === first.onlyNode &&
+        isFresh(state, rollout, task),
+    );
+    const spans = tried.flatMap((task) => this.#healthy.get(task.id) ?? []);
+    let sinceMs = nowMs;
+    for (const { fromMs, toMs } of spans.toSorted((one, other) => other.fromMs - one.fromMs))
+      if ((toMs ?? nowMs) >= sinceMs) sinceMs = Math.min(sinceMs, fromMs);
+    return nowMs - sinceMs;
   }
 
   #isLateRightly(state: State, service: Service, before: Rollout | undefined, next: Rollout, nowMs: number): void {
