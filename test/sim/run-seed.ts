@@ -5,6 +5,7 @@ import { HistoryChecks } from "./checks/history-checks.ts";
 import { JobChecks, overdueJobs } from "./checks/job-checks.ts";
 import { LeaseChecks } from "./checks/lease-checks.ts";
 import { MoveChecks } from "./checks/move-checks.ts";
+import { NetworkChecks } from "./checks/network-checks.ts";
 import { PlanChecks } from "./checks/plan-checks.ts";
 import { shortfalls } from "./checks/rest-checks.ts";
 import { Findings, type Violation } from "./checks/violation.ts";
@@ -83,6 +84,7 @@ class Run {
       this.#engines,
       new PlanChecks(this.#findings, this.cluster.machine),
       jobs,
+      new NetworkChecks(this.#findings, this.cluster),
       this.#strangers,
       new MoveChecks(this.#findings),
     );

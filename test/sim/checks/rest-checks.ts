@@ -21,6 +21,7 @@ import { isErrandDone } from "../story/jobs.ts";
 import { isGood } from "../story/services.ts";
 import type { Cluster } from "../world/cluster.ts";
 import type { Host } from "../world/host.ts";
+import { wrongRules } from "./network-checks.ts";
 import { isFinished } from "./plan-checks.ts";
 import type { Violation } from "./violation.ts";
 
@@ -43,6 +44,7 @@ export function shortfalls(cluster: Cluster, givenUp: ReadonlySet<Host>): readon
     ...[...state.service.values()].flatMap((service) => serviceShortfalls(cluster, service, hosts)),
     ...hosts.flatMap((host) => orphans(state, host, givenUp)),
     ...drained(state, hosts, running.clock.nowMs()),
+    ...wrongRules(hosts).map((sentence) => ({ invariant: "S14", sentence })),
     ...notPlanned(cluster),
     ...unbounded(cluster),
     ...hosts.flatMap((host) => wrongSizes(state, host)),

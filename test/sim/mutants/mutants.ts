@@ -3,6 +3,7 @@
 
 import { JOB_MUTANTS } from "./job-mutants.ts";
 import { MOVES } from "./moves.ts";
+import { ROUTE_MUTANTS } from "./route-mutants.ts";
 import type { Mutant } from "./mutant.ts";
 import { TRIAL_MUTANTS } from "./trial-mutants.ts";
 
@@ -314,5 +315,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...TRIAL_MUTANTS,
   ...AGENTS,
   ...JOB_MUTANTS,
+  ...ROUTE_MUTANTS,
   ...MOVES,
 ];

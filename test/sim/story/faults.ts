@@ -170,6 +170,10 @@ const ENGINES: readonly Fault[] = [
     engine.trouble = { ...engine.trouble, slowness: chance.one(3, 10, 40) };
     return () => (engine.trouble = { ...engine.trouble, slowness: 1 });
   }),
+  fault("network rules fail", 40_000, 20_000, (_, { rules }, chance) => {
+    rules.trouble = chance.one(0.5, 0.9, 1);
+    return () => (rules.trouble = 0);
+  }),
   fault("exit events lost", 40_000, 30_000, (_, { engine }) => {
     engine.trouble = { ...engine.trouble, lostEvents: 0.7 };
     return () => (engine.trouble = { ...engine.trouble, lostEvents: 0 });
@@ -273,6 +277,7 @@ export class FaultMaker {
       host.moments.clear();
       host.files.health = GOOD_DISK;
       host.engine.trouble = NO_TROUBLE;
+      host.rules.trouble = 0;
       host.clock.setWall();
       host.resume();
       host.powerOn();

@@ -12,6 +12,7 @@ import { AgentFiles } from "../fakes/agent-files.ts";
 import type { Connection } from "../fakes/connection.ts";
 import { EnginePort } from "../fakes/engine-port.ts";
 import { MachineEngine } from "../fakes/machine-engine.ts";
+import { MachineRules } from "../fakes/machine-rules.ts";
 import type { Station } from "../fakes/network.ts";
 import { publicKey, signerBy, simHasher, verifierOf } from "../fakes/trust.ts";
 import type { Chance } from "../kernel/chance.ts";
@@ -41,6 +42,7 @@ export class Host implements Station {
   readonly clock: HostClock;
   readonly files: AgentFiles;
   readonly engine: MachineEngine;
+  readonly rules: MachineRules;
   readonly chance: Chance;
   /** Its agent has written a file and not heard of it; it asks the engine for something. */
   readonly moments = new Moments<"written" | "asked">();
@@ -76,6 +78,8 @@ export class Host implements Station {
       () => this.#machine ?? OFF,
       universe.programOf,
     );
+    this.rules = new MachineRules(scheduler, this.chance.fork("rules"));
+    this.rules.onChange = () => universe.witnesses.forEach((witness) => witness.routed(this));
     this.engine.witness = {
       created: (box) => universe.witnesses.forEach((witness) => witness.created(this, box)),
       started: (box) => {
@@ -197,7 +201,7 @@ export class Host implements Station {
           resolvConf: () => undefined,
         },
         nodeFacts: async () => this.facts(),
-        parts: [],
+        parts: [this.rules.partOf(life)],
       },
       {
         nodeId: this.id,
@@ -269,6 +273,7 @@ export class Host implements Station {
     if (this.#machine === undefined) return;
     this.#write("loses its power");
     this.engine.powerLost();
+    this.rules.powerLost();
     this.#machine.end();
     this.#machine = undefined;
     this.files.reboot();

@@ -21,6 +21,8 @@ export interface Witness {
   created(host: Host, box: Box): void;
   started(host: Host, box: Box): void;
   ended(host: Host, box: Box): void;
+  /** A machine's kernel has other rules. */
+  routed(host: Host): void;
   /** An agent asked its engine for something. */
   asked(host: Host, what: string, box: Box): void;
   /** An agent's file was written. */
@@ -42,6 +44,7 @@ export class Bystander implements Witness {
   created(_host: Host, _box: Box): void {}
   started(_host: Host, _box: Box): void {}
   ended(_host: Host, _box: Box): void {}
+  routed(_host: Host): void {}
   asked(_host: Host, _what: string, _box: Box): void {}
   wrote(_host: Host, _file: string, _before: string | undefined, _text: string): void {}
   submitted(_coordinator: Coordinating, _commit: Commit): void {}
