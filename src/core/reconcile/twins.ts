@@ -45,10 +45,9 @@ export function resolveTwins(
   const current = present.filter((task) => planning.isCurrent(context, task));
   const working = current.filter((task) => isHealthy(planning.world, task) || isFinished(planning.world.state, task));
   const winner = working.find((task) => mustMove(planning, task) === undefined) ?? working[0];
-  const nextVersion = winner === undefined || mustMove(planning, winner) === undefined ? undefined : moveTo(winner);
+  const older = winner === undefined ? undefined : olderToMoveTo(planning, context, winner, moveTo);
   // the others of an older template may wait for ever for each other, and for what does not work
-  const beaten = (task: Task): boolean =>
-    winner !== undefined && !current.includes(task) && task.specVersion !== nextVersion;
+  const beaten = (task: Task): boolean => winner !== undefined && !current.includes(task) && task.specVersion !== older;
   for (const task of present) if (beaten(task)) planning.end(task, `updated to version ${winner?.specVersion}`);
   const left = present.filter((task) => !beaten(task));
   const moving = pairs(left).find(({ original }) => mustMove(planning, original) !== undefined);
@@ -56,10 +55,27 @@ export function resolveTwins(
     giveWay(planning, moving);
     return;
   }
+  const stays = left.find((task) => task.specVersion === older && isHealthy(planning.world, task));
+  if (stays !== undefined && winner !== undefined) {
+    planning.end(winner, mustMove(planning, winner) ?? "the one before works");
+    return;
+  }
   const equals = current.length > 1 ? current : left.filter((task) => !current.includes(task));
   const [pair] = pairs(equals);
   if (pair !== undefined) chooseOne(planning, context, pair);
   else if (equals.length > 1) keepOldestHealthy(planning, equals);
+}
+
+/** The version that a task which must move goes on as, if tasks of it are not what the service should run. */
+function olderToMoveTo(
+  planning: Planning,
+  { service, version }: ServiceContext,
+  task: Task,
+  moveTo: (task: Task) => number,
+): number | undefined {
+  if (mustMove(planning, task) === undefined) return undefined;
+  const next = moveTo(task);
+  return planning.version(service.id, next)?.templateHash === version.templateHash ? undefined : next;
 }
 
 type Pair = { readonly original: Task; readonly replacement: Task };

@@ -258,4 +258,41 @@ describe("a slot whose working task is on a draining node", () => {
     expect(world.live("web")[0]?.nodeId).not.toBe(working?.nodeId);
     expect(world.plan()).toEqual([]);
   });
+
+  test("is left by a version that a halted rollout began, where the one before works beside it", () => {
+    const world = new WorldModel();
+    for (const name of ["n1", "n2", "n3"]) world.node(name);
+    const one = { kind: "replicated", replicas: 1 } as const;
+    world.deploy("web", one, template());
+    world.run(12_000);
+    const [before] = world.live("web");
+    world.deploy("web", one, template({ image: "web:v2" }), { order: "start-first", progressDeadlineMs: 3_000 });
+    world.rest();
+    const next = world.live("web").find((task) => task.specVersion === 2);
+    world.availability(asId(next?.nodeId ?? ""), "drain");
+    world.nowMs += 4_000;
+    world.rest();
+    expect(world.state.rollout.get("web")?.state).toBe("paused");
+    world.run(12_000);
+    expect(world.live("web").map(({ id }) => id)).toEqual([before?.id]);
+    expect(world.plan()).toEqual([]);
+  });
+
+  test("moves though it was only made anew by force, and the one that it replaces goes", () => {
+    const world = new WorldModel();
+    for (const name of ["n1", "n2", "n3"]) world.node(name);
+    world.deploy("web", { kind: "replicated", replicas: 1 }, template(), { order: "start-first" });
+    world.run(12_000);
+    const service = world.state.service.get("web");
+    if (service === undefined) expect.fail("no service");
+    world.state.service.set("web", { ...service, force: 1 });
+    world.rest();
+    const next = world.live("web").find((task) => task.force === 1);
+    world.availability(asId(next?.nodeId ?? ""), "drain");
+    world.run(20_000);
+    expect(world.live("web")).toMatchObject([{ force: 1 }]);
+    expect(world.live("web")[0]?.nodeId).not.toBe(next?.nodeId);
+    expect(world.state.rollout.get("web")?.state).toBe("completed");
+    expect(world.plan()).toEqual([]);
+  });
 });

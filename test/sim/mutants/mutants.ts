@@ -226,7 +226,7 @@ const PLANS: readonly Mutant[] = [
   {
     name: "what must move waits for a successor that does not work, though a newer one does",
     file: "src/core/reconcile/twins.ts",
-    find: "winner !== undefined && !current.includes(task) && task.specVersion !== nextVersion;",
+    find: "winner !== undefined && !current.includes(task) && task.specVersion !== older;",
     replace: "winner !== undefined && pairs(present).length === 0 && !current.includes(task);",
   },
   {
