@@ -15,7 +15,7 @@ export type View = {
   readonly failed: readonly Slot[];
   /** How many of them failed by this rollout, within what its policy bears. */
   readonly tolerated: number;
-  /** Slots with tasks of an older template only. */
+  /** Slots with tasks of an older template only, or with none since the last of those ended. */
   readonly outdated: readonly Slot[];
   /** Slots between the two. */
   readonly changing: readonly Slot[];
@@ -88,7 +88,7 @@ function wayFor(planning: Planning, { service, version }: ServiceContext, slot: 
 
 function change(planning: Planning, context: ServiceContext, slot: Slot, way: Way): void {
   const { service, version } = context;
-  const old = slot.live.at(-1);
+  const old = slot.live.at(-1) ?? slot.ended.at(-1);
   if (old === undefined) return;
   planning.create(context, {
     slot: slot.slot,
@@ -113,5 +113,5 @@ function whyChanged(planning: Planning, service: Service, old: Task): string {
 
 /** Something of it may run that its successor has to wait for. */
 function mustStop(planning: Planning, old: Task): boolean {
-  return old.nodeId !== undefined && !isOnLostNode(planning.world, old);
+  return old.desired === "running" && old.nodeId !== undefined && !isOnLostNode(planning.world, old);
 }

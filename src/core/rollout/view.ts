@@ -22,12 +22,18 @@ export function look(planning: Planning, context: ServiceContext, rollout: Rollo
     );
     const stopsOlder = slot.ending.some((task) => !planning.isCurrent(context, task));
     if (isSettled && older === 0) done.push(slot);
-    else if (current.length === 0 && older > 0 && !stopsOlder) outdated.push(slot);
+    else if (current.length === 0 && !stopsOlder && isOlder(planning, context, slot)) outdated.push(slot);
     else if (hasFailedIn(planning, context, slot)) failed.push(slot);
     else changing.push(slot);
   }
   const isOfIt = (slot: Slot): boolean => lastTasks(slot).some((task) => rollout.failedTaskIds.includes(task.id));
   return { done, failed, tolerated: failed.filter(isOfIt).length, outdated, changing };
+}
+
+/** What is in the slot is of an older template, or was, and the next one of that is still to come. */
+function isOlder(planning: Planning, context: ServiceContext, slot: Slot): boolean {
+  const last = lastTasks(slot).at(-1);
+  return last !== undefined && !planning.isCurrent(context, last);
 }
 
 /** Its task of the current template failed, or the last one did and the next is still to come. */

@@ -295,3 +295,22 @@ describe("a task that fails beside the one it replaces", () => {
     expect(world.plan()).toEqual([]);
   });
 });
+
+describe("slots that wait for another task of a failed older version", () => {
+  test("are reached by the next change all the same, though one of them is always empty", () => {
+    const world = new WorldModel();
+    for (const name of ["n1", "n2", "n3"]) world.node(name);
+    world.broken.add("web:v1");
+    const restart = { condition: "any", delayMs: 60_000, maxAttempts: 1, windowMs: 0 } as const;
+    world.deploy("web", { kind: "replicated", replicas: 2 }, template({ restart }));
+    world.run(1_000);
+    for (const task of world.live("web")) world.status(task.id, { state: "failed", exhausted: true });
+    world.run(1_000);
+    expect(world.live("web")).toEqual([]);
+    world.deploy("web", { kind: "replicated", replicas: 2 }, template({ image: "web:v2" }));
+    world.run(20_000);
+    expect(versions(world)).toEqual([2, 2]);
+    expect(stateOf(world)).toBe("completed");
+    expect(world.plan()).toEqual([]);
+  });
+});
