@@ -86,7 +86,10 @@ export class MoveChecks extends Bystander {
     const isMove = (one: Task): boolean =>
       /is draining$|^rebalanced from/.test(one.desiredReason) && one.replaces !== undefined;
     if (service?.mode.kind !== "replicated" || !isMove(task)) return;
-    const parallelism = specOf(state, service.id, service.version)?.update.parallelism ?? 0;
+    const { parallelism: fixed = 0, parallelismPercent: percent } =
+      specOf(state, service.id, service.version)?.update ?? {};
+    const { replicas } = service.mode;
+    const parallelism = percent === undefined ? fixed : Math.max(1, Math.floor((replicas * percent) / 100));
     const original = state.task.get(task.replaces ?? "");
     // what does not work may leave at any time
     if (parallelism === 0 || original === undefined || !this.#isHealthy(state, original)) return;
@@ -96,6 +99,8 @@ export class MoveChecks extends Bystander {
       return (
         one.desired === "running" &&
         isMove(one) &&
+        // of two versions side by side each has its own
+        one.specVersion === task.specVersion &&
         one.nodeId !== undefined &&
         !this.#isLost(state, one.nodeId) &&
         !this.#isHealthy(state, one) &&

@@ -36,6 +36,7 @@ export class NetworkChecks extends Bystander {
   override submitted(coordinating: Coordinating, { changes }: Commit): void {
     if (coordinating.machine !== this.#cluster.machine) return;
     const { coordinator } = coordinating;
+    const { state } = coordinating.door;
     for (const change of changes) {
       if (change.kind !== "task" || change.op !== "put") continue;
       const { id, nodeId, desired, withdrawal, endedAtMs } = change.record;
@@ -44,7 +45,8 @@ export class NetworkChecks extends Bystander {
       if (endedAtMs !== coordinating.clock.nowMs() || !coordinator.isReady(nodeId)) continue;
       if (endedAtMs - withdrawal.startedAtMs >= WITHDRAWAL_MS) continue;
       for (const host of this.#members()) {
-        if (!coordinator.isReady(host.id)) continue;
+        // nobody waits for one that the operator calls dead, be it right or not
+        if (!coordinator.isReady(host.id) || state.node.get(host.id)?.confirmedDeadAtMs !== undefined) continue;
         const rule = [...host.rules.table.values()].find(({ taskId }) => taskId === id);
         if (rule?.standing === "in")
           this.#findings.report("S15", `a task of ${rule.name} is stopped, and ${host.name} still routes to it`);
