@@ -61,3 +61,18 @@ test("the next change after it is judged by itself", () => {
   world.run(20_000);
   expect(progressView(world.world(), "web", false)).toMatchObject({ done: true, ok: true });
 });
+
+test("a service is not done while a task that left the routes still runs", () => {
+  const world = running();
+  world.scale("web", 1);
+  const leaving = world.live("web").find((task) => task.slot === 2);
+  if (leaving === undefined) expect.fail("no second task");
+  world.state.task.set(leaving.id, { ...leaving, withdrawal: { startedAtMs: world.nowMs, routesGeneration: 1_000 } });
+  expect(progressView(world.world(), "web", false)).toMatchObject({
+    done: false,
+    ok: true,
+    message: "all that is wanted is there; tasks that are not wanted any more stop",
+  });
+  world.run(20_000);
+  expect(progressView(world.world(), "web", false)).toMatchObject({ done: true, ok: true });
+});

@@ -80,6 +80,11 @@ function removal(world: World, tasks: readonly Task[]): Verdict {
   };
 }
 
+/** It is to stop: out of the routes first, then by its agent. */
+function isLeaving(task: Task): boolean {
+  return task.desired !== "running" || task.withdrawal !== undefined;
+}
+
 /** Its container may still be there. */
 function isHeld(world: World, task: Task): boolean {
   if (task.nodeId === undefined) return false;
@@ -96,7 +101,7 @@ function judge(world: World, counted: Counted, updated: number, tasks: readonly 
   const isFilled =
     updated >= desired &&
     live.length === desired &&
-    !tasks.some((task) => task.desired !== "running" && isHeld(world, task) && !isOnLostNode(world, task));
+    !tasks.some((task) => isLeaving(task) && isHeld(world, task) && !isOnLostNode(world, task));
   const isOver = isOurs && ["watching", "completed", "rolled_back"].includes(rollout.state);
   if (isFilled && isOver && (service.moves ?? []).length === 0) return settled(counted, rollout, waitMonitor);
   if (isOver && hasEndedWithFailures(world, counted, rollout))
