@@ -181,8 +181,16 @@ export class PlanChecks extends Bystander {
     const spec = state.serviceVersion.get(versionKey(service.id, service.version))?.spec;
     const policy = state.rollout.get(service.id)?.state === "rolling_back" ? spec?.rollback : spec?.update;
     if (policy?.parallelismPercent === undefined) return policy;
-    const slots = this.#slotsOf(state, service).length;
+    const slots = this.#slotCount(state, service);
     return { ...policy, parallelism: Math.max(1, Math.floor((slots * policy.parallelismPercent) / 100)) };
+  }
+
+  /** Of how many slots a policy's share is: those in reach, and also those that wait for their next task. */
+  #slotCount(state: MutableState, { id, mode }: Service): number {
+    if (mode.kind === "replicated") return mode.replicas;
+    const tasks = [...state.task.values()].filter((task) => task.serviceId === id && task.desired !== "remove");
+    const nodes = new Set(tasks.flatMap((task) => task.onlyNode ?? task.nodeId ?? []));
+    return [...nodes].filter((node) => !this.#isLost(state, node)).length;
   }
 
   /** Tasks by slot, of the slots that count: a global service does not wait for a node that is down. */
