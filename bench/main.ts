@@ -1,6 +1,6 @@
 // `npm run bench`: davit's numbers on three lab hosts, each beside what it is compared with in the same run. Prints a table, writes it as
 // JSON, and ends with 1 if a target is missed.
-// Usage: npm run bench [-- [--runs N] [replicas] [healing] [idle] [api] [joins] [compose] [names]]
+// Usage: npm run bench [-- [--runs N] [replicas] [healing] [idle] [api] [joins] [compose] [names] [packets]]
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
@@ -13,6 +13,7 @@ import { measureApi } from "./api.ts";
 import { measureCompose } from "./compose.ts";
 import { measureJoins } from "./joins.ts";
 import { measureNames } from "./names.ts";
+import { measurePackets } from "./packets.ts";
 import { measureIdle } from "./processes.ts";
 import { measureHealing, measureReplicas } from "./services.ts";
 import { renderTable, type Row } from "./statistics.ts";
@@ -31,6 +32,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   healing: measureHealing,
   compose: (_lab, runs) => measureCompose(runs),
   names: (_lab, runs) => measureNames(runs),
+  packets: measurePackets,
 };
 
 /** Each part has a cluster of its own: what one leaves behind is not the next one's load. */

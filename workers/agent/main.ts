@@ -26,8 +26,11 @@ import { ImageCollector } from "./loop/image-collector.ts";
 import type { PoolLimits } from "./loop/reconciler.ts";
 import { ensureMeshKey } from "./network/mesh-key.ts";
 import { ResolverPart } from "./network/dns/resolver-part.ts";
+import { Conntrack } from "./network/firewall/conntrack.ts";
+import { FirewallPart } from "./network/firewall/firewall-part.ts";
+import { LinuxHost } from "./network/firewall/linux-host.ts";
 import { MeshPart } from "./network/mesh/mesh-part.ts";
-import { lookUpName } from "./network/mesh/underlay.ts";
+import { EndpointFinder, lookUpName } from "./network/mesh/underlay.ts";
 import { removeNetwork } from "./network/remove-network.ts";
 import { runOnHost } from "./network/run-command.ts";
 import { createWiring } from "./network/wiring.ts";
@@ -123,6 +126,7 @@ async function assemble(
       wiring: createWiring(engine, runOnHost, resolvConfDirectory(paths)),
       nodeFacts: () => facts.read(),
       parts: createParts(paths),
+      connections: new Conntrack(runOnHost),
     },
     {
       nodeId: config.nodeId,
@@ -147,6 +151,7 @@ async function assemble(
 /** What makes the routes true on the host, in the order in which it is put in force: the mesh before all that runs over it. */
 function createParts(paths: AgentPaths): readonly NetworkPart[] {
   const run = runOnHost;
+  const finder = new EndpointFinder(lookUpName, createLog("firewall"));
   return [
     new MeshPart({
       run,
@@ -155,6 +160,13 @@ function createParts(paths: AgentPaths): readonly NetworkPart[] {
       keyPath: meshKeyPath(paths),
       directory: `${paths.stateDir}/mesh`,
       unitDirectory: "/etc/systemd/system",
+    }),
+    new FirewallPart({
+      host: new LinuxHost(run, createSystemClock()),
+      clock: createSystemClock(),
+      log: createLog("firewall"),
+      conntrack: new Conntrack(run),
+      endpointsOf: (nodes) => finder.find(nodes),
     }),
     new ResolverPart({
       run,

@@ -69,7 +69,7 @@ const PLAIN = {
   memswap_limit: engine,
   models: v("refused", "run the model as a service of its own"),
   network_mode: v("davit", "host, none, bridge (the default); those of other services and containers are refused"),
-  networks: v("davit", "kept with their aliases; there is no isolation between networks yet (a warning)"),
+  networks: v("davit", "services that share none cannot reach each other"),
   oom_kill_disable: v("engine", "without effect on hosts with cgroup 2, as Docker says"),
   oom_score_adj: engine,
   pid: v("engine", "host"),

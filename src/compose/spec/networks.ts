@@ -17,8 +17,6 @@ export function readNetworks(reader: Reader, root: MapNode, stack: string): Read
     const driver = reader.text(get(map, "driver"), `${path}.driver`) ?? "davit";
     if (!["davit", "overlay", "bridge", "default", ""].includes(driver))
       reader.problem(keyAt, `${path}.driver`, `'${driver}' is not supported yet: leave it out for davit's own network`);
-    if (key !== "default")
-      reader.warning(keyAt, path, "is kept, but does not isolate yet: every task can reach every other on its node");
     networks.set(key, {
       name: name ?? (external ? key : `${stack}_${key}`),
       stack,

@@ -1,0 +1,180 @@
+// Three hosts of the lab with the agent's mesh and firewall parts on them, and containers at addresses that the test gives: all that is in the
+// kernel is real, only the view is written by the test.
+
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { asId } from "../../../src/core/model/ids.ts";
+import type { MeshNode, ServiceRoutes } from "../../../src/core/model/routes.ts";
+import type { NetworkView } from "../../../src/ports/node-network.ts";
+import { cleanLab, waitUntil } from "../cluster.ts";
+import type { Lab } from "../lab.ts";
+import { mustRun } from "../run-command.ts";
+
+const DIRECTORY = "/var/lib/davit-net";
+const APPLY_MS = 20_000;
+/** What a container or a host found at an address: the answer, or "refused", "silent", "unreachable". */
+export type Answer = { readonly said: string; readonly host: string; readonly client: string; readonly tookMs: number };
+
+export class NetworkHosts {
+  readonly lab: Lab;
+  readonly names: readonly string[];
+  #keys: readonly string[] = [];
+  #number = 0;
+  readonly #encryption: "wireguard" | "off";
+
+  constructor(lab: Lab, count: number, encryption: "wireguard" | "off" = "wireguard") {
+    this.lab = lab;
+    this.#encryption = encryption;
+    this.names = Array.from({ length: count }, (_, at) => `n${at + 1}`);
+  }
+
+  /** Hosts, the containers' image and the program that keeps a view; each host has the bridge and a key. */
+  async up(): Promise<void> {
+    const { lab } = this;
+    await cleanLab(lab);
+    await lab.up(this.names.length, "ready");
+    await lab.registryUp();
+    const files = join(lab.directory, "origin");
+    mkdirSync(join(files, "bin"), { recursive: true });
+    const source = join(import.meta.dirname, "origin.c");
+    await mustRun(["gcc", "-O2", "-static", "-pthread", "-o", join(files, "bin", "origin"), source]);
+    await lab.pushImage("origin:1", files, ["/bin/origin"]);
+    const program = join(lab.directory, "keep-view");
+    const build = ["build", "--compile", "--minify", `--outfile=${program}`, join(import.meta.dirname, "keep-view.ts")];
+    await mustRun([process.execPath, ...build]);
+    await Promise.all(this.names.map((name, at) => this.#prepare(name, at + 1, program, join(files, "bin", "origin"))));
+    rmSync(program);
+    this.#keys = await Promise.all(this.names.map((name) => lab.on(name, "/usr/local/bin/keep-view key")));
+  }
+
+  async #prepare(name: string, number: number, program: string, origin: string): Promise<void> {
+    const { lab } = this;
+    const config = join(lab.directory, "ssh", "config");
+    await mustRun(["scp", "-q", "-F", config, program, origin, `${name}:/usr/local/bin/`]);
+    const options = "-o com.docker.network.bridge.name=davit0 -o com.docker.network.bridge.enable_ip_masquerade=false";
+    const subnet = `--subnet 10.210.${number}.0/24 --gateway 10.210.${number}.1`;
+    await lab.on(
+      name,
+      `docker network create -d bridge ${subnet} ${options} -o com.docker.network.driver.mtu=1420 davit0 &&
+       docker pull -q ${this.image}`,
+    );
+  }
+
+  get image(): string {
+    return `${this.lab.registry}/origin:1`;
+  }
+
+  /** Starts what keeps the view; `make` then changes it. */
+  async startKeeping(): Promise<void> {
+    for (const name of this.names) await this.keepOn(name);
+  }
+
+  async keepOn(name: string): Promise<void> {
+    await this.lab.on(
+      name,
+      `touch ${DIRECTORY}/view.json; systemctl reset-failed keep-view 2>/dev/null; systemd-run --quiet --collect --unit=keep-view /usr/local/bin/keep-view`,
+    );
+  }
+
+  /** Containers in a service's place: one at each endpoint's address, named by it. */
+  async run(service: ServiceRoutes, options = ""): Promise<void> {
+    await Promise.all(
+      service.endpoints.map(({ address, nodeId }) => {
+        const name = `${service.shortName}-${nodeId}`;
+        return this.lab.on(
+          nodeId,
+          `docker run -d --name ${name} --hostname ${name} --network davit0 --ip ${address} ${options} ${this.image}`,
+        );
+      }),
+    );
+  }
+
+  /** Gives every host the same services, and waits until all have put them in force; milliseconds that each firewall took. */
+  async make(services: readonly ServiceRoutes[], internal: readonly string[] = []): Promise<readonly number[]> {
+    const number = ++this.#number;
+    await Promise.all(
+      this.names.map((name) => {
+        const text = JSON.stringify({ number, view: this.#view(name, services, internal) });
+        return mustRun(
+          [
+            "ssh",
+            "-F",
+            join(this.lab.directory, "ssh", "config"),
+            name,
+            `cat >${DIRECTORY}/view.new && mv ${DIRECTORY}/view.new ${DIRECTORY}/view.json`,
+          ],
+          { stdin: `${text}\n` },
+        );
+      }),
+    );
+    return await Promise.all(this.names.map((name) => this.#applied(name, number)));
+  }
+
+  async #applied(name: string, number: number): Promise<number> {
+    let said = "";
+    await waitUntil(`${name} has applied view ${number}`, APPLY_MS, async () => {
+      said = (await this.lab.ssh(name, `cat ${DIRECTORY}/applied`)).stdout.trim();
+      return said.startsWith(`${number} `);
+    });
+    if (said.includes("failed")) throw new Error(`${name}: ${said}`);
+    return Number(said.split(" ")[1]);
+  }
+
+  #view(name: string, services: readonly ServiceRoutes[], internal: readonly string[]): NetworkView {
+    const nodes = this.names.map((each, at): MeshNode => ({
+      nodeId: asId(each),
+      name: each,
+      number: at + 1,
+      subnet: `10.210.${at + 1}.0/24`,
+      meshAddress: `10.210.0.${at + 1}`,
+      endpoint: { host: this.lab.ip(each), port: 51_820 },
+      meshKey: this.#keys[at] ?? "",
+    }));
+    const networks = [...new Set(services.flatMap((service) => service.networks.map(({ network }) => network)))];
+    const own = services.flatMap((service) => service.endpoints.filter(({ nodeId }) => nodeId === name));
+    return {
+      node: {
+        kind: "node",
+        nodeId: asId(name),
+        nodeName: name,
+        subnet: `10.210.${this.names.indexOf(name) + 1}.0/24`,
+        addressPool: "10.210.0.0/16",
+        leaseMs: 6_000,
+      },
+      mesh: {
+        kind: "mesh",
+        addressPool: "10.210.0.0/16",
+        servicePool: "10.210.224.0/19",
+        encryption: this.#encryption,
+        port: 51_820,
+        nodes,
+      },
+      services,
+      networks: networks.map((network) => ({ kind: "network", name: network, internal: internal.includes(network) })),
+      // of tasks the firewall looks at these only
+      tasks: own.map(({ address }) => ({ address, container: {}, hostPorts: [] })) as unknown as NetworkView["tasks"],
+    };
+  }
+
+  /** Calls from inside a container, `web-n1`. */
+  async from(container: string, address: string, port: number, protocol: "tcp" | "udp" = "tcp"): Promise<Answer> {
+    const host = container.split("-").at(-1) ?? "";
+    return readAnswer(await this.lab.on(host, `docker exec ${container} origin call ${protocol} ${address} ${port}`));
+  }
+
+  async fromHost(host: string, address: string, port: number, protocol: "tcp" | "udp" = "tcp"): Promise<Answer> {
+    return readAnswer(await this.lab.on(host, `origin call ${protocol} ${address} ${port}`));
+  }
+
+  /** From this machine, a client that is no node. */
+  async fromOutside(address: string, port: number, protocol: "tcp" | "udp" = "tcp"): Promise<Answer> {
+    const origin = join(this.lab.directory, "origin", "bin", "origin");
+    return readAnswer(await mustRun([origin, "call", protocol, address, String(port)]));
+  }
+}
+
+function readAnswer(line: string): Answer {
+  const { host = "", client = "" } = /host=(?<host>\S+) client=(?<client>\S+)/.exec(line)?.groups ?? {};
+  const said = host === "" ? (line.split(" ")[0] ?? "") : "answered";
+  return { said, host, client, tookMs: Number(line.trim().split(" ").at(-1)) };
+}

@@ -1,0 +1,99 @@
+// The kernel's table of connections, by the `conntrack` program: how many are open to a container, and the end of those that lead to one that
+// is gone or, for UDP, out of the routes: a UDP "connection" has no end of its own while its client goes on sending.
+
+import { DavitError } from "../../../../src/core/model/errors.ts";
+import type { ConnectionCounter, NetworkView } from "../../../../src/ports/node-network.ts";
+import { type CommandEnd, type HostCommand, mustRun } from "../run-command.ts";
+import { chosenFrom } from "./balance.ts";
+
+/** One connection: what its client sent to, and who answers. */
+export type Connection = {
+  readonly protocol: string;
+  readonly isEstablished: boolean;
+  readonly from: string;
+  readonly to: string;
+  readonly answeredBy: string;
+};
+
+const LINE = /^(\w+)\s.*?\bsrc=(\S+) dst=(\S+) .*?\bsrc=(\S+) dst=\S+/;
+
+/** Reads what `conntrack -L` prints; lines of another form are none of ours. */
+export function parseConnections(output: string): readonly Connection[] {
+  return output.split("\n").flatMap((line) => {
+    const [, protocol, from, to, answeredBy] = LINE.exec(line) ?? [];
+    if (protocol === undefined || from === undefined || to === undefined || answeredBy === undefined) return [];
+    return [{ protocol, isEstablished: line.includes(" ESTABLISHED "), from, to, answeredBy }];
+  });
+}
+
+/** Endpoints that UDP connections still lead to although no door does any more: their next packet is to choose anew. Sorted. */
+export function strayEndpoints(connections: readonly Connection[], view: NetworkView): readonly string[] {
+  const doors = new Set(
+    view.services.flatMap((service) => chosenFrom(service.endpoints).map(({ address }) => address)),
+  );
+  const inPool = poolTest(view.mesh.addressPool);
+  const stray = connections
+    .filter(({ protocol, to, answeredBy }) => protocol === "udp" && to !== answeredBy)
+    .map(({ answeredBy }) => answeredBy)
+    .filter((address) => inPool(address) && !doors.has(address));
+  return [...new Set(stray)].toSorted();
+}
+
+function poolTest(pool: string): (address: string) => boolean {
+  const [base = "", bits = "32"] = pool.split("/");
+  const mask = bits === "0" ? 0 : (0xffffffff << (32 - Number(bits))) >>> 0;
+  const wanted = (numberOf(base) & mask) >>> 0;
+  return (address) => (numberOf(address) & mask) >>> 0 === wanted;
+}
+
+function numberOf(address: string): number {
+  return address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0);
+}
+
+export class Conntrack implements ConnectionCounter {
+  readonly #run: HostCommand;
+
+  constructor(run: HostCommand) {
+    this.#run = run;
+  }
+
+  async openTo(address: string): Promise<number> {
+    const argv = ["conntrack", "-L", "-p", "tcp", "--state", "ESTABLISHED", "--reply-src", address];
+    const output = await mustRun(this.#run, `count connections to ${address}`, argv);
+    return parseConnections(output).filter(({ from, isEstablished }) => isEstablished && from !== address).length;
+  }
+
+  async forget(address: string): Promise<void> {
+    await this.#delete(["--reply-src", address]);
+    await this.#delete(["--orig-src", address]);
+  }
+
+  /**
+   * Ends UDP connections that no door leads to any more, and all of addresses that are `gone`; says of which addresses. One look at the
+   * table, however many are gone: most of them have no connection left.
+   */
+  async sweep(view: NetworkView, gone: ReadonlySet<string>): Promise<readonly string[]> {
+    const argv = ["conntrack", "-L", ...(gone.size === 0 ? ["-p", "udp"] : [])];
+    const connections = parseConnections(await mustRun(this.#run, "look for connections to end", argv));
+    const stray = strayEndpoints(connections, view).filter((address) => !gone.has(address));
+    for (const address of stray) await this.#delete(["-p", "udp", "--reply-src", address]);
+    const left = new Set(connections.flatMap(({ from, answeredBy }) => [from, answeredBy]));
+    const over = [...gone].filter((address) => left.has(address));
+    for (const address of over) await this.forget(address);
+    return [...stray, ...over];
+  }
+
+  /** Exit code 1 with "0 flow entries" is success: there was nothing. */
+  async #delete(filter: readonly string[]): Promise<void> {
+    const end = await this.#run(["conntrack", "-D", ...filter]);
+    if (end.exitCode === 0 || wasNothing(end)) return;
+    throw new DavitError("unavailable", `end connections (conntrack -D ${filter.join(" ")}): ${end.stderr.trim()}`, {
+      wayOut:
+        end.exitCode === 127 ? "install the package conntrack: join the host again" : "see the agent's log on the host",
+    });
+  }
+}
+
+function wasNothing(end: CommandEnd): boolean {
+  return /\b0 flow entries/.test(end.stderr);
+}

@@ -1,0 +1,78 @@
+// Where connections are led to an endpoint: a service's own address, from containers and from the host, and published ports on every address
+// of the host. Each door is a chain that chooses; maps lead to it. Without an endpoint there is no door, and who knocks is refused. Pure.
+
+import type { Endpoint, PublishedPort, ServiceRoutes } from "../../../../src/core/model/routes.ts";
+import type { NetworkView } from "../../../../src/ports/node-network.ts";
+import { BRIDGE } from "../../plan/types.ts";
+import { PUBLISHED_MARK } from "../mesh/names.ts";
+import { chosenFrom, renderChoice } from "./balance.ts";
+import { networkSet, objectName } from "./facts.ts";
+import type { Chain, NamedSet } from "./ruleset.ts";
+
+export type Doors = {
+  readonly sets: ReadonlyMap<string, NamedSet>;
+  readonly chains: ReadonlyMap<string, Chain>;
+};
+
+/** Both hooks that see a connection before it is routed: what comes in, and what begins on the host itself. */
+export const TO_SERVICE = "ip daddr vmap @service_addresses";
+export const TO_PUBLISHED = [
+  "ip daddr . meta l4proto . th dport vmap @published_at",
+  "meta l4proto . th dport vmap @published",
+] as const;
+
+export function planDoors(view: NetworkView): Doors {
+  const addresses = new Map<string, string>();
+  const published = new Map<string, string>();
+  const publishedAt = new Map<string, string>();
+  const chains = new Map<string, Chain>();
+  for (const service of view.services) {
+    const endpoints = chosenFrom(service.endpoints);
+    if (endpoints.length === 0) continue;
+    if (service.address !== undefined) {
+      const name = objectName("service", service.name, service.serviceId);
+      chains.set(name, { rules: [...membersOnly(service), `dnat to ${renderChoice(endpoints, service.balance)}`] });
+      addresses.set(service.address, `goto ${name}`);
+    }
+    for (const port of service.ports) {
+      const name = portName(port);
+      chains.set(name, { rules: publishedRules(service, port, endpoints) });
+      const key = `${port.protocol} . ${port.published}`;
+      if (isEveryAddress(port.hostIp)) published.set(key, `goto ${name}`);
+      else publishedAt.set(`${port.hostIp} . ${key}`, `goto ${name}`);
+    }
+  }
+  const sets = new Map<string, NamedSet>([
+    ["service_addresses", { type: "ipv4_addr : verdict", elements: addresses }],
+    ["published", { type: "inet_proto . inet_service : verdict", elements: published }],
+    ["published_at", { type: "ipv4_addr . inet_proto . inet_service : verdict", elements: publishedAt }],
+  ]);
+  return { sets, chains };
+}
+
+/** A container that shares no network with the service is left at the address, where it is refused: what was led on can be refused less well. */
+function membersOnly(service: ServiceRoutes): readonly string[] {
+  const isNone = service.networks.map(({ network }) => `ip saddr != @${networkSet(network)}`);
+  return [[`iifname "${BRIDGE}"`, ...isNone, "return"].join(" ")];
+}
+
+/** The connection's mark says that it entered here. */
+function publishedRules(
+  service: ServiceRoutes,
+  port: PublishedPort,
+  endpoints: readonly Endpoint[],
+): readonly string[] {
+  return [
+    `ct mark set ct mark | 0x${PUBLISHED_MARK.toString(16)}`,
+    `meta l4proto ${port.protocol} dnat ip to ${renderChoice(endpoints, service.balance, port.target)}`,
+  ];
+}
+
+function isEveryAddress(hostIp: string | undefined): boolean {
+  return hostIp === undefined || hostIp === "" || hostIp === "0.0.0.0";
+}
+
+function portName(port: PublishedPort): string {
+  const at = isEveryAddress(port.hostIp) ? [] : [port.hostIp ?? ""];
+  return objectName(port.protocol, String(port.published), ...at);
+}

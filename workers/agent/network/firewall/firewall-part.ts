@@ -1,0 +1,219 @@
+// The part of the agent that keeps the kernel's packet rules: it plans the table from the view, changes what differs in one transaction, and
+// makes all of it anew when somebody took it away. Between views it looks after what comes and goes by itself: the bridge and its ports.
+
+import { DavitError, reasonOf } from "../../../../src/core/model/errors.ts";
+import type { MeshNode } from "../../../../src/core/model/routes.ts";
+import type { Clock, Timer } from "../../../../src/ports/clock.ts";
+import type { Log } from "../../../../src/ports/log.ts";
+import type { NetworkPart, NetworkView } from "../../../../src/ports/node-network.ts";
+import { chosenFrom } from "./balance.ts";
+import type { Conntrack } from "./conntrack.ts";
+import { planEngineAccept, planEngineForget } from "./engine-accept.ts";
+import { placesOf } from "./facts.ts";
+import type { FirewallHost } from "./firewall-host.ts";
+import { TABLE } from "./names.ts";
+import { planFirewall } from "./plan-firewall.ts";
+import { renderDifference, renderRuleset, type Ruleset } from "./ruleset.ts";
+
+/** A container that has just started may call itself by its service within this time. */
+const LOOK_AT_BRIDGE_MS = 500;
+/** What is heard so soon after a table was made whole is that: the look that it asks for is put off until then. */
+const OWN_ECHO_MS = 2_000;
+/** A view that changes nothing comes now and then so that parts look; not more often than this. */
+const LOOK_AT_RULES_MS = 10_000;
+
+export type FirewallDeps = {
+  readonly host: FirewallHost;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly conntrack: Conntrack;
+  /** IPv4 addresses that nodes send from outside of the mesh, by node id. */
+  readonly endpointsOf: (nodes: readonly MeshNode[]) => Promise<ReadonlyMap<string, string>>;
+};
+
+export class FirewallPart implements NetworkPart {
+  readonly name = "firewall";
+  readonly #deps: FirewallDeps;
+  #watch: { close(): void } | undefined;
+  #view: NetworkView | undefined;
+  /** The last view after which connections were looked at. */
+  #swept: NetworkView | undefined;
+  /** What the kernel holds; undefined when that is not known. */
+  #inForce: Ruleset | undefined;
+  #isEngineTold = false;
+  /** Boot time of the last whole table, and of the last look at what is there. */
+  #madeAtMs = Number.NEGATIVE_INFINITY;
+  #seenAtMs = Number.NEGATIVE_INFINITY;
+  #bridge: string | undefined;
+  #last: Promise<void> = Promise.resolve();
+  #timer: Timer | undefined;
+  #echo: Timer | undefined;
+  #isClosed = false;
+
+  constructor(deps: FirewallDeps) {
+    this.#deps = deps;
+  }
+
+  apply(view: NetworkView): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#watch ??= this.#deps.host.watch(() => void this.#lookAtRules());
+      await this.#makeTrue(view);
+      // rules are in force: nobody waits for what is swept up after them
+      void this.#inTurn(() => this.#sweepAfter(view));
+      this.#timer ??= this.#deps.clock.after(LOOK_AT_BRIDGE_MS, () => void this.#lookAtBridge());
+    });
+  }
+
+  remove(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.close();
+      const { host } = this.#deps;
+      this.#view = undefined;
+      this.#inForce = undefined;
+      const said = await host.load(`table ${TABLE}\ndelete table ${TABLE}\n`);
+      if (said !== undefined) throw new DavitError("unavailable", `take packet rules away: ${said}`);
+      for (const argv of planEngineForget(await host.engineFirewall())) {
+        await host.must("take davit's rule out of Docker's firewall", argv);
+      }
+      await host.forgetBridge();
+    });
+  }
+
+  /** Ends what looks after the rules by itself; the rules stay. */
+  close(): void {
+    this.#isClosed = true;
+    this.#watch?.close();
+    this.#timer?.cancel();
+    this.#echo?.cancel();
+  }
+
+  async #makeTrue(view: NetworkView): Promise<void> {
+    await this.#deps.host.requireBridgedPackets();
+    const endpoints = await this.#deps.endpointsOf(view.mesh.nodes);
+    this.#view = view;
+    const next = planFirewall(view, { endpoints });
+    if (this.#inForce !== undefined && renderDifference(this.#inForce, next) === "") await this.#lookNowAndThen();
+    await this.#putIntoForce(next);
+    await this.#tellEngine();
+    await this.#prepareBridge(view);
+  }
+
+  /** A difference that the kernel refuses was made from what is not there: then the whole is. */
+  async #putIntoForce(next: Ruleset): Promise<void> {
+    const { host, log, clock } = this.#deps;
+    const difference = this.#inForce === undefined ? undefined : renderDifference(this.#inForce, next);
+    if (difference === "") return;
+    this.#inForce = undefined;
+    const refused = difference === undefined ? "" : await host.load(difference);
+    if (refused !== undefined) {
+      if (refused !== "") log.warn("packet rules were not as they were left: making all anew", { said: refused });
+      const said = await host.load(renderRuleset(next));
+      if (said !== undefined) throw new DavitError("unavailable", `make packet rules: ${said}`);
+      this.#madeAtMs = clock.bootMs();
+    }
+    this.#inForce = next;
+  }
+
+  async #tellEngine(): Promise<void> {
+    if (this.#isEngineTold) return;
+    const { host } = this.#deps;
+    const accept = planEngineAccept(await host.engineFirewall());
+    if (accept.kind === "option") {
+      throw new DavitError("unavailable", `let packets through Docker's firewall: it keeps its rules in nftables`, {
+        wayOut: `set "${accept.name}": "${accept.value}" in /etc/docker/daemon.json and restart Docker`,
+      });
+    }
+    for (const argv of accept.commands) await host.must("let packets through Docker's firewall", argv);
+    this.#isEngineTold = true;
+  }
+
+  async #prepareBridge(view: NetworkView): Promise<void> {
+    const { host } = this.#deps;
+    const bridge = await host.bridge();
+    if (bridge !== undefined && bridge !== this.#bridge) {
+      await host.prepareBridge(placesOf(view, { endpoints: new Map() }));
+      // the engine makes its chains with its first network
+      this.#isEngineTold = false;
+      await this.#tellEngine();
+    }
+    this.#bridge = bridge;
+    await host.setHairpin();
+  }
+
+  /** After an agent's start nobody knows what left meanwhile. Rules are in force all the same if this fails: it is told, and not tried again. */
+  async #sweepAfter(view: NetworkView): Promise<void> {
+    const { conntrack, log } = this.#deps;
+    const before = this.#swept;
+    this.#swept = view;
+    const listed = addressesOf(view);
+    const gone = new Set(
+      before === undefined ? [] : [...addressesOf(before)].filter((address) => !listed.has(address)),
+    );
+    const doors = doorsOf(view);
+    const hasLeft = before === undefined || [...doorsOf(before)].some((address) => !doors.has(address));
+    if (gone.size === 0 && !hasLeft) return;
+    try {
+      const ended = await conntrack.sweep(view, gone);
+      if (ended.length > 0) log.info("ended connections", { endpoints: ended.join(", ") });
+    } catch (error) {
+      log.warn("connections to endpoints that are gone were not ended", { reason: reasonOf(error) });
+    }
+  }
+
+  async #lookNowAndThen(): Promise<void> {
+    const { host, log, clock } = this.#deps;
+    if (clock.bootMs() - this.#seenAtMs < LOOK_AT_RULES_MS) return;
+    this.#seenAtMs = clock.bootMs();
+    this.#isEngineTold = false;
+    if (await host.hasTable()) return;
+    log.warn("packet rules were taken away: making them anew");
+    this.#inForce = undefined;
+  }
+
+  /** Somebody changed rules of the host: the table, or the engine's rule, may be gone. */
+  async #lookAtRules(): Promise<void> {
+    const { clock } = this.#deps;
+    const sinceMs = clock.bootMs() - this.#madeAtMs;
+    if (sinceMs < OWN_ECHO_MS) {
+      this.#echo ??= clock.after(OWN_ECHO_MS - sinceMs, () => {
+        this.#echo = undefined;
+        void this.#lookAtRules();
+      });
+      return;
+    }
+    await this.#byItself((view) => {
+      this.#seenAtMs = Number.NEGATIVE_INFINITY;
+      return this.#makeTrue(view);
+    });
+  }
+
+  async #lookAtBridge(): Promise<void> {
+    await this.#byItself((view) => this.#prepareBridge(view));
+    if (!this.#isClosed) this.#timer = this.#deps.clock.after(LOOK_AT_BRIDGE_MS, () => void this.#lookAtBridge());
+  }
+
+  async #byItself(look: (view: NetworkView) => Promise<void>): Promise<void> {
+    await this.#inTurn(async () => {
+      if (this.#view === undefined || this.#isClosed) return;
+      try {
+        await look(this.#view);
+      } catch (error) {
+        this.#deps.log.warn("packet rules could not be looked after", { reason: reasonOf(error) });
+      }
+    });
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#last.then(work);
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+function addressesOf(view: NetworkView): ReadonlySet<string> {
+  return new Set(view.services.flatMap((service) => service.endpoints.map(({ address }) => address)));
+}
+
+function doorsOf(view: NetworkView): ReadonlySet<string> {
+  return new Set(view.services.flatMap((service) => chosenFrom(service.endpoints).map(({ address }) => address)));
+}
