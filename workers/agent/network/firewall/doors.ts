@@ -1,7 +1,8 @@
 // Where connections are led to an endpoint: a service's own address, from containers and from the host, and published ports on every address
 // of the host. Each door is a chain that chooses; maps lead to it. Without an endpoint there is no door, and who knocks is refused. Pure.
 
-import type { Endpoint, PublishedPort, ServiceRoutes } from "../../../../src/core/model/routes.ts";
+import type { PublishedPort } from "../../../../src/core/model/published-port.ts";
+import type { Endpoint, ServiceRoutes } from "../../../../src/core/model/routes.ts";
 import type { NetworkView } from "../../../../src/ports/node-network.ts";
 import { BRIDGE } from "../../plan/types.ts";
 import { PUBLISHED_MARK } from "../mesh/names.ts";

@@ -2,6 +2,7 @@
 // not known is dropped: a node whose rules are old lets through less, never more. Pure.
 
 import { BRIDGE } from "../../plan/types.ts";
+import { OTHER_PORT } from "../dns/resolver-part.ts";
 import { PEER_MARK } from "../mesh/names.ts";
 import { hex, OUR_LINKS, type Places } from "./facts.ts";
 import { CAME_BY_PORT } from "./membership.ts";
@@ -9,7 +10,8 @@ import { PASSED_MARK } from "./names.ts";
 import type { Chain } from "./ruleset.ts";
 
 const REPLIES = "ct state established,related";
-const FOR_NAMES = "meta l4proto { tcp, udp } th dport 53";
+/** Where the resolver listens: on the second where something of the host has the first. */
+const FOR_NAMES = `meta l4proto { tcp, udp } th dport { 53, ${OTHER_PORT} }`;
 
 /**
  * How judgements end. A refusal is told at once, or programs wait for a time-out: by a reset, or, where that would come from the address that

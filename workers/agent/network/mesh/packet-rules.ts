@@ -1,8 +1,7 @@
 // The mesh's own packet rules, a small table beside the firewall's: the tunnel's port takes packets from peers only, and TCP connections
-// through the mesh agree on segments that fit, and what leaves the cluster bears the host's address, which the bridge does not see to. Text for `nft -f`. Pure.
+// through the mesh agree on segments that fit. Text for `nft -f`. Pure.
 
 import type { MeshRoutes } from "../../../../src/core/model/routes.ts";
-import { BRIDGE } from "../../plan/types.ts";
 import { MESH_LINK, MESH_TABLE, TUNNEL_LINK, TUNNEL_PORT } from "./names.ts";
 import type { Underlay } from "./plan-mesh.ts";
 
@@ -28,10 +27,6 @@ table ip ${MESH_TABLE} {
     type filter hook forward priority mangle; policy accept;
     oifname { "${MESH_LINK}", "${TUNNEL_LINK}" } tcp flags syn / syn,rst tcp option maxseg size set rt mtu
     iifname { "${MESH_LINK}", "${TUNNEL_LINK}" } tcp flags syn / syn,rst tcp option maxseg size set rt mtu
-  }
-  chain way_out {
-    type nat hook postrouting priority srcnat + 10; policy accept;
-    ip saddr ${mesh.addressPool} ip daddr != ${mesh.addressPool} oifname != { "lo", "${BRIDGE}", "${MESH_LINK}", "${TUNNEL_LINK}" } masquerade
   }
 }
 `;
