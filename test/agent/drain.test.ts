@@ -38,10 +38,12 @@ async function running(
 }
 
 describe("a task that shuts down", () => {
-  test("stops at once when nobody is connected, and is asked about once", async () => {
+  test("stops once what was under way to it has arrived, when nobody is connected, and is asked about once", async () => {
     const { world, connections, shutDown } = await running();
     await shutDown();
-    await world.clock.advance(20);
+    await world.clock.advance(240);
+    expect(world.engine.running).toHaveLength(1);
+    await world.clock.advance(30);
     expect(world.engine.running).toEqual([]);
     expect(connections.asked).toBe(1);
     expect(connections.forgotten).toEqual([ADDRESS]);
@@ -65,9 +67,9 @@ describe("a task that shuts down", () => {
     const { world, connections, shutDown } = await running();
     connections.open = 1;
     await shutDown();
-    await world.clock.advance(30);
+    await world.clock.advance(300);
     connections.open = 0;
-    await world.clock.advance(60);
+    await world.clock.advance(130);
     expect(world.engine.running).toEqual([]);
   });
 

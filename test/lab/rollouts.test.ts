@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RolloutDetailView, RolloutView, VersionHistoryView } from "../../src/core/model/rollout-views.ts";
 import { type Cluster, startCluster, waitUntil } from "./cluster.ts";
 import { testLab } from "./lab.ts";
-import { fetchPage, LabStack, type ServiceText } from "./stack.ts";
+import { fetchTaskPage, LabStack, type ServiceText } from "./stack.ts";
 
 const lab = testLab();
 let cluster: Cluster;
@@ -70,8 +70,8 @@ class Changing extends LabStack {
   /** What the pages of its live tasks say, sorted. */
   async pages(): Promise<readonly string[]> {
     const tasks = await this.tasks("web");
-    const pages = tasks.map(async ({ node = "", hostPorts }) => {
-      const page = await fetchPage(cluster, node, hostPorts[0]?.published ?? 0);
+    const pages = tasks.map(async (task) => {
+      const page = await fetchTaskPage(cluster, task);
       return /version=(\S+)/.exec(page)?.[1] ?? page;
     });
     return (await Promise.all(pages)).sort();

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { DeployView, EventView, ServiceDetailView } from "../../src/core/model/views.ts";
 import { type Cluster, startCluster, waitUntil } from "./cluster.ts";
 import { testLab } from "./lab.ts";
-import { fetchPage, LabStack } from "./stack.ts";
+import { fetchPage, fetchTaskPage, LabStack } from "./stack.ts";
 
 const lab = testLab();
 let cluster: Cluster;
@@ -284,9 +284,7 @@ describe("what goes wrong with a service", () => {
 
 async function versions(shop: LabStack): Promise<readonly string[]> {
   const tasks = await shop.tasks("web");
-  const pages = await Promise.all(
-    tasks.map((task) => fetchPage(cluster, task.node ?? "", task.hostPorts[0]?.published ?? 0)),
-  );
+  const pages = await Promise.all(tasks.map((task) => fetchTaskPage(cluster, task)));
   return pages.map((page) => /version=(\w+)/.exec(page)?.[1] ?? page).sort();
 }
 

@@ -78,6 +78,12 @@ export class LabStack {
   }
 }
 
+/** A page of one task, asked by its own host at its own address: no balancing stands between. */
+export async function fetchTaskPage(cluster: Cluster, { name, node, address }: TaskView, path = "/"): Promise<string> {
+  if (node === undefined || address === undefined) throw new Error(`${name} has no node or address yet`);
+  return await cluster.lab.on(node, `curl -sS --max-time 5 'http://${address}:8080${path}'`);
+}
+
 /** A page of a host, as any user of the network sees it. */
 export async function fetchPage(cluster: Cluster, node: string, port: number, path = "/"): Promise<string> {
   const answer = await fetch(`http://${cluster.lab.ip(node)}:${port}${path}`, { signal: AbortSignal.timeout(3_000) });

@@ -25,7 +25,7 @@ export const SHOWN: readonly Look[] = [
   // the engine's own resolver stands in resolv.conf, and asks these
   { keys: "dns", service: "box", look: "{{json .HostConfig.Dns}}", inspect: true, sees: '["10.9.9.53"]' },
   { keys: "dns_search", service: "box", look: "grep search /etc/resolv.conf", sees: "search lab.test" },
-  { keys: "dns_opt", service: "box", look: "grep options /etc/resolv.conf", sees: "options ndots:3" },
+  { keys: "dns_opt", service: "box", look: "grep options /etc/resolv.conf", sees: /^options .*\bndots:3$/ },
   // bit 12 is NET_ADMIN, bit 13 NET_RAW
   { keys: "cap_add cap_drop", service: "box", look: "grep CapBnd /proc/1/status", sees: /[13579bdf]...$/ },
   { keys: "security_opt", service: "box", look: "grep NoNewPrivs /proc/1/status", sees: /1$/ },

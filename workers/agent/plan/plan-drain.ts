@@ -4,9 +4,9 @@
 import type { TaskWork } from "../../../src/core/model/work.ts";
 import { type Operation, type PlanInput, type SeenContainer, type TaskRun } from "./types.ts";
 
-/** The first looks: most tasks have nobody connected, and their stop must not wait. */
-const FIRST_LOOK_MS = 50;
-/** Later ones: a connection that outlived the first looks is a long one. */
+/** What is under way when the last node leaves it out arrives within it, over a slow link or a busy host too: nobody counts before. */
+const IN_FLIGHT_MS = 250;
+/** Later looks: a connection that outlived the first looks is a long one. */
 const LAST_LOOK_MS = 1_000;
 
 export type Drain =
@@ -29,9 +29,12 @@ export function planDrain(input: PlanInput, work: TaskWork, run: TaskRun, contai
   const sinceMs = Math.min(run.drainSinceMs ?? nowMs, nowMs);
   const endsAtMs = sinceMs + drainMs;
   const seen = input.connections.get(work.taskId);
-  if (nowMs >= endsAtMs || (seen !== undefined && seen.open === 0)) return { kind: "over" };
+  const countsFromMs = sinceMs + IN_FLIGHT_MS;
+  if (nowMs >= endsAtMs || (seen !== undefined && seen.open === 0 && seen.atMs >= countsFromMs))
+    return { kind: "over" };
   const draining = { ...run, drainSinceMs: sinceMs, status: { ...run.status, reason: reasonOf(drainMs) } };
-  const dueAtMs = seen === undefined ? nowMs : seen.atMs + pauseMs(seen.atMs - sinceMs);
+  const dueAtMs =
+    seen === undefined || seen.atMs < countsFromMs ? countsFromMs : seen.atMs + pauseMs(seen.atMs - sinceMs);
   if (dueAtMs > nowMs && dueAtMs <= nowMs + LAST_LOOK_MS)
     return { kind: "draining", run: draining, operations: [], wakeAtMs: Math.min(dueAtMs, endsAtMs) };
   const { taskId, address } = work;
@@ -41,7 +44,7 @@ export function planDrain(input: PlanInput, work: TaskWork, run: TaskRun, contai
 
 /** The longer it has drained, the rarer the looks. */
 function pauseMs(drainedMs: number): number {
-  return Math.min(Math.max(FIRST_LOOK_MS, drainedMs / 2), LAST_LOOK_MS);
+  return Math.min(drainedMs / 2, LAST_LOOK_MS);
 }
 
 function reasonOf(drainMs: number): string {
