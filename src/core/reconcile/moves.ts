@@ -4,7 +4,7 @@
 import type { NodeId, TaskId } from "../model/ids.ts";
 import type { Move, Service, Task } from "../model/records.ts";
 import { parallelismOf } from "../rollout/policy.ts";
-import { hasFailed, isFinished, isHealthy, isOnLostNode } from "./health.ts";
+import { hasFailed, isFinished, isHealthy, isLost, isOnLostNode } from "./health.ts";
 import { mustMove } from "./must-move.ts";
 import type { Planning, ServiceContext } from "./planning.ts";
 
@@ -110,7 +110,7 @@ export function dropMoves(planning: Planning, context: ServiceContext): boolean 
   return true;
 }
 
-/** When nothing else goes on any more, moves to nodes that do not take them are given up. */
+/** When nothing else goes on any more, moves to nodes that do not take them are given up; one that is merely silent may yet. */
 export function dropStuckMoves(planning: Planning): void {
   const { state } = planning.world;
   const waiting = [...state.service.values()].filter(({ moves }) => moves !== undefined);
@@ -121,7 +121,10 @@ export function dropStuckMoves(planning: Planning): void {
   for (const service of waiting.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const kept = (service.moves ?? []).filter(({ taskId, nodeId }) => {
       const task = state.task.get(taskId);
-      return task !== undefined && planning.wouldFit(service, task.specVersion, nodeId, undefined, task.slot);
+      if (task === undefined) return false;
+      const isSilent =
+        state.node.has(nodeId) && planning.world.presence.get(nodeId) !== "ready" && !isLost(planning.world, nodeId);
+      return isSilent || planning.wouldFit(service, task.specVersion, nodeId, undefined, task.slot);
     });
     if (kept.length === service.moves?.length) continue;
     planning.steps.push({ kind: "moved", service, moves: kept, why: "the nodes would not take them any more" });

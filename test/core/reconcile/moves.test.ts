@@ -219,6 +219,18 @@ describe("a rebalance", () => {
     expectRest(world);
   });
 
+  test("keeps moves to a node that has not been heard yet, as after a new start of the coordinator", () => {
+    const world = crowded();
+    rebalanced(world);
+    for (const name of ["n1", "n2"]) world.presence.delete(nodeId(name));
+    world.run(3_000);
+    expect(world.state.service.get("web")?.moves).toBeDefined();
+    for (const name of ["n1", "n2"]) world.presence.set(nodeId(name), "ready");
+    world.run(60_000);
+    expect(placesOf(world, "web")).toEqual(["n1", "n1", "n2", "n2"]);
+    expectRest(world);
+  });
+
   test("whatever runs where: health holds at each step, it comes to rest, and soon another one finds nothing", () => {
     const service = fc.record({
       replicas: fc.integer({ min: 1, max: 6 }),
