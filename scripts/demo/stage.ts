@@ -41,15 +41,13 @@ export function perHost(containers: readonly Seen[]): string {
 
 export type Page = { readonly url: string; readonly text: string };
 
-/** Fetches the page of one task of web with a nonce of its own, and checks that the answer is for it. */
+/** Fetches the page of one task of web at its own address, from its host, with a nonce of its own, and checks that the answer is for it. */
 export async function fetchPage(lab: Lab, task: Seen): Promise<Page> {
-  const port = task.container.Ports.find(({ PrivatePort }) => PrivatePort === WEB_PORT)?.PublicPort;
-  if (port === undefined) throw new Error(`${task.id.slice(0, 12)} on ${task.host} publishes no port`);
+  const address = task.container.NetworkSettings.Networks["davit0"]?.IPAddress;
+  if (address === undefined) throw new Error(`${task.id.slice(0, 12)} on ${task.host} has no address`);
   const nonce = crypto.randomUUID();
-  const url = `http://${lab.ip(task.host)}:${port}/?${nonce}`;
-  const answer = await fetch(url, { signal: AbortSignal.timeout(10_000) });
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
+  const url = `http://${address}:${WEB_PORT}/?${nonce}`;
+  const text = await lab.on(task.host, `curl -sS --fail --max-time 10 '${url}'`);
   if (!text.includes(`host=${task.id.slice(0, 12)} nonce=${nonce}`))
     throw new Error(`${url} is not the page of ${task.id.slice(0, 12)} for this nonce: ${text}`);
   return { url, text };

@@ -20,6 +20,7 @@ export type EngineContainer = {
   readonly State: string;
   readonly Labels: Readonly<Record<string, string>>;
   readonly Ports: readonly { readonly PrivatePort: number; readonly PublicPort?: number }[];
+  readonly NetworkSettings: { readonly Networks: Readonly<Record<string, { readonly IPAddress: string } | undefined>> };
 };
 
 /** The place that LAB, BRIDGE and SUBNET name, else `usual`. */
