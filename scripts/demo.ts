@@ -197,7 +197,7 @@ async function sayWhatNext(): Promise<void> {
   teller.say(await coordinator.must(["ps"]));
   teller.act("Try it");
   const [task] = await seen(lab, HOSTS, "web");
-  const page = task === undefined ? "" : `  curl ${(await fetchPage(lab, task)).url}\n`;
+  const page = task === undefined ? "" : `  curl http://${lab.ip(task.host)}:8080/\n`;
   teller.say(`  export DAVIT_HOST=${coordinator.environment["DAVIT_HOST"] ?? ""} ; alias davit=${BINARY}
   davit node ls
   davit service scale shop_web=6

@@ -75,7 +75,7 @@ const PLAIN = {
   pid: v("engine", "host"),
   pids_limit: v("engine", "deploy.resources.limits.pids goes before it"),
   platform: v("davit", "only nodes of that architecture are chosen"),
-  ports: v("davit", "published on the node where the task runs; a range gives each task a free port of it"),
+  ports: v("davit", "answers on every node; of a range one port does, and each task has another on its own node"),
   post_start: v("davit", "run by the node's agent in the container, in order; a failure fails the attempt"),
   pre_stop: v("davit", "run by the node's agent before a stop, within stop_grace_period"),
   privileged: engine,
