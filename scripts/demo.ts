@@ -89,11 +89,11 @@ async function look(): Promise<Before> {
     detail: `api ${perHost(api)}; store ${perHost(store)}`,
   }));
   let visits = 0;
-  await teller.claim("each web serves its page, by the api of its own node and the store", async () => {
+  await teller.claim("each web serves its page, by an api of any node and the store", async () => {
     for (const task of web) {
       const page = await fetchPage(lab, task);
-      const own = api.find(({ host }) => host === task.host)?.id.slice(0, 12) ?? "none";
-      if (!page.text.includes(`api: version=v1 host=${own} `)) return { holds: false, detail: page.text };
+      const isByOne = api.some(({ id }) => page.text.includes(`api: version=v1 host=${id.slice(0, 12)} `));
+      if (!isByOne) return { holds: false, detail: page.text };
       visits = visitsOf(page);
     }
     return { holds: web.length > 0, detail: `the store has counted ${visits} visits` };
