@@ -4,22 +4,12 @@ import { describe, expect, test } from "vitest";
 import { DavitError } from "../../src/core/model/errors.ts";
 import { asId } from "../../src/core/model/ids.ts";
 import { serviceOf, stackOf } from "../fakes/stacks.ts";
-import { serve } from "./serving.ts";
+import { refusal, serve } from "./serving.ts";
 
 const SHOP = stackOf("shop", [
   serviceOf("shop", "web"),
   serviceOf("shop", "store", { replicas: 1, volume: "shop_data" }),
 ]);
-
-async function refusal(act: Promise<unknown>): Promise<DavitError> {
-  try {
-    await act;
-  } catch (error) {
-    if (error instanceof DavitError) return error;
-    throw error;
-  }
-  return expect.fail("it was not refused");
-}
 
 describe("stacks and services", () => {
   test("a deployed stack shows its services, tasks and volumes", async () => {

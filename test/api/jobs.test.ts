@@ -2,25 +2,14 @@
 
 import { describe, expect, test } from "vitest";
 import type { JobSpec } from "../../src/core/model/job.ts";
-import { DavitError } from "../../src/core/model/errors.ts";
 import type { ServiceSpec } from "../../src/core/model/service-spec.ts";
 import { serviceOf, stackOf } from "../fakes/stacks.ts";
 import { JOB } from "../fakes/world-model.ts";
-import { serve, type Serving } from "./serving.ts";
+import { refusal, serve, type Serving } from "./serving.ts";
 
 function jobOf(name: string, changes: Partial<JobSpec> = {}): ServiceSpec {
   const mode = { kind: "replicated-job", completions: 2, concurrency: 0 } as const;
   return { ...serviceOf("shop", name, { mode }), job: { ...JOB, ...changes } };
-}
-
-async function refusal(act: Promise<unknown>): Promise<DavitError> {
-  try {
-    await act;
-  } catch (error) {
-    if (error instanceof DavitError) return error;
-    throw error;
-  }
-  return expect.fail("it was not refused");
 }
 
 async function serveWith(...services: readonly ServiceSpec[]): Promise<Serving> {

@@ -1,12 +1,11 @@
 // Rollouts over the API: where they stand, what can be asked of them, what is refused and why, and the history of versions.
 
 import { describe, expect, test } from "vitest";
-import { DavitError } from "../../src/core/model/errors.ts";
 import type { ServiceSpec } from "../../src/core/model/service-spec.ts";
 import type { UpdatePolicy, UpdateStrategy } from "../../src/core/model/update-policy.ts";
 import { serviceOf, stackOf } from "../fakes/stacks.ts";
 import { template } from "../fakes/world-model.ts";
-import { serve, type Serving } from "./serving.ts";
+import { refusal, serve, type Serving } from "./serving.ts";
 
 const CANARY: UpdateStrategy = { kind: "canary", canaries: { tasks: 1 }, weight: 20 };
 
@@ -23,16 +22,6 @@ async function serveAt(...specs: readonly ServiceSpec[]): Promise<Serving> {
     serving.backend.run(12_000);
   }
   return serving;
-}
-
-async function refusal(act: Promise<unknown>): Promise<DavitError> {
-  try {
-    await act;
-  } catch (error) {
-    if (error instanceof DavitError) return error;
-    throw error;
-  }
-  return expect.fail("it was not refused");
 }
 
 async function lastProgress({ client }: Serving): Promise<unknown> {

@@ -3,13 +3,14 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { serveApi } from "../../src/api/serve.ts";
 import { createIssuerKey } from "../../src/auth/keys.ts";
 import { createSigner } from "../../src/auth/signer.ts";
 import { createVerifier } from "../../src/auth/verifier.ts";
 import { createClient } from "../../src/client/client.ts";
 import type { DavitClient } from "../../src/client/types.ts";
+import { DavitError } from "../../src/core/model/errors.ts";
 import type { Role } from "../../src/core/model/records.ts";
 import type { Log } from "../../src/ports/log.ts";
 import type { Signer } from "../../src/ports/signer.ts";
@@ -90,4 +91,15 @@ export function collect<Item>(items: AsyncIterable<Item>): { readonly got: Item[
     (error: unknown) => error,
   );
   return { got, ended };
+}
+
+/** The error that a call is refused with; fails the test when it is not refused. */
+export async function refusal(act: Promise<unknown>): Promise<DavitError> {
+  try {
+    await act;
+  } catch (error) {
+    if (error instanceof DavitError) return error;
+    throw error;
+  }
+  return expect.fail("it was not refused");
 }
