@@ -102,11 +102,11 @@ describe("a rollout without progress", () => {
     const dependsOn = [{ service: "db", condition: "service_healthy", required: true, restart: false }] as const;
     world.deploy("db", { kind: "replicated", replicas: 1 }, template({ image: "db:1" }));
     world.run(12_000);
-    const late = { progressDeadlineMs: 30_000 };
+    const late = { strategy: { ...CANARY, holdMs: 1_000 }, progressDeadlineMs: 30_000 } as const;
     world.deploy("db", { kind: "replicated", replicas: 1 }, template({ image: "db:2", settleMs: 45_000 }));
     world.deploy("web", four, template({ image: "web:v2" }), late, {}, dependsOn);
     world.run(40_000);
-    expect(rollout(world)).toMatchObject({ state: "updating", isHeld: true });
+    expect(rollout(world)).toMatchObject({ state: "trial", isHeld: true });
     world.run(60_000);
     expect(rollout(world).state).toBe("completed");
     expectAtRest(world);
