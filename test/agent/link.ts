@@ -77,7 +77,7 @@ export function createLink(): Link {
 
 /** Lets real cryptography come to its end: it answers from other threads, so turns of the loop are given until `check` is true. */
 export async function until(what: string, check: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 2_000; turn++) {
+  for (let turn = 0; turn < 100_000; turn++) {
     if (check()) return;
     await new Promise((resolve) => setImmediate(resolve));
   }

@@ -15,6 +15,7 @@ const TIMEOUT_MS = 120_000;
 
 function running(seed: string, nodes = 3): Cluster {
   const cluster = new Cluster({ seed, nodes, drift: 0.002 });
+  cluster.universe.peerIntervalMs = 30_000;
   cluster.start();
   cluster.run(3_000);
   const health = { ...template().health, probe: { kind: "http", port: 80, path: "/" } } as const;

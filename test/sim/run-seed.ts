@@ -78,17 +78,21 @@ class Run {
     const leases = new LeaseChecks(this.#findings, this.cluster);
     const jobs = new JobChecks(this.#findings, this.cluster);
     this.#strangers = new Strangers(this.#findings, this.cluster);
+    const network = new NetworkChecks(this.#findings, this.cluster);
     universe.witnesses.push(
       history,
       leases,
       this.#engines,
       new PlanChecks(this.#findings, this.cluster.machine),
       jobs,
-      new NetworkChecks(this.#findings, this.cluster),
+      network,
       this.#strangers,
       new MoveChecks(this.#findings),
     );
-    universe.scheduler.afterEach = () => leases.look();
+    universe.scheduler.afterEach = () => {
+      leases.look();
+      network.look();
+    };
     universe.journal.onError = (who, message) => {
       if (message.startsWith("the plan does not come to rest")) this.#findings.report("L3", `${who}: ${message}`);
     };

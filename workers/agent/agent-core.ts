@@ -6,6 +6,7 @@ import type { TaskId } from "../../src/core/model/ids.ts";
 import type { TaskStatus } from "../../src/core/model/records.ts";
 import type { WorkPosition } from "../../src/core/model/work.ts";
 import type { Welcome } from "../../src/core/protocol/frames.ts";
+import { MESH_SECTION } from "../../src/core/routes/cluster-routes.ts";
 import { mountedConfigs } from "../../src/core/work/work-of.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { ContainerEngine } from "../../src/ports/container-engine.ts";
@@ -16,7 +17,8 @@ import type { Signer, Verifier } from "../../src/ports/signer.ts";
 import { ConfigStore } from "./configs/config-store.ts";
 import { Prober, type ProbeRunner } from "./health/prober.ts";
 import { NetworkDriver, type NetworkInput } from "./network/network-driver.ts";
-import { networkView } from "./network/network-view.ts";
+import { endpointsOf, networkView, withStandings } from "./network/network-view.ts";
+import { Peers, type PeerPorts } from "./peers/peers.ts";
 import type { ConnectionCounter, NetworkPart } from "../../src/ports/node-network.ts";
 import type { Wiring } from "./loop/execute.ts";
 import { EngineView } from "./loop/engine-view.ts";
@@ -57,6 +59,8 @@ export type AgentPorts = {
   readonly parts: readonly NetworkPart[];
   /** Absent where the kernel is not asked about connections. */
   readonly connections?: ConnectionCounter;
+  /** Absent where agents do not speak to each other. */
+  readonly peers?: PeerPorts;
 };
 
 export type AgentIdentity = {
@@ -86,6 +90,9 @@ export class AgentCore implements SessionShared {
   readonly #reconciler: Reconciler;
   readonly #watch: EngineWatch;
   readonly #network: NetworkDriver;
+  readonly #peers: Peers | undefined;
+  /** Own tasks that are ready; undefined before this process has looked. */
+  #ready: ReadonlySet<string> | undefined;
   #session: AgentSession | undefined;
   /** Tasks whose work changed and that did not come to rest since. */
   readonly #pending = new Set<string>();
@@ -126,6 +133,7 @@ export class AgentCore implements SessionShared {
       input: () => this.#networkInput(),
       onChange: () => this.#networkChanged(),
     });
+    this.#peers = ports.peers === undefined ? undefined : this.#createPeers(ports, ports.peers);
     const prober = new Prober(ports.probes, ports.clock, () => this.#reconciler.wake());
     this.#reconciler = new Reconciler({
       ...identity,
@@ -148,6 +156,22 @@ export class AgentCore implements SessionShared {
     });
     this.#watch = new EngineWatch(ports.engine, this.view, this.#engineWorker(), ports.clock, ports.log);
     for (const key of Object.keys(this.held.hashes)) this.#pending.add(key);
+  }
+
+  #createPeers({ clock, random, log, signer }: AgentPorts, peers: PeerPorts): Peers {
+    return new Peers({
+      ...peers,
+      nodeId: this.nodeId,
+      clock,
+      log: log.with({ part: "peers" }),
+      signer,
+      newNonce: () => this.newNonce(),
+      fraction: () => random.fraction(),
+      isGranted: () => this.lease.isHeld,
+      ready: () => this.#ready,
+      endpoints: () => endpointsOf(this.routes.sections),
+      onChange: () => this.#network.wake(),
+    });
   }
 
   #tellStatuses(changed: readonly TaskRun[], gone: readonly TaskId[]): void {
@@ -187,6 +211,7 @@ export class AgentCore implements SessionShared {
     this.#network.wake();
     await this.#watch.run(signal);
     this.#network.stop();
+    this.#peers?.stop();
   }
 
   /** What the agent waits for or does, in a few words. */
@@ -283,10 +308,17 @@ export class AgentCore implements SessionShared {
   #networkInput(): NetworkInput | undefined {
     const { position } = this.routes;
     const view = networkView(this.held.node, this.held.tasks, this.routes.sections);
-    return view === undefined || position === undefined ? undefined : { view, position };
+    if (view === undefined || position === undefined) return undefined;
+    const peers = this.#peers;
+    return {
+      view: peers === undefined ? view : withStandings(view, (endpoint) => peers.standingOf(endpoint)),
+      position,
+    };
   }
 
   #networkChanged(): void {
+    const mesh = this.#network.applied === undefined ? undefined : this.routes.sections[MESH_SECTION]?.content;
+    if (mesh?.kind === "mesh") this.#peers?.follow(mesh);
     this.sendProgress();
     this.#reconciler.wake();
     const { trouble } = this.#network;
@@ -315,6 +347,7 @@ export class AgentCore implements SessionShared {
 
   /** A pass is over: what has come to rest once since its work changed is applied. */
   #planned(plan: AgentPlan): void {
+    this.#noteReady();
     for (const key of this.#pending) {
       const id = key.slice("task/".length) as TaskId;
       if (plan.unsettled.has(id)) continue;
@@ -327,6 +360,16 @@ export class AgentCore implements SessionShared {
     if (this.#applied !== undefined && comparePositions(this.#applied, position) === 0) return;
     this.#applied = position;
     this.sendProgress();
+  }
+
+  /** What it has seen for itself, of work that it has: an agent that lost its files knows nothing of what runs. */
+  #noteReady(): void {
+    if (this.#peers === undefined || this.held.position === undefined) return;
+    const isReady = ({ status }: TaskRun): boolean => status.state === "running" && status.healthy === true;
+    const ready = new Set([...this.runs.all.values()].filter(isReady).map(({ status }) => status.id as string));
+    if (this.#ready?.symmetricDifference(ready).size === 0) return;
+    this.#ready = ready;
+    this.#peers.changed();
   }
 
   /** Writes down what is remembered, before the process ends. */

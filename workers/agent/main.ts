@@ -34,6 +34,7 @@ import { EndpointFinder, lookUpName } from "./network/mesh/underlay.ts";
 import { removeNetwork } from "./network/remove-network.ts";
 import { runOnHost } from "./network/run-command.ts";
 import { createWiring } from "./network/wiring.ts";
+import { TcpLinks } from "./peers/tcp-links.ts";
 import { listenForControl } from "./session/control-server.ts";
 import { createAgentDisk } from "./state/disk.ts";
 import { claimState } from "./state/identity.ts";
@@ -127,6 +128,7 @@ async function assemble(
       nodeFacts: () => facts.read(),
       parts: createParts(paths),
       connections: new Conntrack(runOnHost),
+      peers: { links: new TcpLinks(), verifierOf: (publicJwk) => createVerifier(() => [publicJwk]) },
     },
     {
       nodeId: config.nodeId,

@@ -32,6 +32,8 @@ export type MeshNode = {
   readonly endpoint: { readonly host: string; readonly port: number };
   /** Base64 of its WireGuard public key; absent until its agent told. */
   readonly meshKey?: string;
+  /** Public key (JWK text) of its agent: what it says to its peers is signed with it. Absent in routes of a davit before peers spoke. */
+  readonly agentKey?: string;
 };
 
 /**

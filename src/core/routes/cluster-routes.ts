@@ -42,6 +42,7 @@ function meshNode(state: State, cluster: Cluster, pool: Cidr, node: Node): MeshN
       port: meshEndpoint?.port ?? cluster.meshPort ?? DEFAULT_MESH_PORT,
     },
     ...(meshKey === undefined ? {} : { meshKey }),
+    agentKey: node.agentKey,
   };
 }
 

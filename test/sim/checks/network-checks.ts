@@ -1,6 +1,7 @@
 // What nodes would route to, by what is truly in their kernels. S14: nobody routes to a service at an address that another one's container
 // has. S15: a task that is stopped by choice is out of every reachable node's rules, or they had the time. At rest every node routes to
-// exactly the tasks that truly work.
+// exactly the tasks that truly work; and before that a dead one is out of a node's rules soon after its own node knows, or is silent: with or without
+// a coordinator, as long as the way between the two is open.
 
 import type { Commit } from "../../../src/ports/store.ts";
 import type { Box } from "../fakes/machine-engine.ts";
@@ -12,10 +13,18 @@ import type { Findings } from "./violation.ts";
 
 /** Longer nobody has to wait for routes that are not acknowledged. */
 const WITHDRAWAL_MS = 10_000;
+/** A new stream after one that was cut, its word, and the rules made of it. */
+const TOLD_MS = 8_000;
+/** Of a node that says nothing: its silence, two attempts in vain, and the rules. */
+const SILENT_INTERVALS = 6;
+const LOOK_MS = 500;
 
 export class NetworkChecks extends Bystander {
   readonly #findings: Findings;
   readonly #cluster: Cluster;
+  #lookedMs = 0;
+  /** Since when nothing keeps a node from taking a dead task out of its rules, by node and task. */
+  readonly #leftSinceMs = new Map<string, number>();
 
   constructor(findings: Findings, cluster: Cluster) {
     super();
@@ -52,6 +61,47 @@ export class NetworkChecks extends Bystander {
           this.#findings.report("S15", `a task of ${rule.name} is stopped, and ${host.name} still routes to it`);
       }
     }
+  }
+
+  /** Call it often: it looks now and then. */
+  look(): void {
+    const { nowMs } = this.#cluster.universe;
+    if (nowMs - this.#lookedMs < LOOK_MS) return;
+    this.#lookedMs = nowMs;
+    const left = new Set<string>();
+    const runs = new Set(
+      this.#cluster.nodes.flatMap(({ engine }) => engine.running.flatMap((box) => box.request?.task.taskId ?? [])),
+    );
+    for (const host of this.#members())
+      for (const [address, { taskId, name, standing }] of host.rules.table) {
+        if (standing !== "in" || runs.has(taskId as never)) continue;
+        const withinMs = this.#mustBeOutWithin(host, taskId, address);
+        if (withinMs === undefined) continue;
+        const key = `${host.name}/${taskId}`;
+        left.add(key);
+        const sinceMs = this.#leftSinceMs.get(key) ?? nowMs;
+        this.#leftSinceMs.set(key, sinceMs);
+        if (nowMs - sinceMs > withinMs)
+          this.#findings.report("S14", `${host.name} still routes to a task of ${name} that ended long ago`);
+      }
+    for (const key of this.#leftSinceMs.keys()) if (!left.has(key)) this.#leftSinceMs.delete(key);
+  }
+
+  /** Undefined while something is in the way of it. */
+  #mustBeOutWithin(host: Host, taskId: string, address: string): number | undefined {
+    const { universe, nodes } = this.#cluster;
+    const { network, nowMs, peerIntervalMs } = universe;
+    const isAwake = ({ core, agentLife }: Host): boolean =>
+      core !== undefined && (agentLife?.pausedUntilMs ?? 0) <= nowMs;
+    if (!isAwake(host) || host.rules.trouble > 0 || network.isTroubled) return undefined;
+    const owner = nodes.find((each) => address.startsWith(`10.210.${each.meshAddress.split(".")[3]}.`));
+    if (owner === undefined || owner === host || !this.#cluster.state.node.has(owner.id)) return undefined;
+    const isSilent = !owner.isUp || owner.agentLife?.isAlive !== true;
+    if (isSilent) return SILENT_INTERVALS * peerIntervalMs;
+    if (!network.isOpen([owner.address, host.address, owner.address]) || !isAwake(owner)) return undefined;
+    const status = [...(owner.core?.runs.all.values() ?? [])].find((run) => run.status.id === taskId)?.status;
+    const isKnown = status !== undefined && status.state !== "running" && owner.core?.held.position !== undefined;
+    return isKnown ? TOLD_MS : undefined;
   }
 
   #members(): readonly Host[] {

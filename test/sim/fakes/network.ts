@@ -65,6 +65,11 @@ export class Network {
     this.changed();
   }
 
+  /** Messages may take longer than usual. */
+  get isTroubled(): boolean {
+    return this.#clogged.size > 0 || this.weather !== FAIR_WEATHER;
+  }
+
   clog(address: string, extraMs: number): void {
     this.#clogged.set(address, extraMs);
   }

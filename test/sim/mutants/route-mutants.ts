@@ -1,4 +1,5 @@
-// Known bugs of routes: what is still routed to, acknowledged too early, or shown after it was withdrawn.
+// Known bugs of routes: what is still routed to, acknowledged too early, shown after it was withdrawn, or not hidden
+// though its own node says that it ended.
 
 import type { Mutant } from "./mutant.ts";
 
@@ -35,5 +36,25 @@ export const ROUTE_MUTANTS: readonly Mutant[] = [
     file: "src/core/routes/standing.ts",
     find: 'return status?.state === "running" && status.healthy === true ? "in" : "waiting";',
     replace: 'return status !== undefined ? "in" : "waiting";',
+  },
+  {
+    name: "a peer's word shows what is withdrawn",
+    file: "workers/agent/peers/peer-words.ts",
+    find: 'if (standing === "out") return "out";',
+    replace: "",
+  },
+  {
+    name: "a peer's word hides nothing",
+    file: "workers/agent/peers/peer-words.ts",
+    find: 'return word.tasks.has(taskId) ? "in" : "waiting";',
+    replace: 'return word.tasks.has(taskId) ? "in" : standing;',
+    faults: ["coordinator loses power", "coordinator paused", "container dies"],
+  },
+  {
+    name: "what a silent peer's endpoints answer is not looked at",
+    file: "workers/agent/peers/peer-words.ts",
+    find: "return this.#failures.get(address) === FAILURES;",
+    replace: "return this.#failures.get(address) === 99;",
+    faults: ["coordinator paused", "coordinator loses power", "host loses power"],
   },
 ];

@@ -2,7 +2,7 @@
 
 import { asId } from "../../../src/core/model/ids.ts";
 import type { Change } from "../../../src/core/model/records.ts";
-import { nextSubnet, parseCidr } from "../../../src/core/model/subnets.ts";
+import { meshAddress, nextSubnet, parseCidr } from "../../../src/core/model/subnets.ts";
 import { applyChanges, type State } from "../../../src/core/model/world.ts";
 import { StoreFile } from "../fakes/sim-store.ts";
 import { publicKey } from "../fakes/trust.ts";
@@ -42,6 +42,7 @@ export class Cluster {
       const host = this.#addHost(number, chance.one(2, 4, 8));
       const labels = { disk: chance.one("ssd", "hdd"), zone: chance.one("a", "b") };
       const record = host.record(this.#subnet(file.state), nowMs, labels);
+      host.meshAddress = meshAddress(parseCidr(POOL), record.subnet);
       applyChanges(file.state, [{ op: "put", kind: "node", record }]);
     }
   }

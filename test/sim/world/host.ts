@@ -13,6 +13,7 @@ import type { Connection } from "../fakes/connection.ts";
 import { EnginePort } from "../fakes/engine-port.ts";
 import { MachineEngine } from "../fakes/machine-engine.ts";
 import { MachineRules } from "../fakes/machine-rules.ts";
+import { type PeerWire, SimPeerLinks } from "../fakes/peer-links.ts";
 import type { Station } from "../fakes/network.ts";
 import { publicKey, signerBy, simHasher, verifierOf } from "../fakes/trust.ts";
 import type { Chance } from "../kernel/chance.ts";
@@ -57,6 +58,9 @@ export class Host implements Station {
   /** Whether its agent once knew what it does not know any more. */
   hasLostFiles = false;
   readonly connections = new Set<Connection>();
+  /** Its agent's streams to and from its peers. */
+  readonly wires = new Set<PeerWire>();
+  meshAddress = "";
 
   constructor(universe: Universe, plan: HostPlan) {
     const { scheduler } = universe;
@@ -97,6 +101,7 @@ export class Host implements Station {
       },
     };
     universe.network.add(this);
+    universe.hosts.push(this);
   }
 
   get id(): NodeId {
@@ -202,6 +207,11 @@ export class Host implements Station {
         },
         nodeFacts: async () => this.facts(),
         parts: [this.rules.partOf(life)],
+        peers: {
+          links: new SimPeerLinks(this.#universe, this, life),
+          verifierOf: (key) => verifierOf(() => [key]),
+          intervalMs: this.#universe.peerIntervalMs,
+        },
       },
       {
         nodeId: this.id,
@@ -229,6 +239,7 @@ export class Host implements Station {
     life.end();
     for (const connection of this.connections) connection.processEnded("agent");
     this.connections.clear();
+    for (const wire of this.wires) wire.processEnded(this);
     if (this.isSupervised) this.#universe.scheduler.after(afterMs, this.#machine, () => this.startAgent());
   }
 
@@ -278,6 +289,7 @@ export class Host implements Station {
     this.#machine = undefined;
     this.files.reboot();
     this.connections.clear();
+    this.wires.clear();
     this.#universe.network.changed();
   }
 

@@ -6,6 +6,7 @@ import type { ClusterId, NodeId } from "../../../src/core/model/ids.ts";
 import { asId } from "../../../src/core/model/ids.ts";
 import type { AgentFrame, CoordinatorFrame } from "../../../src/core/protocol/frames.ts";
 import type { State } from "../../../src/core/model/world.ts";
+import type { Door } from "../fakes/peer-links.ts";
 import { Network } from "../fakes/network.ts";
 import type { Box, Program } from "../fakes/machine-engine.ts";
 import { Chance } from "../kernel/chance.ts";
@@ -62,6 +63,12 @@ export class Universe {
   readonly network: Network;
   readonly programs = new Map<string, Program>();
   readonly witnesses: Witness[] = [];
+  readonly hosts: Host[] = [];
+  /** Where agents listen to their peers, by mesh address. */
+  readonly doors = new Map<string, Door>();
+
+  /** Rarer than on real machines, so that what is simulated is not mostly words of peers. */
+  peerIntervalMs = 3_000;
 
   constructor(seed: string, isTraced: boolean) {
     this.chance = new Chance(seed);

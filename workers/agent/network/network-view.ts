@@ -1,6 +1,13 @@
 // From the documents that a node holds to what its network parts are handed. Pure.
 
-import type { MeshRoutes, NetworkRoutes, Routes, ServiceRoutes } from "../../../src/core/model/routes.ts";
+import type {
+  Endpoint,
+  MeshRoutes,
+  NetworkRoutes,
+  Routes,
+  ServiceRoutes,
+  Standing,
+} from "../../../src/core/model/routes.ts";
 import type { TaskId } from "../../../src/core/model/ids.ts";
 import type { NodeWork, TaskWork } from "../../../src/core/model/work.ts";
 import type { NetworkView } from "../../../src/ports/node-network.ts";
@@ -27,6 +34,20 @@ export function networkView(
     networks: networks.sort((a, b) => (a.name < b.name ? -1 : 1)),
     tasks: [...tasks.values()].sort((a, b) => (a.taskId < b.taskId ? -1 : 1)),
   };
+}
+
+/** All endpoints of the routes. */
+export function endpointsOf(routes: Routes["sections"]): readonly Endpoint[] {
+  return Object.values(routes).flatMap(({ content }) => (content.kind === "service" ? content.endpoints : []));
+}
+
+/** The same view with what is known of the endpoints beside the routes. */
+export function withStandings(view: NetworkView, standingOf: (endpoint: Endpoint) => Standing): NetworkView {
+  const services = view.services.map((service) => ({
+    ...service,
+    endpoints: service.endpoints.map((endpoint) => ({ ...endpoint, standing: standingOf(endpoint) })),
+  }));
+  return { ...view, services };
 }
 
 /** The node's own tasks whose network such a view provides: those listed in it, and those that have none of ours. */
