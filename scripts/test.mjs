@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { stripVTControlCharacters } from "node:util";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const BIN = join(ROOT, "node_modules", ".bin");
@@ -69,11 +70,23 @@ function countOf(report, status) {
     (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed"),
   );
   const failed = json.numFailedTests + brokenFiles.length;
-  const counts = { passed: json.numPassedTests, failed, skipped };
+  const counts = { passed: json.numPassedTests, failed, skipped, failures: failuresOf(json) };
   if (counts.passed + failed === 0) return { ...counts, failed: 1, note: "it ran nothing" };
   if (status !== 0 && failed === 0) return { ...counts, failed: 1, note: `it ended with ${status}` };
   if (brokenFiles.length === 0) return counts;
   return { ...counts, note: `outside of tests: ${brokenFiles.map((file) => relative(ROOT, file.name)).join(", ")}` };
+}
+
+/** What failed, a line each with the start of its reason: said once more at the end, where the last screen of a long output shows it. */
+function failuresOf(json) {
+  return json.testResults.flatMap((file) =>
+    file.assertionResults
+      .filter((test) => test.status === "failed")
+      .map((test) => {
+        const reason = stripVTControlCharacters(test.failureMessages.join(" ")).replaceAll(/\s+/g, " ").slice(0, 600);
+        return `${relative(ROOT, file.name)}: ${test.fullName}: ${reason}`;
+      }),
+  );
 }
 
 async function main() {
@@ -100,6 +113,7 @@ async function main() {
 function summarise(results) {
   const sum = { passed: 0, failed: 0, skipped: 0 };
   process.stdout.write("\n");
+  for (const failure of results.flatMap((result) => result.failures ?? [])) process.stdout.write(`failed: ${failure}\n`);
   for (const { name, passed, failed, skipped, seconds, note } of results) {
     sum.passed += passed;
     sum.failed += failed;
