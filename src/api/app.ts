@@ -12,6 +12,7 @@ import type { Api } from "./bind.ts";
 import type { Actor, ApiContext, ApiEnv, ApiOptions, Parts } from "./context.ts";
 import { asDavitError, problemResponse } from "./errors.ts";
 import { bindAccess } from "./handlers/access.ts";
+import { bindIngress } from "./handlers/ingress.ts";
 import { bindNodes } from "./handlers/nodes.ts";
 import { bindRebalance } from "./handlers/rebalance.ts";
 import { bindJobs } from "./handlers/jobs.ts";
@@ -63,6 +64,7 @@ export function createApi(backend: Backend, options: ApiOptions): ApiApp {
     bindTasks,
     bindStacks,
     bindAccess,
+    bindIngress,
     bindVolumes,
     bindRebalance,
   ])

@@ -2,6 +2,7 @@
 // that reach nodes. The coordinator implements it; tests have a small implementation in memory.
 
 import type { Duplex } from "node:stream";
+import type { SealedCertificate } from "../core/commands/certificates.ts";
 import type { Command } from "../core/commands/command.ts";
 import type { PeerMeasurement } from "../core/mesh/judge-peer.ts";
 import type { NodeId, TaskId, TokenId } from "../core/model/ids.ts";
@@ -93,6 +94,10 @@ export interface Backend {
   nodeContact(id: NodeId): NodeContact;
   /** Seals a secret text for the store. */
   seal(text: string): string;
+  /** Checks a certificate of a user's own and seals it. Throws `invalid_input` with all that is wrong with it. */
+  sealCertificate(name: string, certificatePem: string, keyPem: string): SealedCertificate;
+  /** A number from 0 to 1 that is always the same for a name: what renewals are spread by. */
+  unitOf(name: string): number;
   /** Notes the use of a user's token. */
   tokenUsed(id: TokenId): void;
   /** When a token was last used (wall-clock milliseconds), if it is known. */

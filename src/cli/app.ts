@@ -10,8 +10,14 @@ import {
 } from "@stricli/core";
 import packageJson from "../../package.json" with { type: "json" };
 import { DavitError, reasonOf } from "../core/model/errors.ts";
+import { certificateAdd } from "./certificate/add.ts";
+import { certificateAuthority } from "./certificate/authority.ts";
+import { certificateLs } from "./certificate/ls.ts";
+import { certificateRenew } from "./certificate/renew.ts";
+import { certificateRm } from "./certificate/rm.ts";
 import type { CliContext } from "./context.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
+import { ingressLs } from "./ingress/ls.ts";
 import { jobHistory } from "./job/history.ts";
 import { jobLogs } from "./job/logs.ts";
 import { jobLs } from "./job/ls.ts";
@@ -40,6 +46,7 @@ import { serviceExplain } from "./service/explain.ts";
 import { serviceInspect } from "./service/inspect.ts";
 import { serviceLogs } from "./service/logs.ts";
 import { serviceLs } from "./service/ls.ts";
+import { serviceMaintenance } from "./service/maintenance.ts";
 import { servicePs } from "./service/ps.ts";
 import { serviceRestart } from "./service/restart.ts";
 import { serviceRm } from "./service/rm.ts";
@@ -90,6 +97,7 @@ const SERVICE: Routes = {
   rollback: serviceRollback,
   restart: serviceRestart,
   explain: serviceExplain,
+  maintenance: serviceMaintenance,
   exec: serviceExec,
   rm: serviceRm,
 };
@@ -108,6 +116,14 @@ const JOB: Routes = {
   logs: jobLogs,
   suspend: jobSuspend,
   resume: jobResume,
+};
+const INGRESS: Routes = { ls: ingressLs };
+const CERTIFICATE: Routes = {
+  ls: certificateLs,
+  add: certificateAdd,
+  renew: certificateRenew,
+  rm: certificateRm,
+  authority: certificateAuthority,
 };
 const REGISTRY: Routes = { login: registryLogin, ls: registryLs, logout: registryLogout };
 const TOKEN: Routes = { create: tokenCreate, ls: tokenLs, revoke: tokenRevoke };
@@ -152,6 +168,8 @@ function rootRoutes() {
       service: noun("services: look at, change, go back", SERVICE),
       rollout: noun("changes of services: follow, pause, promote, give up", ROLLOUT),
       job: noun("services that end: run, look back, suspend", JOB),
+      ingress: noun("hosts and paths that lead to services", INGRESS),
+      certificate: noun("what host names are served with over HTTPS", CERTIFICATE),
       registry: noun("credentials for private images", REGISTRY),
       token: noun("access for users over HTTP", TOKEN),
       rebalance,

@@ -30,6 +30,7 @@ export const serviceNames = namesBy(async (client) => (await client.services()).
 export const jobNames = namesBy(async (client) => (await client.jobs()).map((job) => job.name));
 export const stackNames = namesBy(async (client) => (await client.stacks()).map((stack) => stack.name));
 export const tokenNames = namesBy(async (client) => (await client.tokens()).map((token) => token.name));
+export const certificateNames = namesBy(async (client) => (await client.certificates()).map(({ name }) => name));
 export const registryHosts = namesBy(async (client) => (await client.registries()).map((registry) => registry.host));
 /** For `scale`: the number comes after the sign. */
 export const serviceWishes = namesBy(async (client) => (await client.services()).map((service) => `${service.name}=`));

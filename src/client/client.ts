@@ -4,6 +4,7 @@
 import type { EndpointsView } from "../core/model/endpoint-views.ts";
 import type { RolloutDetailView, RolloutView } from "../core/model/rollout-views.ts";
 import type { PeerCheckView } from "../core/model/peer-check.ts";
+import type { AuthorityView, CertificateView, IngressRouteView } from "../core/model/ingress-views.ts";
 import type * as views from "../core/model/views.ts";
 import { DavitError } from "../core/model/errors.ts";
 import { openExec } from "./exec.ts";
@@ -79,6 +80,9 @@ function readers(transport: Transport) {
     stacks: () => get<readonly views.StackView[]>(transport, "/v1/stacks"),
     stack: (name) => get<views.StackDetailView>(transport, at("stacks", name)),
     audit: (options = {}) => get<readonly views.AuditView[]>(transport, "/v1/audit", options),
+    ingress: () => get<readonly IngressRouteView[]>(transport, "/v1/ingress"),
+    certificates: () => get<readonly CertificateView[]>(transport, "/v1/certificates"),
+    authority: () => get<AuthorityView>(transport, "/v1/authority"),
     registries: () => get<readonly views.RegistryView[]>(transport, "/v1/registries"),
     tokens: () => get<readonly views.TokenView[]>(transport, "/v1/tokens"),
     volumes: () => get<readonly views.VolumeView[]>(transport, "/v1/volumes"),
@@ -116,6 +120,8 @@ function serviceCalls(transport: Transport) {
       ),
     restart: (ref, options) =>
       send<views.ServiceView>(transport, "POST", at("services", ref, "/restart"), undefined, options),
+    maintenance: (ref, isOn, options) =>
+      send<views.ServiceView>(transport, "POST", at("services", ref, "/maintenance"), { on: isOn }, options),
     removeService: (ref, options) =>
       send<views.ServiceView>(transport, "DELETE", at("services", ref), undefined, options),
     changeRollout: (ref, verb, options) =>
@@ -144,6 +150,9 @@ function accessCalls(transport: Transport) {
   return {
     login: (host, credentials) => send<views.RegistryView>(transport, "PUT", at("registries", host), credentials),
     logout: (host) => send<void>(transport, "DELETE", at("registries", host)),
+    putCertificate: (name, request) => send<CertificateView>(transport, "PUT", at("certificates", name), request),
+    removeCertificate: (name) => send<void>(transport, "DELETE", at("certificates", name)),
+    renewCertificate: (name) => send<CertificateView>(transport, "POST", at("certificates", name, "/renew")),
     createToken: (request) => send<views.TokenCreated>(transport, "POST", "/v1/tokens", request),
     revokeToken: (ref) => send<views.TokenView>(transport, "DELETE", at("tokens", ref)),
   } satisfies Partial<DavitClient>;

@@ -3,6 +3,12 @@
 import type { EndpointsView } from "../core/model/endpoint-views.ts";
 import type { Duplex } from "node:stream";
 import type { PeerCheckView } from "../core/model/peer-check.ts";
+import type {
+  AuthorityView,
+  CertificateRequest,
+  CertificateView,
+  IngressRouteView,
+} from "../core/model/ingress-views.ts";
 import type { StackSpec } from "../core/model/service-spec.ts";
 import type {
   AuditView,
@@ -127,6 +133,8 @@ export interface DavitClient {
   explain(ref: string): Promise<ServiceExplainView>;
   /** Absent `to`: the previous version. */
   rollback(ref: string, options?: IfMatch & { readonly to?: number }): Promise<ServiceView>;
+  /** Has its ingress routes answer with a page, or lead to it again. */
+  maintenance(ref: string, isOn: boolean, options?: IfMatch): Promise<ServiceView>;
   removeService(ref: string, options?: IfMatch): Promise<ServiceView>;
   serviceLogs(ref: string, query?: LogQuery, signal?: AbortSignal): AsyncIterable<LogMessage>;
 
@@ -174,6 +182,13 @@ export interface DavitClient {
     signal?: AbortSignal,
   ): AsyncIterable<EventView>;
   audit(options?: { readonly since?: number; readonly limit?: number }): Promise<readonly AuditView[]>;
+
+  ingress(): Promise<readonly IngressRouteView[]>;
+  certificates(): Promise<readonly CertificateView[]>;
+  authority(): Promise<AuthorityView>;
+  putCertificate(name: string, request: CertificateRequest): Promise<CertificateView>;
+  removeCertificate(name: string): Promise<void>;
+  renewCertificate(name: string): Promise<CertificateView>;
 
   registries(): Promise<readonly RegistryView[]>;
   login(host: string, credentials: RegistryRequest): Promise<RegistryView>;

@@ -1,5 +1,6 @@
 // The coordinator as the HTTP API sees it: the Backend interface over the door, the loops and the ways to nodes.
 
+import { inspectCertificate } from "../certificates/inspect.ts";
 import type { Backend, TaskExecOptions, TaskLogLine, TaskLogOptions } from "../api/backend.ts";
 import type { CommandContext } from "../core/commands/command.ts";
 import { removeNode, updateNode } from "../core/commands/nodes.ts";
@@ -29,6 +30,9 @@ export type BackendInput = {
   readonly calls: AgentCalls;
   readonly shell: (node: Node) => Promise<HostShell>;
   readonly seal: (text: string) => string;
+  readonly unitOf: (name: string) => number;
+  /** Names can be proved by DNS. */
+  readonly provesByDns: boolean;
   readonly epoch: number;
   readonly clock: Clock;
   readonly random: Random;
@@ -47,6 +51,7 @@ export function createBackend(input: BackendInput): Backend {
     hash: (text) => hasher.hash(text),
     hashBytes: (bytes) => hasher.hashBytes(bytes),
     nextTick: input.nextTick,
+    provesByDns: input.provesByDns,
   });
   return {
     world: () => coordinator.worldOf(door.state),
@@ -78,6 +83,11 @@ export function createBackend(input: BackendInput): Backend {
     measurePeer: (id, peer, withStream) => input.calls.measurePeer(nodeOf(input, id), peer, withStream),
     nodeContact: (id) => ({ message: coordinator.messageOf(id), routesBehindMs: coordinator.routesBehindMs(id) }),
     seal: input.seal,
+    sealCertificate: (name, certificatePem, keyPem) => {
+      const { pem, ...rest } = inspectCertificate(name, certificatePem, keyPem, clock.nowMs());
+      return { ...rest, sealedPem: input.seal(pem) };
+    },
+    unitOf: input.unitOf,
     tokenUsed: (id) => void lastUsed.set(id, clock.nowMs()),
     tokenLastUsedMs: (id) => lastUsed.get(id),
   };

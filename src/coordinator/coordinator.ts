@@ -17,6 +17,7 @@ import type { CommitDoor } from "./commit-door.ts";
 import { ControlLoop } from "./control-loop.ts";
 import type { SessionEvents } from "./node-session.ts";
 import { Observations } from "./observations.ts";
+import { lagging } from "../core/reconcile/acknowledged.ts";
 import { PresenceLoop } from "./presence.ts";
 import { RoutesDocuments } from "./routes-documents.ts";
 import { type ReconnectPolicy, Sessions, WorkIndex } from "./sessions.ts";
@@ -59,7 +60,7 @@ export class Coordinator {
     const { door, clock, random, hasher, log } = input;
     this.#index = new WorkIndex(door.state);
     this.#documents = new WorkDocuments({ hasher, unseal: input.unseal });
-    this.#routes = new RoutesDocuments(hasher, door.state);
+    this.#routes = new RoutesDocuments(hasher, door.state, input.unseal);
     this.#observations = new Observations(door, clock, log.with({ part: "observations" }));
     this.#loop = new ControlLoop({
       door,
@@ -121,6 +122,20 @@ export class Coordinator {
   /** Why a node is not in contact; empty when all is well. */
   messageOf(id: NodeId): string {
     return this.#sessions.messageOf(id);
+  }
+
+  /** Names of the nodes in reach that have not applied the routes of a revision. */
+  laggingBehind(revision: number): readonly string[] {
+    return lagging(this.worldOf(this.#input.door.state), revision).map(({ name }) => name);
+  }
+
+  /** What is wrong with the network of nodes, in their own words, by their names. */
+  networkTroubles(): ReadonlyMap<string, string> {
+    const { state } = this.#input.door;
+    const troubles = [...state.node.values()].map(
+      ({ id, name }) => [name, state.nodeStatus.get(id)?.networkTrouble] as const,
+    );
+    return new Map(troubles.flatMap(([name, why]) => (why === undefined ? [] : [[name, why] as const])));
   }
 
   /** For how long, in milliseconds, a node in contact has had routes that it did not apply. */

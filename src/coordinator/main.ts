@@ -29,6 +29,7 @@ import { createAgentBinaries } from "./agent-binary.ts";
 import { createAgentCalls } from "./agent-calls.ts";
 import { createBackend } from "./backend.ts";
 import { beginEpoch, clusterOf, foundingChanges, newIssuerKey } from "./begin.ts";
+import { createCertificateLoop, unitBy } from "./certificates.ts";
 import { CommitDoor } from "./commit-door.ts";
 import { Coordinator } from "./coordinator.ts";
 import { Joins } from "./join.ts";
@@ -71,6 +72,8 @@ async function serve(options: UpOptions): Promise<number> {
     ending.resolve(error),
   );
   const parts = assemble({ options, secretKey, store, door, chain, adapters, fatal: (error) => ending.resolve(error) });
+  const { coordinator } = parts;
+  const certificates = createCertificateLoop({ ...adapters, options, door, coordinator, secretKey });
   const api = serveApi({
     backend: parts.backend,
     socketPath: join(dataDir, "davit.sock"),
@@ -80,6 +83,7 @@ async function serve(options: UpOptions): Promise<number> {
     log: createLog("api"),
   });
   parts.coordinator.start();
+  certificates.wake();
   const rotation = startKeyRotation({
     door,
     clock: adapters.clock,
@@ -91,6 +95,7 @@ async function serve(options: UpOptions): Promise<number> {
 
   const failure = await ending.promise;
   rotation.stop();
+  certificates.stop();
   parts.coordinator.stop(failure === undefined ? "the coordinator stops; your containers go on" : failure.message);
   await api.stop();
   await door.close("the coordinator is stopping");
@@ -224,6 +229,8 @@ function assemble(input: {
     calls,
     shell: (node) => links.shell(node),
     seal: (text) => seal(secretKey, text),
+    unitOf: unitBy(hasher),
+    provesByDns: input.options.acme.dnsHook !== undefined,
     epoch: epoch.epoch,
     ...ports,
     log: createLog("backend"),

@@ -20,19 +20,36 @@ export type UpOptions = {
   readonly meshPort?: number;
   /** Absent: only the unix socket. */
   readonly listen?: { readonly host: string; readonly port: number };
+  /** How public certificates come. */
+  readonly acme: {
+    /** URL of the server's directory. */
+    readonly directoryUrl: string;
+    readonly email?: string;
+    /** PEM file with what the server's own certificate is signed by. */
+    readonly caFile?: string;
+    /** Program that puts proofs into the DNS. */
+    readonly dnsHook?: string;
+  };
   readonly logLevel: (typeof LEVELS)[number];
 };
 
 export const UP_HELP = `davit up – run the coordinator
 
   davit up [--data-dir DIR] [--listen HOST:PORT | --listen off] [--address-pool CIDR] [--encryption wireguard|off] [--mesh-port PORT]
-           [--log-level LEVEL]
+           [--acme-directory URL] [--acme-email ADDRESS] [--acme-ca FILE] [--acme-dns-hook PROGRAM] [--log-level LEVEL]
 
   --data-dir DIR       state, keys and the owner's socket (default: ~/.local/share/davit)
   --listen HOST:PORT   the HTTP API for users with a token (default: ${DEFAULT_LISTEN}; off: only the socket)
   --address-pool CIDR  addresses of all containers, a /24 for each node (default: ${DEFAULT_POOL}); cannot change later
   --encryption HOW     wireguard, or off for nodes on one trusted link (default: wireguard); cannot change later
   --mesh-port PORT     UDP port between nodes (default: ${DEFAULT_MESH_PORT}); cannot change later
+  --acme-directory URL where public certificates come from: URL of an ACME server's directory, production or staging of
+                       Let's Encrypt (default: production)
+  --acme-email ADDRESS whom its operator may write to
+  --acme-ca FILE       PEM of the authority that signed the ACME server's own certificate, where the world's did not
+  --acme-dns-hook PROGRAM
+                       proves names by DNS instead of HTTP, as wildcards need it: called with present or cleanup, the record's
+                       name and its TXT value
   --log-level LEVEL    ${LEVELS.join(", ")} (default: info)
 
 It ends in order on SIGINT and SIGTERM; containers go on without it.
@@ -60,6 +77,7 @@ export function readUpOptions(
     isPoolGiven: values["address-pool"] !== undefined,
     ...readMesh(values),
     logLevel,
+    acme: readAcme(values),
     ...(listen === undefined ? {} : { listen }),
   };
 }
@@ -74,6 +92,10 @@ function parse(argv: readonly string[]) {
         "address-pool": { type: "string" },
         encryption: { type: "string" },
         "mesh-port": { type: "string" },
+        "acme-directory": { type: "string" },
+        "acme-email": { type: "string" },
+        "acme-ca": { type: "string" },
+        "acme-dns-hook": { type: "string" },
         "log-level": { type: "string" },
         help: { type: "boolean", short: "h" },
       },
@@ -98,6 +120,30 @@ function readMesh(values: {
       wayOut: `write --mesh-port ${DEFAULT_MESH_PORT}`,
     });
   return { ...(encryption === undefined ? {} : { encryption }), ...(meshPort === undefined ? {} : { meshPort }) };
+}
+
+const DIRECTORIES: Readonly<Record<string, string>> = {
+  production: "https://acme-v02.api.letsencrypt.org/directory",
+  staging: "https://acme-staging-v02.api.letsencrypt.org/directory",
+};
+
+function readAcme(values: ReturnType<typeof parse>): UpOptions["acme"] {
+  const given = values["acme-directory"] ?? "production";
+  const directoryUrl = DIRECTORIES[given] ?? given;
+  if (!URL.canParse(directoryUrl) || !directoryUrl.startsWith("https://"))
+    throw new DavitError("invalid_input", `start: '${given}' is not the URL of an ACME directory`, {
+      wayOut: `write --acme-directory https://…, or one of ${Object.keys(DIRECTORIES).join(", ")}`,
+    });
+  const email = values["acme-email"];
+  if (email !== undefined && !/^[^@\s]+@[^@\s]+$/.test(email))
+    throw new DavitError("invalid_input", `start: '${email}' is not an address to write to`);
+  const [caFile, dnsHook] = [values["acme-ca"], values["acme-dns-hook"]];
+  return {
+    directoryUrl,
+    ...(email === undefined ? {} : { email }),
+    ...(caFile === undefined ? {} : { caFile }),
+    ...(dnsHook === undefined ? {} : { dnsHook }),
+  };
 }
 
 function readListen(text: string): UpOptions["listen"] {

@@ -7,6 +7,14 @@ import type { Change, Task } from "../core/model/records.ts";
 import type { Routes, RoutesSection } from "../core/model/routes.ts";
 import type { State } from "../core/model/world.ts";
 import { MESH_SECTION, meshRoutes, networkRoutes, networkSection } from "../core/routes/cluster-routes.ts";
+import {
+  CHALLENGE_SECTION,
+  certificateRoutes,
+  certificateSection,
+  challengeRoutes,
+  ingressRoutes,
+  ingressSection,
+} from "../core/routes/ingress-routes.ts";
 import { serviceRoutes, serviceSection } from "../core/routes/service-routes.ts";
 import { isNodeLost } from "../core/routes/standing.ts";
 import type { Hasher } from "../ports/hasher.ts";
@@ -20,14 +28,19 @@ export class RoutesDocuments {
   readonly #tasksOf = new Map<string, Set<string>>();
   /** Services whose sections must be made anew. */
   readonly #dirty = new Set<string>();
+  readonly #dirtyCertificates = new Set<string>();
+  readonly #unseal: (sealed: string) => string;
   readonly #lost = new Set<string>();
   #isClusterDirty = true;
   #areNetworksDirty = true;
   #sections: Record<string, Section> = {};
   #version = 0;
 
-  constructor(hasher: Hasher, state: State) {
+  /** `unseal`: the clear text of what the store keeps sealed. */
+  constructor(hasher: Hasher, state: State, unseal: (sealed: string) => string) {
     this.#hasher = hasher;
+    this.#unseal = unseal;
+    for (const id of state.certificate.keys()) this.#dirtyCertificates.add(id);
     for (const task of state.task.values()) this.#place(task);
     for (const id of state.service.keys()) this.#dirty.add(id);
     for (const id of state.node.keys()) this.#followLoss(asId(id), state);
@@ -48,6 +61,9 @@ export class RoutesDocuments {
           break;
         case "network":
           this.#areNetworksDirty = true;
+          break;
+        case "certificate":
+          this.#dirtyCertificates.add(id);
           break;
         case "service":
           this.#dirty.add(id);
@@ -77,10 +93,13 @@ export class RoutesDocuments {
     for (const id of this.#dirty) {
       const tasks = [...(this.#tasksOf.get(id) ?? [])].flatMap((taskId) => state.task.get(taskId) ?? []);
       put.push([serviceSection(id), serviceRoutes(state, asId(id), tasks)]);
+      put.push([ingressSection(id), ingressRoutes(state, asId(id))]);
     }
+    if (this.#dirtyCertificates.size > 0) put.push(...this.#certificates(state));
     this.#isClusterDirty = false;
     this.#areNetworksDirty = false;
     this.#dirty.clear();
+    this.#dirtyCertificates.clear();
     this.#take(put);
     return { version: this.#version, sections: this.#sections };
   }
@@ -100,6 +119,14 @@ export class RoutesDocuments {
     }
     this.#sections = sections;
     this.#version += 1;
+  }
+
+  #certificates(state: State): [string, RoutesSection | undefined][] {
+    const put = [...this.#dirtyCertificates].map((id): [string, RoutesSection | undefined] => {
+      const record = state.certificate.get(id);
+      return [certificateSection(id), record === undefined ? undefined : certificateRoutes(record, this.#unseal)];
+    });
+    return [...put, [CHALLENGE_SECTION, challengeRoutes(state.certificate.values())]];
   }
 
   #networks(state: State): [string, RoutesSection | undefined][] {

@@ -7,7 +7,7 @@ import { claims } from "./claims.ts";
 import { configMaps } from "./configs.ts";
 import { contextOf, type ServiceContext, type StackContext } from "./context.ts";
 import { environmentOf } from "./environment.ts";
-import { checkRoutes, ingressOf, routesTo } from "./ingress.ts";
+import { checkRoutes, ingressOf, noteRoutes, routesTo } from "./ingress.ts";
 import { compact, type Exported, type ExportOptions, type Manifest, type Note } from "./manifest.ts";
 import { podMountsOf } from "./mounts.ts";
 import { networkPolicies } from "./network-policies.ts";
@@ -61,6 +61,7 @@ function manifestsOf(
 ): readonly Manifest[] {
   const { inside, published } = exposure ?? { inside: [], published: [] };
   const waits = (service.spec.dependsOn ?? []).map((dependency) => describeDependency(service.spec, dependency));
+  noteRoutes(service);
   if (waits.length > 0)
     service.note(
       "depends_on",

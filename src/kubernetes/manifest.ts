@@ -28,8 +28,13 @@ export type ExportedPort = { readonly port: number; readonly protocol: "tcp" | "
 
 export type Publish = "load-balancer" | "node-port" | "cluster-ip";
 
-/** A host name whose requests go to a service; without a port, to its only one. */
-export type IngressRoute = { readonly host: string; readonly service: string; readonly port?: number };
+/** A host name whose requests go to a service; without a path, all of them; without a port, to its only one. */
+export type IngressRoute = {
+  readonly host: string;
+  readonly path?: string;
+  readonly service: string;
+  readonly port?: number;
+};
 
 export type ExportOptions = {
   readonly namespace?: string;

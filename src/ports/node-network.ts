@@ -1,7 +1,14 @@
 // What the agent drives to make routes true on its node: the mesh, the kernel's rules, the resolver, the ingress. Each is one part that is
 // handed the whole view and makes its own piece match, as often as it is asked; a simulator stands in for all.
 
-import type { NetworkRoutes, MeshRoutes, ServiceRoutes } from "../core/model/routes.ts";
+import type {
+  CertificateRoutes,
+  ChallengeRoutes,
+  IngressRoutes,
+  MeshRoutes,
+  NetworkRoutes,
+  ServiceRoutes,
+} from "../core/model/routes.ts";
 import type { NodeWork, TaskWork } from "../core/model/work.ts";
 
 /** All that a part may look at. What peers said of their own tasks' readiness is already in the endpoints' standing. */
@@ -10,6 +17,9 @@ export type NetworkView = {
   readonly mesh: MeshRoutes;
   readonly services: readonly ServiceRoutes[];
   readonly networks: readonly NetworkRoutes[];
+  readonly ingress: readonly IngressRoutes[];
+  readonly certificates: readonly CertificateRoutes[];
+  readonly challenges: ChallengeRoutes["answers"];
   /** The node's own tasks, those that are to end included. */
   readonly tasks: readonly TaskWork[];
 };
@@ -17,6 +27,8 @@ export type NetworkView = {
 export interface NetworkPart {
   /** For messages: "mesh", "firewall", "resolver", "ingress". */
   readonly name: string;
+  /** What is wrong although all that can be in force is, in words: told, and waited for by nobody. */
+  readonly trouble?: string | undefined;
   /** Makes the node match; resolves when it is in force, rejects in words. Called one at a time; nothing changes when nothing must. */
   apply(view: NetworkView): Promise<void>;
   /** Takes away all that it put on the node: the node leaves the cluster. */

@@ -6,6 +6,7 @@ import coordinator from "../../migrations/0003_coordinator.sql" with { type: "te
 import configs from "../../migrations/0004_configs.sql" with { type: "text" };
 import jobs from "../../migrations/0005_jobs.sql" with { type: "text" };
 import addresses from "../../migrations/0006_addresses.sql" with { type: "text" };
+import certificates from "../../migrations/0007_certificates.sql" with { type: "text" };
 
 export type Migration = { readonly version: number; readonly name: string; readonly sql: string };
 
@@ -16,4 +17,5 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 4, name: "configs", sql: configs },
   { version: 5, name: "jobs", sql: jobs },
   { version: 6, name: "addresses", sql: addresses },
+  { version: 7, name: "certificates", sql: certificates },
 ];

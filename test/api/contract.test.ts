@@ -4,6 +4,7 @@ import { z } from "@hono/zod-openapi";
 import { describe, expect, test } from "vitest";
 import * as access from "../../src/api/routes/access.ts";
 import type { Endpoint } from "../../src/api/routes/endpoint.ts";
+import * as ingressRoutes from "../../src/api/routes/ingress.ts";
 import * as jobs from "../../src/api/routes/jobs.ts";
 import * as nodes from "../../src/api/routes/nodes.ts";
 import * as rebalance from "../../src/api/routes/rebalance.ts";
@@ -13,6 +14,8 @@ import * as stacks from "../../src/api/routes/stacks.ts";
 import * as system from "../../src/api/routes/system.ts";
 import * as tasks from "../../src/api/routes/tasks.ts";
 import * as volumes from "../../src/api/routes/volumes.ts";
+import { newAuthority, newCertificate, newKey } from "../../src/certificates/x509.ts";
+import type { CertificateRequest } from "../../src/core/model/ingress-views.ts";
 import { progressSchema } from "../../src/api/schemas/views.ts";
 import { progressView } from "../../src/api/views/progress.ts";
 import { networkOf, serviceOf, stackOf } from "../fakes/stacks.ts";
@@ -20,7 +23,7 @@ import { JOB } from "../fakes/world-model.ts";
 import { serve, type Serving } from "./serving.ts";
 
 type AnyEndpoint = Endpoint<unknown, unknown, unknown, unknown>;
-const ENDPOINTS = [access, jobs, nodes, rebalance, rollouts, services, stacks, system, tasks, volumes]
+const ENDPOINTS = [access, ingressRoutes, jobs, nodes, rebalance, rollouts, services, stacks, system, tasks, volumes]
   .flatMap((room) => Object.values(room))
   .filter((value): value is AnyEndpoint => typeof value === "object" && "route" in value);
 
@@ -67,6 +70,14 @@ describe("the OpenAPI document", () => {
   });
 });
 
+/** As somebody else's authority would have signed it. */
+function ownCertificate(): CertificateRequest {
+  const [authorityKey, keyPem] = [newKey(), newKey()];
+  const authority = { certificatePem: newAuthority("other", authorityKey, Date.now(), 1e10), keyPem: authorityKey };
+  const hosts = ["shop.example.com"];
+  return { certificatePem: newCertificate({ hosts, keyPem, authority, nowMs: Date.now(), lifetimeMs: 1e10 }), keyPem };
+}
+
 /** A cluster with something of everything. */
 async function furnish({ backend, client }: Serving): Promise<void> {
   backend.model.node("n1", { disk: "ssd" });
@@ -74,11 +85,15 @@ async function furnish({ backend, client }: Serving): Promise<void> {
   const web = serviceOf("shop", "web", {
     template: { ports: [{ target: 80, published: { from: 8_000, to: 8_010 }, protocol: "tcp", mode: "ingress" }] },
   });
+  backend.model.state.authority.set("internal", { id: "internal", certificatePem: "x", sealedKey: "x", notAfterMs: 0 });
+  const own = ownCertificate();
+  await client.putCertificate("mine", own);
+  const ingress = [{ host: "shop.example.com", path: "/", port: 80, tls: { certificate: "mine" }, sticky: true }];
   const seed = { ...serviceOf("shop", "seed", { mode: { kind: "global-job" } }), job: JOB };
   await client.deploy(
     stackOf(
       "shop",
-      [web, serviceOf("shop", "store", { replicas: 1, volume: "shop_data" }), seed],
+      [{ ...web, ingress }, serviceOf("shop", "store", { replicas: 1, volume: "shop_data" }), seed],
       [networkOf("shop", "back")],
     ),
   );
@@ -113,6 +128,30 @@ describe("answers", () => {
       const body: unknown = await response.json();
       expect([path, answer.parse(body)]).toEqual([path, body]);
     }
+  });
+
+  test("certificates and maintenance are for who may, and say what is in the way", async () => {
+    const serving = await serve();
+    await furnish(serving);
+    const { client } = serving;
+    const viewer = await serving.clientOf("viewer");
+    await expect(viewer.maintenance("shop_web", true)).rejects.toThrow("viewer");
+    await expect(viewer.putCertificate("other", ownCertificate())).rejects.toThrow("viewer");
+    expect(await viewer.ingress()).toMatchObject([
+      { host: "shop.example.com", certificate: "valid", options: ["sticky"] },
+    ]);
+    await client.maintenance("shop_web", true);
+    expect(await client.ingress()).toMatchObject([{ maintenance: true }]);
+    await expect(client.removeCertificate("mine")).rejects.toThrow("serves shop.example.com with it");
+    await expect(client.renewCertificate("mine")).rejects.toThrow("it is your own");
+    await expect(client.putCertificate("bad", { certificatePem: "x", keyPem: "y" })).rejects.toThrow(
+      "add certificate bad",
+    );
+    await client.putCertificate("*.example.com", ownCertificate());
+    await client.removeCertificate("*.example.com");
+    expect((await client.certificates()).map(({ name }) => name)).toEqual(["mine"]);
+    const events = JSON.stringify(serving.backend.model.state.certificate.get("mine"));
+    expect(events).not.toContain("PRIVATE KEY");
   });
 
   test("progress has the shape that its contract says", async () => {

@@ -25,12 +25,12 @@ function difference(before: MutableState, after: MutableState): readonly Change[
 describe("following commits", () => {
   test("gives what the state gives from nothing, through deploys, losses, removals and returns", () => {
     const world = new WorldModel();
-    const documents = new RoutesDocuments(hasher, world.state);
+    const documents = new RoutesDocuments(hasher, world.state, (sealed) => sealed);
     let before = copyState(world.state);
     const check = (): void => {
       documents.follow(difference(before, world.state), world.state);
       before = copyState(world.state);
-      const fresh = new RoutesDocuments(hasher, world.state);
+      const fresh = new RoutesDocuments(hasher, world.state, (sealed) => sealed);
       expect(documents.sections(world.state).sections).toEqual(fresh.sections(world.state).sections);
     };
     const nodes = ["n1", "n2", "n3"].map((name) => world.node(name));
@@ -59,7 +59,7 @@ describe("following commits", () => {
     world.deploy("web", { kind: "replicated", replicas: 1 }, template());
     world.deploy("api", { kind: "replicated", replicas: 1 }, template());
     world.run(3_000);
-    const documents = new RoutesDocuments(hasher, world.state);
+    const documents = new RoutesDocuments(hasher, world.state, (sealed) => sealed);
     const first = documents.sections(world.state);
     const [task] = world.tasks("web");
     const known = world.state.taskStatus.get(task?.id ?? "");

@@ -13,6 +13,8 @@ import type {
   TaskLogOptions,
 } from "../../src/api/backend.ts";
 import { seal } from "../../src/auth/seal.ts";
+import { inspectCertificate } from "../../src/certificates/inspect.ts";
+import type { SealedCertificate } from "../../src/core/commands/certificates.ts";
 import type { Command, CommandContext } from "../../src/core/commands/command.ts";
 import { removeNode } from "../../src/core/commands/nodes.ts";
 import type { PeerMeasurement } from "../../src/core/mesh/judge-peer.ts";
@@ -187,6 +189,15 @@ export class MemoryBackend implements Backend {
 
   nodeContact(): { readonly message: string; readonly routesBehindMs: number } {
     return { message: "", routesBehindMs: 0 };
+  }
+
+  sealCertificate(name: string, certificatePem: string, keyPem: string): SealedCertificate {
+    const { pem, ...rest } = inspectCertificate(name, certificatePem, keyPem, this.nowMs());
+    return { ...rest, sealedPem: this.seal(pem) };
+  }
+
+  unitOf(name: string): number {
+    return (name.length % 10) / 10;
   }
 
   seal(text: string): string {

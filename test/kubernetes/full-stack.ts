@@ -1,6 +1,7 @@
 // A stack in which every field of the model is set to something that is not what it would be anyway. Its type makes a field that is added
 // to the model, and not here, a fault of the types.
 
+import type { IngressSpec } from "../../src/core/model/ingress.ts";
 import type {
   ContainerSpec,
   HealthSpec,
@@ -163,6 +164,31 @@ const UPDATE: Complete<UpdatePolicy> = {
   monitorMs: 30_000,
 };
 
+const INGRESS: readonly Complete<IngressSpec>[] = [
+  {
+    host: "app.example.com",
+    path: "/app",
+    port: 8080,
+    tls: "auto",
+    plainHttp: true,
+    protocol: "h2c",
+    sticky: true,
+    stripPath: true,
+    responseTimeoutMs: 120_000,
+    tunnelTimeoutMs: 600_000,
+    maxBodyBytes: 1_048_576,
+    users: [{ name: "ann", hash: "$6$salt$hashed" }],
+    requestHeaders: { "X-From": "davit" },
+    responseHeaders: { Server: "" },
+    rateLimit: { requests: 100, perMs: 10_000 },
+    allow: ["10.0.0.0/8"],
+    deny: ["10.0.0.7"],
+    maintenancePage: "<p>soon</p>",
+    errorPages: { "503": "<p>sorry</p>" },
+    accessLog: true,
+  },
+];
+
 const SERVICE: Complete<ServiceSpec> = {
   name: "full_app",
   stack: "full",
@@ -206,6 +232,7 @@ const SERVICE: Complete<ServiceSpec> = {
     maxFailureRatio: 0.3,
     monitorMs: 40_000,
   },
+  ingress: INGRESS,
 };
 
 const VOLUMES: readonly Complete<VolumeSpec>[] = [

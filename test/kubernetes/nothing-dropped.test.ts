@@ -131,7 +131,7 @@ function fieldOf(path: Path): string {
   return path.filter((key) => typeof key === "string").join(".");
 }
 
-test("a change of any field changes the manifests or the notes", () => {
+test("a change of any field changes the manifests or the notes", { timeout: 30_000 }, () => {
   const silent = new Map<string, boolean>();
   for (const stack of STACKS) {
     const before = outcome(stack);

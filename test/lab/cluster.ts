@@ -142,6 +142,8 @@ export async function startCluster(input: {
   readonly nodes: number;
   readonly kind?: HostKind;
   readonly registry?: boolean;
+  /** More options of `davit up`. */
+  readonly up?: readonly string[];
 }): Promise<Cluster> {
   const { lab } = input;
   await cleanLab(lab);
@@ -149,7 +151,7 @@ export async function startCluster(input: {
   if (nodes.length > 0) await lab.localApt(...nodes);
   if (input.registry !== false) await lab.registryUp();
   const dataDir = mkdtempSync(join(lab.directory, DATA_PREFIX));
-  const coordinator = new CoordinatorProcess(dataDir);
+  const coordinator = new CoordinatorProcess(dataDir, ["--listen", "off", ...(input.up ?? [])]);
   async function down(): Promise<void> {
     await coordinator.stop();
     rmSync(dataDir, { recursive: true, force: true });

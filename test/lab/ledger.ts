@@ -1,218 +1,255 @@
-// A client's own account of what it asked and what came back: HTTP/1.1 over connections that are kept and over new ones, without retries of
-// any kind. A kept connection that the server ends between two answers is no failure: it is counted apart.
+// A client that keeps a ledger of every request it made: on kept connections, on new ones, with large bodies, and of messages over WebSockets.
+// It retries nothing. A connection that the server closed between two requests is no failure, as it is none for any client; one that ends
+// after a request was written and before its answer was whole is.
 
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 
-export type Target = { readonly host: string; readonly port: number; readonly path?: string; readonly name?: string };
-
-export type LedgerOptions = {
-  /** Connections that are kept, and loops that make a new one for each request. */
-  readonly kept: number;
-  readonly fresh: number;
-  /** An answer that takes longer is a failure. Default: ten seconds. */
-  readonly timeoutMs?: number;
+export type LedgerTarget = {
+  readonly address: string;
+  readonly port: number;
+  readonly host: string;
+  readonly path?: string;
+  /** PEM of what the server's certificate must be signed by; absent: no TLS. */
+  readonly ca?: string;
 };
 
-export type Account = {
-  readonly requests: number;
-  /** Of requests over new connections: no connection, or no whole answer with status 200. */
-  readonly failedFresh: readonly string[];
-  /** Of requests over kept connections that had been answered on before. */
-  readonly failedKept: readonly string[];
-  /** Kept connections that the server ended between two answers. */
-  readonly ended: number;
-  /** Answers by their first line of text: which container it was. */
-  readonly byAnswer: ReadonlyMap<string, number>;
+export type Entry = {
+  readonly kind: "kept" | "new" | "upload" | "socket";
+  readonly target: string;
+  /** Milliseconds of the client's clock. */
+  readonly atMs: number;
+  readonly tookMs: number;
+  /** Nothing was answered on this connection before. */
+  readonly isFirst: boolean;
+  /** What the answer said, of 200 ones. */
+  readonly body?: string;
+  readonly failure?: string;
 };
 
-const TIMEOUT_MS = 10_000;
+const ANSWER_TIMEOUT_MS = 20_000;
+const UPLOAD = Buffer.alloc(256 * 1024, "x");
 
-export class Ledger {
-  readonly #targets: readonly Target[];
-  readonly #options: LedgerOptions;
-  #isRunning = false;
-  #loops: readonly Promise<void>[] = [];
-  #next = 0;
-  #requests = 0;
-  #ended = 0;
-  readonly #failedFresh: string[] = [];
-  readonly #failedKept: string[] = [];
-  readonly #byAnswer = new Map<string, number>();
+type Answer = { readonly status: number; readonly body: string; readonly isKept: boolean };
 
-  constructor(targets: readonly Target[], options: LedgerOptions) {
-    this.#targets = targets;
-    this.#options = options;
-  }
-
-  start(): void {
-    this.#isRunning = true;
-    const kept = Array.from({ length: this.#options.kept }, () => this.#keep());
-    const fresh = Array.from({ length: this.#options.fresh }, () => this.#renew());
-    this.#loops = [...kept, ...fresh];
-  }
-
-  get requests(): number {
-    return this.#requests;
-  }
-
-  /** How many answers came from whom so far. */
-  answersOf(name: string): number {
-    return this.#byAnswer.get(name) ?? 0;
-  }
-
-  /** Ends after the requests that are on their way. */
-  async stop(): Promise<Account> {
-    this.#isRunning = false;
-    await Promise.all(this.#loops);
-    return {
-      requests: this.#requests,
-      failedFresh: this.#failedFresh,
-      failedKept: this.#failedKept,
-      ended: this.#ended,
-      byAnswer: this.#byAnswer,
-    };
-  }
-
-  async #renew(): Promise<void> {
-    while (this.#isRunning) {
-      const target = this.#turn();
-      const line = await this.#open(target);
-      if (typeof line === "string") {
-        this.#note(this.#failedFresh, line);
-        continue;
-      }
-      const answer = await line.ask(true);
-      if (answer.kind === "answer") this.#count(answer.text);
-      else this.#note(this.#failedFresh, `${target.host}:${target.port}: ${answer.reason}`);
-      line.end();
-    }
-  }
-
-  async #keep(): Promise<void> {
-    while (this.#isRunning) {
-      const target = this.#turn();
-      const line = await this.#open(target);
-      if (typeof line === "string") {
-        this.#note(this.#failedFresh, line);
-        continue;
-      }
-      await this.#askOn(line, target);
-      line.end();
-    }
-  }
-
-  /** Asks over one connection until either side has enough of it. */
-  async #askOn(line: Line, target: Target): Promise<void> {
-    for (let count = 0; this.#isRunning; count++) {
-      if (line.isEnded) {
-        this.#ended += 1;
-        return;
-      }
-      const answer = await line.ask(false);
-      if (answer.kind === "failure") {
-        this.#note(
-          count === 0 ? this.#failedFresh : this.#failedKept,
-          `${target.host}:${target.port}: ${answer.reason}`,
-        );
-        return;
-      }
-      this.#count(answer.text);
-      if (answer.isLast) {
-        this.#ended += 1;
-        return;
-      }
-    }
-  }
-
-  async #open(target: Target): Promise<Line | string> {
-    const line = new Line(target, this.#options.timeoutMs ?? TIMEOUT_MS);
-    const fault = await line.opened;
-    return fault === undefined ? line : `${target.host}:${target.port}: ${fault}`;
-  }
-
-  #turn(): Target {
-    const target = this.#targets[this.#next++ % this.#targets.length];
-    if (target === undefined) throw new Error("a ledger needs a target");
-    return target;
-  }
-
-  #count(text: string): void {
-    this.#requests += 1;
-    const name = text.split("\n")[0] ?? "";
-    this.#byAnswer.set(name, (this.#byAnswer.get(name) ?? 0) + 1);
-  }
-
-  #note(list: string[], reason: string): void {
-    this.#requests += 1;
-    list.push(reason);
-  }
-}
-
-type Answer =
-  | { readonly kind: "answer"; readonly text: string; readonly isLast: boolean }
-  | { readonly kind: "failure"; readonly reason: string };
-
-/** One connection that asks one thing at a time. */
-class Line {
-  readonly opened: Promise<string | undefined>;
-  readonly #socket: Socket;
-  readonly #question: string;
-  #text = "";
-  #fault: string | undefined;
+/** One connection, and what is read from it. */
+class Connection {
+  readonly socket: Socket;
+  isOver = false;
+  #buffer = Buffer.alloc(0);
   #wake: () => void = () => undefined;
+  #failure: string | undefined;
 
-  constructor({ host, port, path = "/", name }: Target, timeoutMs: number) {
-    this.#question = `GET ${path} HTTP/1.1\r\nHost: ${name ?? host}\r\n`;
-    this.#socket = connect({ host, port, noDelay: true });
-    this.#socket.setTimeout(timeoutMs, () => this.#end(`no answer within ${timeoutMs} ms`));
-    this.opened = new Promise((resolve) => {
-      this.#socket.once("connect", () => resolve(undefined));
-      this.#wake = () => resolve(this.#fault);
-    });
-    this.#socket.on("data", (bytes) => {
-      this.#text += bytes.toString("latin1");
+  private constructor(socket: Socket) {
+    this.socket = socket;
+    socket.on("data", (chunk: Buffer) => {
+      this.#buffer = Buffer.concat([this.#buffer, chunk]);
       this.#wake();
     });
-    this.#socket.on("error", (error) => this.#end(error.message));
-    this.#socket.on("end", () => this.#end("the server ended the connection"));
-    this.#socket.on("close", () => this.#end("the connection was closed"));
+    socket.on("error", (error) => this.#end(error.message));
+    socket.on("end", () => this.#end("closed by the server"));
+    socket.on("close", () => this.#end("closed"));
   }
 
-  get isEnded(): boolean {
-    return this.#fault !== undefined;
-  }
-
-  async ask(isLast: boolean): Promise<Answer> {
-    if (this.#fault !== undefined) return { kind: "failure", reason: this.#fault };
-    this.#socket.write(`${this.#question}${isLast ? "Connection: close\r\n" : ""}\r\n`);
-    for (;;) {
-      const answer = this.#take();
-      if (answer !== undefined) return answer;
-      if (this.#fault !== undefined) return { kind: "failure", reason: this.#fault };
-      await new Promise<void>((resolve) => (this.#wake = resolve));
-    }
-  }
-
-  end(): void {
-    this.#socket.destroy();
-  }
-
-  /** A whole answer, if it is there. */
-  #take(): Answer | undefined {
-    const end = this.#text.indexOf("\r\n\r\n");
-    if (end < 0) return undefined;
-    const head = this.#text.slice(0, end);
-    const length = Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? "0");
-    if (this.#text.length < end + 4 + length) return undefined;
-    const text = this.#text.slice(end + 4, end + 4 + length);
-    this.#text = this.#text.slice(end + 4 + length);
-    const status = head.split(" ")[1];
-    if (status !== "200") return { kind: "failure", reason: `status ${status}` };
-    return { kind: "answer", text, isLast: /^connection: *close/im.test(head) };
+  static open(target: LedgerTarget): Promise<Connection> {
+    const { address, port, host, ca } = target;
+    return new Promise((resolve, reject) => {
+      const socket =
+        ca === undefined
+          ? connect({ host: address, port })
+          : connectTls({ host: address, port, servername: host, ca, ALPNProtocols: ["http/1.1"] });
+      const timer = setTimeout(() => reject(new Error("no connection in time")), ANSWER_TIMEOUT_MS);
+      socket.once("error", reject);
+      socket.once(ca === undefined ? "connect" : "secureConnect", () => {
+        clearTimeout(timer);
+        socket.removeListener("error", reject);
+        socket.setNoDelay(true);
+        resolve(new Connection(socket));
+      });
+    });
   }
 
   #end(reason: string): void {
-    this.#fault ??= reason;
+    this.isOver = true;
+    this.#failure ??= reason;
     this.#wake();
   }
+
+  /** Bytes up to and with `mark`, or so many bytes. */
+  async take(what: Buffer | number): Promise<Buffer> {
+    const late = performance.now() + ANSWER_TIMEOUT_MS;
+    for (;;) {
+      const end = typeof what === "number" ? what : this.#buffer.indexOf(what) + what.length;
+      const isThere = typeof what === "number" ? this.#buffer.length >= what : end >= what.length;
+      if (isThere) {
+        const taken = this.#buffer.subarray(0, end);
+        this.#buffer = this.#buffer.subarray(end);
+        return taken;
+      }
+      if (this.isOver) throw new Error(this.#failure);
+      const left = late - performance.now();
+      if (left <= 0) throw new Error("no answer in time");
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, left);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+
+  async ask(target: LedgerTarget, method: string, isKept: boolean, body?: Buffer): Promise<Answer> {
+    const head = [
+      `${method} ${target.path ?? "/"} HTTP/1.1`,
+      `Host: ${target.host}`,
+      `Connection: ${isKept ? "keep-alive" : "close"}`,
+      ...(body === undefined ? [] : [`Content-Length: ${body.length}`]),
+    ];
+    this.socket.write(`${head.join("\r\n")}\r\n\r\n`);
+    if (body !== undefined) this.socket.write(body);
+    return await this.answer();
+  }
+
+  async answer(): Promise<Answer> {
+    const head = (await this.take(Buffer.from("\r\n\r\n"))).toString("latin1").toLowerCase();
+    const status = Number(head.slice(9, 12));
+    const length = /\r\ncontent-length: *(\d+)/.exec(head)?.[1];
+    let body = "";
+    if (head.includes("transfer-encoding: chunked")) {
+      for (;;) {
+        const size = Number.parseInt((await this.take(Buffer.from("\r\n"))).toString("latin1"), 16);
+        body += (await this.take(size + 2)).subarray(0, size).toString("utf8");
+        if (size === 0) break;
+      }
+    } else if (length !== undefined) body = (await this.take(Number(length))).toString("utf8");
+    return { status, body, isKept: !/\r\nconnection: *close/.test(head) };
+  }
+}
+
+/** Clients of some targets, going on until they are stopped. */
+export class Ledger {
+  readonly entries: Entry[] = [];
+  /** WebSockets that ended before they were told to, with why. */
+  readonly endedSockets: string[] = [];
+  /** Kept connections that the server ended between two answers. */
+  endedKept = 0;
+  #isStopped = false;
+  readonly #work: Promise<void>[] = [];
+
+  /** `pauseMs` between the requests of one client. */
+  keepAsking(target: LedgerTarget, kind: "kept" | "new" | "upload", clients: number, pauseMs = 0): void {
+    for (let at = 0; at < clients; at++) this.#work.push(this.#ask(target, kind, pauseMs));
+  }
+
+  /** A message on each socket every `everyMs`; a socket that ends is opened again. */
+  keepTalking(target: LedgerTarget, sockets: number, everyMs: number): void {
+    for (let at = 0; at < sockets; at++) this.#work.push(this.#talk(target, everyMs));
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.all(this.#work);
+  }
+
+  get failures(): readonly Entry[] {
+    return this.entries.filter(({ failure }) => failure !== undefined);
+  }
+
+  /** How many of a kind there are. */
+  count(kind: Entry["kind"]): number {
+    return this.entries.filter((entry) => entry.kind === kind).length;
+  }
+
+  async #ask(target: LedgerTarget, kind: "kept" | "new" | "upload", pauseMs: number): Promise<void> {
+    let connection: Connection | undefined;
+    let isFirst = true;
+    const isKept = kind !== "new";
+    while (!this.#isStopped) {
+      const started = performance.now();
+      if (connection?.isOver === true) {
+        this.endedKept += 1;
+        connection = undefined;
+      }
+      isFirst = connection === undefined;
+      try {
+        connection ??= await Connection.open(target);
+        const isUpload = kind === "upload";
+        const answer = await connection.ask(target, isUpload ? "POST" : "GET", isKept, isUpload ? UPLOAD : undefined);
+        const body = answer.body;
+        const isGood = answer.status === 200;
+        this.#note(
+          target,
+          kind,
+          started,
+          isGood ? { isFirst, body } : { isFirst, failure: `${answer.status} ${body}` },
+        );
+        if (!isKept || !answer.isKept) {
+          if (isKept) this.endedKept += 1;
+          connection.socket.destroy();
+          connection = undefined;
+        }
+      } catch (error) {
+        this.#note(target, kind, started, { isFirst, failure: String(error) });
+        connection?.socket.destroy();
+        connection = undefined;
+      }
+      if (pauseMs > 0) await pause(pauseMs);
+    }
+    connection?.socket.destroy();
+  }
+
+  async #talk(target: LedgerTarget, everyMs: number): Promise<void> {
+    while (!this.#isStopped) {
+      let connection: Connection | undefined;
+      try {
+        connection = await Connection.open(target);
+        await upgrade(connection, target);
+        while (!this.#isStopped) {
+          const started = performance.now();
+          connection.socket.write(frame("hello"));
+          const [, size = 0] = await connection.take(2);
+          const body = (await connection.take(size)).toString("utf8");
+          this.#note(target, "socket", started, { isFirst: false, body });
+          await pause(everyMs);
+        }
+      } catch (error) {
+        if (!this.#isStopped) this.endedSockets.push(String(error));
+      }
+      connection?.socket.destroy();
+    }
+  }
+
+  #note(
+    target: LedgerTarget,
+    kind: Entry["kind"],
+    started: number,
+    rest: Pick<Entry, "isFirst" | "body" | "failure">,
+  ): void {
+    const tookMs = performance.now() - started;
+    this.entries.push({ kind, target: `${target.address}:${target.port}`, atMs: started, tookMs, ...rest });
+  }
+}
+
+async function upgrade(connection: Connection, target: LedgerTarget): Promise<void> {
+  const head = [
+    `GET ${target.path ?? "/"}ws HTTP/1.1`,
+    `Host: ${target.host}`,
+    "Connection: Upgrade",
+    "Upgrade: websocket",
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+  ];
+  connection.socket.write(`${head.join("\r\n")}\r\n\r\n`);
+  const answer = (await connection.take(Buffer.from("\r\n\r\n"))).toString("latin1");
+  if (!answer.startsWith("HTTP/1.1 101")) throw new Error(`not upgraded: ${answer.split("\r\n")[0] ?? ""}`);
+}
+
+/** A short text as a client's frame: masked with zeros (RFC 6455). */
+function frame(text: string): Buffer {
+  return Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)]);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -61,14 +61,16 @@ describe("programs of the network", () => {
     expect(planTools(factsOf())).toEqual({
       kind: "install",
       with: "apt",
-      packages: ["nftables", "wireguard-tools", "conntrack"],
+      packages: ["nftables", "wireguard-tools", "conntrack", "haproxy"],
     });
-    expect(planTools(factsOf({ tools: "ip\nnft\nwg\nconntrack" }))).toEqual({ kind: "present" });
+    expect(planTools(factsOf({ tools: "ip\nnft\nwg\nconntrack\nhaproxy" }))).toEqual({ kind: "present" });
   });
 
   test("where the kernel's own encryption was not found, the program for it comes too", () => {
     for (const answer of ["no", "unknown"])
-      expect(planTools(factsOf({ features: `${FEATURES} ${answer}`, tools: "ip\nnft\nwg\nconntrack" }))).toMatchObject({
+      expect(
+        planTools(factsOf({ features: `${FEATURES} ${answer}`, tools: "ip\nnft\nwg\nconntrack\nhaproxy" })),
+      ).toMatchObject({
         packages: ["wireguard-go"],
       });
   });
@@ -77,7 +79,7 @@ describe("programs of the network", () => {
     const dnf = { packager: "/usr/bin/dnf", features: `${FEATURES} no`, candidates: "moby-engine" };
     expect(judgePreflight(factsOf(dnf), context)[0]?.message).toContain("has no WireGuard");
     const none = { packager: "", docker: "/usr/bin/dockerd\nserver 26.1.0 1.45" };
-    expect(judgePreflight(factsOf(none), context)[0]?.message).toContain("nft, wg, conntrack missing");
+    expect(judgePreflight(factsOf(none), context)[0]?.message).toContain("nft, wg, conntrack, haproxy missing");
   });
 });
 

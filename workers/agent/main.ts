@@ -24,6 +24,7 @@ import { createSdNotify, type SdNotify } from "./host/sd-notify.ts";
 import { serveBulk } from "./http/server.ts";
 import { ImageCollector } from "./loop/image-collector.ts";
 import type { PoolLimits } from "./loop/reconciler.ts";
+import { createIngress } from "./network/ingress/create-ingress.ts";
 import { ensureMeshKey } from "./network/mesh-key.ts";
 import { ResolverPart } from "./network/dns/resolver-part.ts";
 import { Conntrack } from "./network/firewall/conntrack.ts";
@@ -154,6 +155,7 @@ async function assemble(
 function createParts(paths: AgentPaths): readonly NetworkPart[] {
   const run = runOnHost;
   const finder = new EndpointFinder(lookUpName, createLog("firewall"));
+  const clock = createSystemClock();
   return [
     new MeshPart({
       run,
@@ -164,19 +166,20 @@ function createParts(paths: AgentPaths): readonly NetworkPart[] {
       unitDirectory: "/etc/systemd/system",
     }),
     new FirewallPart({
-      host: new LinuxHost(run, createSystemClock()),
-      clock: createSystemClock(),
+      host: new LinuxHost(run, clock),
+      clock,
       log: createLog("firewall"),
       conntrack: new Conntrack(run),
       endpointsOf: (nodes) => finder.find(nodes),
     }),
     new ResolverPart({
       run,
-      clock: createSystemClock(),
+      clock,
       log: createLog("resolver"),
       directory: resolvConfDirectory(paths),
       hostResolvConf: "/etc/resolv.conf",
     }),
+    createIngress({ run, clock, hasher: createHasher(), log: createLog("ingress"), stateDir: paths.stateDir }),
   ];
 }
 

@@ -76,6 +76,9 @@ export const TABLES: { readonly [Kind in RecordKind]: Table<Kind> } = {
   },
   registryLogin: { table: "registry_login", columns: { idx: ({ index }) => index } },
   issuerKey: { table: "issuer_key", columns: { created_at_ms: ({ createdAtMs }) => createdAtMs } },
+  certificate: { table: "certificate", columns: { idx: ({ index }) => index } },
+  acmeAccount: { table: "acme_account", columns: {} },
+  authority: { table: "authority", columns: {} },
   clusterKey: { table: "cluster_key", columns: {} },
 };
 

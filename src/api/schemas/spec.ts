@@ -2,6 +2,7 @@
 // refused by name, never dropped. What values mean is checked in core/commands.
 
 import { z } from "@hono/zod-openapi";
+import type { IngressSpec } from "../../core/model/ingress.ts";
 import type { JobSpec } from "../../core/model/job.ts";
 import {
   type BlockIoLimits,
@@ -305,6 +306,29 @@ const reachSchema: z.ZodType<ReachSpec> = z.strictObject({
   ),
 });
 
+const ingressSchema: z.ZodType<IngressSpec> = z.strictObject({
+  host: text,
+  path: text,
+  port: z.int(),
+  tls: z.union([z.enum(["auto", "internal", "off"]), z.strictObject({ certificate: text })]),
+  plainHttp: optional(z.boolean()),
+  protocol: optional(z.enum(["h2c"])),
+  sticky: optional(z.boolean()),
+  stripPath: optional(z.boolean()),
+  responseTimeoutMs: optional(durationMs),
+  tunnelTimeoutMs: optional(durationMs),
+  maxBodyBytes: optional(bytes),
+  users: optional(z.array(z.strictObject({ name: text, hash: text })).max(MAX_ITEMS)),
+  requestHeaders: optional(textMap),
+  responseHeaders: optional(textMap),
+  rateLimit: optional(z.strictObject({ requests: count, perMs: durationMs })),
+  allow: optional(texts),
+  deny: optional(texts),
+  maintenancePage: optional(text),
+  errorPages: optional(textMap),
+  accessLog: optional(z.boolean()),
+});
+
 export const serviceSpecSchema: z.ZodType<ServiceSpec> = z
   .strictObject({
     name: text,
@@ -328,6 +352,7 @@ export const serviceSpecSchema: z.ZodType<ServiceSpec> = z
     reach: optional(reachSchema),
     update: policySchema,
     rollback: policySchema,
+    ingress: optional(z.array(ingressSchema).max(MAX_ITEMS)),
   })
   .openapi("ServiceSpec");
 

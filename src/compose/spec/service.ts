@@ -12,6 +12,7 @@ import {
   isJobMode,
 } from "../../core/model/service-spec.ts";
 import type { UpdatePolicy } from "../../core/model/update-policy.ts";
+import { readIngress } from "../x-davit/ingress.ts";
 import { JOB_RESTART, jobKeys, readJob } from "../x-davit/job.ts";
 import { readOnLeaseLost } from "../x-davit/on-lease-lost.ts";
 import { readWishes } from "../x-davit/placement.ts";
@@ -69,16 +70,20 @@ export function readService(context: ServiceContext, name: string, map: MapNode)
   const jobs = jobKeys(reader, extension, path);
   const mode = readMode(reader, map, deploy, jobs, path);
   const fullName = `${stack}_${name}`;
+  const template = readTemplate(context, { map, deploy, extension, path, fullName, isJob: isJobMode(mode) });
+  const known = exposedPorts(reader, map, path, template);
+  const ingress = readIngress(reader, get(extension, "ingress"), `${path}.x-davit.ingress`, known);
   return {
     name: fullName,
     stack,
     labels: reader.textMap(get(deploy, "labels"), `${path}.deploy.labels`),
     mode,
     ...(isJobMode(mode) ? { job: readJob(context, jobs, path) } : {}),
-    template: readTemplate(context, { map, deploy, extension, path, fullName, isJob: isJobMode(mode) }),
+    template,
     ...readReach(context, deploy, extension, path),
     update: readUpdatePolicy(reader, deploy, extension, "update", path),
     rollback: readUpdatePolicy(reader, deploy, extension, "rollback", path),
+    ...(ingress === undefined ? {} : { ingress }),
   };
 }
 
@@ -296,6 +301,17 @@ function readLogging(
   if (map === undefined) return undefined;
   const options = reader.textMap(get(map, "options"), `${path}.options`);
   return { driver: reader.text(get(map, "driver"), `${path}.driver`) ?? "json-file", options };
+}
+
+/** The TCP ports that its containers are said to have: with `expose`, those and the published ones are all of them. */
+function exposedPorts(reader: Reader, map: MapNode, path: string, { ports }: TaskTemplate): readonly number[] {
+  const ranges = reader
+    .texts(get(map, "expose"), `${path}.expose`)
+    .filter((text) => !text.endsWith("/udp"))
+    .flatMap((text) => parsePortRange(text.replace(/\/tcp$/, "")) ?? []);
+  if (ranges.length === 0) return [];
+  const exposed = ranges.flatMap(({ from, to }) => Array.from({ length: to - from + 1 }, (_, at) => from + at));
+  return [...exposed, ...ports.filter(({ protocol }) => protocol === "tcp").map(({ target }) => target)];
 }
 
 function checkExpose(reader: Reader, node: ComposeNode | undefined, path: string): void {

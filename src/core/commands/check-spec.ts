@@ -10,6 +10,7 @@ import {
   type TaskTemplate,
 } from "../model/service-spec.ts";
 import { configFaults } from "./check-configs.ts";
+import { ingressClashes, ingressFaults } from "./check-ingress.ts";
 import { jobFaults, orderFaults } from "./check-jobs.ts";
 import { dependencyFaults } from "./check-dependencies.ts";
 import type { CommandContext } from "./command.ts";
@@ -51,6 +52,7 @@ export function checkStack(spec: StackSpec, outside: readonly ServiceSpec[], con
     ...namedServiceFaults(spec.services, [...spec.services, ...outside]),
     ...orderFaults(spec.services, outside),
     ...dependencyFaults(spec.services),
+    ...ingressClashes(spec.services, outside, context.provesByDns === true),
     ...configFaults(spec, context.hashBytes),
   );
   refuse(`deploy ${spec.name}`, faults);
@@ -87,6 +89,7 @@ function serviceFaults(spec: ServiceSpec, context: CommandContext): readonly Fau
   faults.push(
     ...(spec.mode.kind === "replicated" ? replicaFaults(where, spec.mode.replicas) : []),
     ...jobFaults(spec, context),
+    ...ingressFaults(spec),
     ...portFaults(where, spec.template.ports),
     ...networkFaults(where, spec.template),
     ...reachFaults(spec),

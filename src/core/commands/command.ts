@@ -18,6 +18,8 @@ export type CommandContext = {
   readonly nextTick: NextTick;
   /** Who asks for it: "socket" for the owner's socket, else the token's name. */
   readonly actor?: string;
+  /** The coordinator has a hook that proves names by DNS; absent: it has none. */
+  readonly provesByDns?: boolean;
 };
 
 /** The record must still be at this index when the commit happens (0: must not exist). */

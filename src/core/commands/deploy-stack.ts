@@ -16,12 +16,14 @@ import { specHashes } from "../model/spec-hash.ts";
 import type { DeployStepView } from "../model/views.ts";
 import type { State } from "../model/world.ts";
 import { restartedWith } from "./check-dependencies.ts";
+import { certificateFaults } from "./certificates.ts";
 import { checkStack } from "./check-spec.ts";
 import { canResize } from "../rollout/resize.ts";
 import type { Command, CommandContext } from "./command.ts";
-import { describeMode, describeSpecChange, joinDifferences, renderMode } from "./describe-change.ts";
+import { describeMode, describeSpecChange, joinDifferences, renderMode, renderRoutes } from "./describe-change.ts";
 import { Draft } from "./draft.ts";
 import { placementWarnings } from "./placement-warnings.ts";
+import { refuse } from "./fault.ts";
 import { isSame } from "./same.ts";
 import { giveBack, hasAddress, serviceAddresses } from "./service-address.ts";
 import { publishedPorts } from "./published-ports.ts";
@@ -51,6 +53,7 @@ export function deployStack(spec: StackSpec): Command<DeployResult> {
   return (state, context) => {
     checkStack(spec, specsOutside(state, spec.name), context);
     const restarted = restartedWith(spec.services, changedTemplates(state, spec, context));
+    refuse(`deploy ${spec.name}`, certificateFaults(spec.services, state));
     const deploy: Deploy = {
       state,
       context,
@@ -137,7 +140,12 @@ function createService(deploy: Deploy, spec: ServiceSpec): void {
   draft.create("service", record);
   draft.change({ op: "put", kind: "serviceVersion", record: versionRecord(id, 1, spec, "created", context) });
   const chosen = chosenPorts(spec, deploy.ports.get(spec.name) ?? []);
-  const description = [spec.template.container.image, renderMode(spec.mode), ...chosen].join(", ");
+  const description = [
+    spec.template.container.image,
+    renderMode(spec.mode),
+    ...chosen,
+    ...renderRoutes(spec.ingress ?? []),
+  ].join(", ");
   draft.event(serviceEvent("service.created", record, description));
   step(deploy, "create", "service", spec.name, description, "service.created");
 }

@@ -1,6 +1,7 @@
 // The difference of two specifications in words: "image web:v1 → web:v2, replicas 2 → 3". Values of environment variables are never
 // shown: they may be secret. Pure.
 
+import { type IngressSpec, needsReload, routeKey } from "../model/ingress.ts";
 import type { Mount, PortSpec, ServiceMode, ServiceSpec } from "../model/service-spec.ts";
 import type { UpdateStrategy } from "../model/update-policy.ts";
 import { spanOf } from "../rollout/policy.ts";
@@ -30,6 +31,7 @@ const NAMED: readonly { readonly path: string; readonly tell: (before: unknown, 
   { path: "reach", tell: () => "" },
   { path: "dependsOn", tell: () => "depends_on" },
   { path: "update.strategy", tell: (before, after) => `update strategy ${strategy(before)} → ${strategy(after)}` },
+  { path: "ingress", tell: (before, after) => ingress(before, after) },
   { path: "labels", tell: (before, after) => `labels ${keys(before, after)}` },
 ];
 
@@ -147,6 +149,36 @@ function strategy(value: unknown): string {
   const { canaries, weight } = rest;
   const share = "tasks" in canaries ? canaries.tasks : `${canaries.percent} %`;
   return `${rest.kind} of ${share}, weight ${weight}, ${held}`;
+}
+
+/** "ingress +shop.example.com/ ~api.example.com/", and whether clients may notice: the proxies reload for routes with options. */
+function ingress(before: unknown, after: unknown): string {
+  const [left, right] = [routesByKey(before), routesByKey(after)];
+  const changed = [...new Set([...left.keys(), ...right.keys()])]
+    .sort()
+    .filter((key) => !isSame(left.get(key), right.get(key)));
+  const shown = changed.slice(0, SHOWN).map((key) => {
+    const { host = "", path = "" } = right.get(key) ?? left.get(key) ?? {};
+    return `${left.has(key) ? (right.has(key) ? "~" : "-") : "+"}${host}${path}`;
+  });
+  const more = changed.length > SHOWN ? ` and ${changed.length - SHOWN} more` : "";
+  return `ingress ${shown.join(" ")}${more}${reloadNote(changed.flatMap((key) => right.get(key) ?? []))}`;
+}
+
+/** What a new service's routes are, in at most one piece of text. */
+export function renderRoutes(routes: readonly IngressSpec[]): readonly string[] {
+  if (routes.length === 0) return [];
+  return [`ingress ${routes.map(({ host, path }) => `${host}${path}`).join(" ")}${reloadNote(routes)}`];
+}
+
+/** What a deploy says of routes that come with a reload: empty when none does. */
+function reloadNote(routes: readonly IngressSpec[]): string {
+  return routes.some(needsReload) ? " (with a reload of the nodes' ingress, at most once a minute)" : "";
+}
+
+function routesByKey(value: unknown): ReadonlyMap<string, IngressSpec> {
+  const list = Array.isArray(value) ? (value as readonly IngressSpec[]) : [];
+  return new Map(list.map((route) => [routeKey(route), route]));
 }
 
 function ports(value: unknown): string {

@@ -6,7 +6,7 @@ import type { Change, EventDraft, RecordKinds } from "../model/records.ts";
 import type { CommandOutcome, RecordGuard } from "./command.ts";
 
 /** Kinds of desired records: those that carry an index. */
-export type IndexedKind = "service" | "node" | "volume" | "network" | "userToken" | "registryLogin";
+export type IndexedKind = "service" | "node" | "volume" | "network" | "userToken" | "registryLogin" | "certificate";
 /** A record that has not been given an index. */
 export type Unindexed<Kind extends IndexedKind> = Omit<RecordKinds[Kind], "index">;
 

@@ -4,6 +4,7 @@
 //   TaskStatus, NodeStatus                 the sessions with agents (observed)
 // `index` is on desired records only: it grows with each change of the desired record, never by observations (it is the ETag). Pure.
 
+import type { AcmeAccount, Authority, Certificate } from "./certificate.ts";
 import type { ClusterId, NetworkId, NodeId, ServiceId, TaskId, TokenId, VolumeId } from "./ids.ts";
 import type { FreedAddress } from "./freed-address.ts";
 import type { PublishedPort } from "./published-port.ts";
@@ -63,6 +64,8 @@ export type Service = {
   readonly changeReason: string;
   /** Tasks that a rebalance sends to other nodes, and that have not gone yet; absent: none. */
   readonly moves?: readonly Move[];
+  /** Its ingress routes answer with a page that says so; absent: they lead to it. */
+  readonly maintenance?: true;
   /** Its virtual address, given at its creation and kept; absent for jobs and for what has no address on the nodes' bridges. */
   readonly address?: string;
   /** Ports that every node answers on for it, given when it was deployed. */
@@ -333,6 +336,9 @@ export type RecordKinds = {
   readonly userToken: UserToken;
   readonly registryLogin: RegistryLogin;
   readonly issuerKey: IssuerKey;
+  readonly certificate: Certificate;
+  readonly acmeAccount: AcmeAccount;
+  readonly authority: Authority;
   readonly clusterKey: ClusterKey;
 };
 export type RecordKind = keyof RecordKinds;

@@ -3,6 +3,7 @@
 
 import type { NodeId, ServiceId, TaskId } from "./ids.ts";
 import type { PublishedPort } from "./published-port.ts";
+import type { IngressSpec } from "./ingress.ts";
 import type { PortProtocol } from "./service-spec.ts";
 import type { WorkPosition } from "./work.ts";
 
@@ -91,8 +92,42 @@ export type NetworkRoutes = {
   readonly internal: boolean;
 };
 
+/** Hosts and paths that lead to a service, which has its endpoints in a section of its own. Key "ingress/<service id>". */
+export type IngressRoutes = {
+  readonly kind: "ingress";
+  readonly serviceId: ServiceId;
+  /** Full name of the service. */
+  readonly name: string;
+  /** All its routes answer 503 with a page. */
+  readonly maintenance: boolean;
+  readonly routes: readonly IngressSpec[];
+};
+
+/** What a host name is served with. Key "secret/certificate/<name>". */
+export type CertificateRoutes = {
+  readonly kind: "certificate";
+  /** The host itself, or the name that its user gave it. */
+  readonly name: string;
+  /** Names that it is shown for: `shop.example.com`, `*.example.com`. */
+  readonly hosts: readonly string[];
+  /** PEM of the certificate, its chain, and its private key. */
+  readonly pem: string;
+};
+
+/** What an ACME server asks over HTTP for, on any node. One section, key "challenge", absent while nothing is asked. */
+export type ChallengeRoutes = {
+  readonly kind: "challenge";
+  readonly answers: readonly { readonly token: string; readonly answer: string }[];
+};
+
 /** More kinds stand beside these as what nodes do with routes grows. Keys that begin with "secret/" are never written to a node's disk. */
-export type RoutesSection = MeshRoutes | ServiceRoutes | NetworkRoutes;
+export type RoutesSection =
+  | MeshRoutes
+  | ServiceRoutes
+  | NetworkRoutes
+  | IngressRoutes
+  | CertificateRoutes
+  | ChallengeRoutes;
 
 export type Routes = {
   readonly sections: Readonly<Record<string, { readonly hash: string; readonly content: RoutesSection }>>;

@@ -1,6 +1,7 @@
 // What a user asks for: the specification of one service, validated once at the edge (compose, api) and trusted after that.
 // Durations are milliseconds, sizes bytes, CPUs a fraction of cores. Absent means "the engine's or davit's default". Pure.
 
+import type { IngressSpec } from "./ingress.ts";
 import type { JobSpec } from "./job.ts";
 import type { UpdatePolicy } from "./update-policy.ts";
 
@@ -23,6 +24,8 @@ export type ServiceSpec = {
   readonly reach?: ReachSpec;
   readonly update: UpdatePolicy;
   readonly rollback: UpdatePolicy;
+  /** Hosts and paths that lead to it, by host, then path; absent for none. */
+  readonly ingress?: readonly IngressSpec[];
 };
 
 export const DEPENDENCY_CONDITIONS = ["service_started", "service_healthy", "service_completed_successfully"] as const;

@@ -64,6 +64,9 @@ export const RECORD_KINDS: readonly RecordKind[] = [
   "userToken",
   "registryLogin",
   "issuerKey",
+  "certificate",
+  "acmeAccount",
+  "authority",
   "clusterKey",
 ];
 
@@ -88,6 +91,9 @@ export function emptyState(): MutableState {
     userToken: new Map(),
     registryLogin: new Map(),
     issuerKey: new Map(),
+    certificate: new Map(),
+    acmeAccount: new Map(),
+    authority: new Map(),
     clusterKey: new Map(),
   };
 }

@@ -131,6 +131,8 @@ function packageLines(plan: Installation): readonly string[] {
     ...(plan.with === "apt" ? [WAIT_FOR_DPKG, "dpkg --configure -a"] : []),
     ...(refresh !== undefined && plan.refresh ? [quoteArgv(refresh)] : []),
     tries,
+    // the distribution starts a unit of its own at once; davit has another, which runs while there are routes
+    ...(plan.packages.includes("haproxy") ? ["systemctl disable --quiet --now haproxy || true"] : []),
   ];
 }
 

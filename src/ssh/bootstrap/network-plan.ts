@@ -11,6 +11,7 @@ const TOOLS: readonly Tool[] = [
   { program: "nft", apt: "nftables", dnf: "nftables" },
   { program: "wg", apt: "wireguard-tools", dnf: "wireguard-tools" },
   { program: "conntrack", apt: "conntrack", dnf: "conntrack-tools" },
+  { program: "haproxy", apt: "haproxy", dnf: "haproxy" },
 ];
 /** Encrypts where the kernel cannot. */
 const WIREGUARD_GO: Tool = { program: "wireguard-go", apt: "wireguard-go", dnf: "" };

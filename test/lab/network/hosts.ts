@@ -149,6 +149,9 @@ export class NetworkHosts {
         port: 51_820,
         nodes,
       },
+      ingress: [],
+      certificates: [],
+      challenges: [],
       services,
       networks: networks.map((network) => ({ kind: "network", name: network, internal: internal.includes(network) })),
       // of tasks the firewall looks at these only

@@ -116,7 +116,7 @@ export class NetworkDriver {
     const slow = clock.after(SLOW_MS, () => this.#note(part.name, "not done yet"));
     try {
       await part.apply(view);
-      this.#note(part.name, undefined);
+      this.#note(part.name, part.trouble);
       return true;
     } catch (error) {
       this.#note(part.name, reasonOf(error));

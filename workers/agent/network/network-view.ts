@@ -1,13 +1,17 @@
 // From the documents that a node holds to what its network parts are handed. Pure.
 
 import type {
+  CertificateRoutes,
+  ChallengeRoutes,
   Endpoint,
+  IngressRoutes,
   MeshRoutes,
   NetworkRoutes,
   Routes,
   ServiceRoutes,
   Standing,
 } from "../../../src/core/model/routes.ts";
+import { assertNever } from "../../../src/core/model/invariant.ts";
 import type { TaskId } from "../../../src/core/model/ids.ts";
 import type { NodeWork, TaskWork } from "../../../src/core/model/work.ts";
 import type { NetworkView } from "../../../src/ports/node-network.ts";
@@ -21,10 +25,32 @@ export function networkView(
   let mesh: MeshRoutes | undefined;
   const services: ServiceRoutes[] = [];
   const networks: NetworkRoutes[] = [];
+  const ingress: IngressRoutes[] = [];
+  const certificates: CertificateRoutes[] = [];
+  let challenges: ChallengeRoutes["answers"] = [];
   for (const { content } of Object.values(routes)) {
-    if (content.kind === "mesh") mesh = content;
-    else if (content.kind === "service") services.push(content);
-    else networks.push(content);
+    switch (content.kind) {
+      case "mesh":
+        mesh = content;
+        break;
+      case "service":
+        services.push(content);
+        break;
+      case "network":
+        networks.push(content);
+        break;
+      case "ingress":
+        ingress.push(content);
+        break;
+      case "certificate":
+        certificates.push(content);
+        break;
+      case "challenge":
+        challenges = content.answers;
+        break;
+      default:
+        assertNever(content);
+    }
   }
   if (node === undefined || mesh?.nodes.some(({ nodeId }) => nodeId === node.nodeId) !== true) return undefined;
   return {
@@ -32,6 +58,9 @@ export function networkView(
     mesh,
     services: services.sort((a, b) => (a.serviceId < b.serviceId ? -1 : 1)),
     networks: networks.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    ingress: ingress.sort((a, b) => (a.serviceId < b.serviceId ? -1 : 1)),
+    certificates: certificates.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    challenges,
     tasks: [...tasks.values()].sort((a, b) => (a.taskId < b.taskId ? -1 : 1)),
   };
 }

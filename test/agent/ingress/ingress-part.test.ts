@@ -1,0 +1,264 @@
+// The node's HTTP door against a proxy in memory: what comes and goes without a reload, what needs one, and what goes wrong beside what goes on.
+
+import { beforeEach, describe, expect, test } from "vitest";
+import { newAuthority, newCertificate, newKey } from "../../../src/certificates/x509.ts";
+import type { IngressSpec } from "../../../src/core/model/ingress.ts";
+import { asId } from "../../../src/core/model/ids.ts";
+import type { Endpoint } from "../../../src/core/model/routes.ts";
+import type { NetworkView } from "../../../src/ports/node-network.ts";
+import { createHasher } from "../../../src/system/hasher.ts";
+import { IngressPart, RELOAD_EVERY_MS } from "../../../workers/agent/network/ingress/ingress-part.ts";
+import { ProxyUnit } from "../../../workers/agent/network/ingress/proxy-unit.ts";
+import { FakeClock } from "../../fakes/fake-clock.ts";
+import { DIRECTORY, FakeProxy, MemoryFiles } from "./fake-proxy.ts";
+
+const hasher = createHasher();
+const PATHS = { directory: DIRECTORY, runtimeDirectory: "/run/davit-ingress" };
+const SILENT = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  with: () => SILENT,
+};
+
+let files: MemoryFiles;
+let proxy: FakeProxy;
+let clock: FakeClock;
+let owners: Record<string, string>;
+
+beforeEach(() => {
+  files = new MemoryFiles();
+  proxy = new FakeProxy(files);
+  clock = new FakeClock();
+  owners = {};
+});
+
+/** An agent's part: a second one over the same host is what a restart leaves. */
+function newPart(): IngressPart {
+  return new IngressPart({
+    paths: PATHS,
+    files,
+    unit: new ProxyUnit(proxy.run, PATHS, new MemoryFiles()),
+    socket: proxy,
+    clock,
+    log: SILENT,
+    hash: (text) => hasher.hash(text),
+    portOwners: () => (port) => owners[port],
+  });
+}
+
+const route = (host: string, more: Partial<IngressSpec> = {}): IngressSpec => ({
+  host,
+  path: "/",
+  port: 8080,
+  tls: "off",
+  ...more,
+});
+
+function endpoint(address: string, more: Partial<Endpoint> = {}): Endpoint {
+  return { taskId: asId(`t${address}`), nodeId: asId("n1"), address, slot: 1, weight: 100, standing: "in", ...more };
+}
+
+type Service = {
+  readonly routes: readonly IngressSpec[];
+  readonly endpoints?: readonly Endpoint[];
+  readonly maintenance?: boolean;
+};
+
+function view(services: Readonly<Record<string, Service>>, more: Partial<NetworkView> = {}): NetworkView {
+  const all = Object.entries(services);
+  return {
+    services: all.map(([id, { endpoints = [] }]) => ({ kind: "service", serviceId: asId(id), name: id, endpoints })),
+    ingress: all.map(([id, { routes, maintenance = false }]) => ({
+      kind: "ingress",
+      serviceId: asId(id),
+      name: id,
+      maintenance,
+      routes,
+    })),
+    certificates: [],
+    challenges: [],
+    ...more,
+  } as unknown as NetworkView;
+}
+
+function pemFor(host: string): string {
+  const [authorityKey, keyPem] = [newKey(), newKey()];
+  const certificatePem = newAuthority("test", authorityKey, 0, 1e12);
+  const authority = { certificatePem, keyPem: authorityKey };
+  return `${newCertificate({ hosts: [host], keyPem, authority, nowMs: 0, lifetimeMs: 1e12 })}${keyPem}`;
+}
+
+describe("what needs no reload", () => {
+  test("the proxy starts with the first route, and its ports are given back with the last", async () => {
+    const part = newPart();
+    await part.apply(view({}));
+    expect(proxy.workers.size).toBe(0);
+    await part.apply(view({ web: { routes: [route("a.test")], endpoints: [endpoint("10.210.1.2")] } }));
+    expect(proxy.serversOf("a.test/")).toEqual(["10.210.1.2:8080"]);
+    await part.apply(view({}));
+    expect(proxy.workers.size).toBe(0);
+    expect([...files.texts.keys()]).toEqual([]);
+  });
+
+  test("hosts, endpoints, weights and maintenance come and go, and asking again changes nothing", async () => {
+    const part = newPart();
+    await part.apply(view({ web: { routes: [route("a.test")], endpoints: [endpoint("10.210.1.2")] } }));
+    const next = view({
+      web: {
+        routes: [route("a.test"), route("b.test", { path: "/shop" })],
+        endpoints: [
+          endpoint("10.210.1.3", { weight: 10 }),
+          endpoint("10.210.1.2", { standing: "out" }),
+          endpoint("10.210.1.4", { standing: "waiting" }),
+        ],
+        maintenance: true,
+      },
+    });
+    await part.apply(next);
+    expect(proxy.serversOf("a.test/")).toEqual(["10.210.1.3:8080"]);
+    expect(proxy.serversOf("b.test/shop/")).toEqual(["10.210.1.3:8080"]);
+    expect(proxy.current.maps.get("routes.map")?.get("b.test/shop/")).toMatch(/\|-m$/);
+    proxy.commands.length = 0;
+    await part.apply(next);
+    expect(proxy.commands).toEqual([]);
+    expect([proxy.reloads, part.trouble]).toEqual([0, undefined]);
+  });
+
+  test("a new server takes requests before the one that it replaces is taken out", async () => {
+    const part = newPart();
+    await part.apply(view({ web: { routes: [route("a.test")], endpoints: [endpoint("10.210.1.2")] } }));
+    proxy.commands.length = 0;
+    await part.apply(view({ web: { routes: [route("a.test")], endpoints: [endpoint("10.210.1.3")] } }));
+    const states = proxy.commands.filter((command) => command.includes(" state "));
+    expect(states.map((command) => command.split(" ").at(-1))).toEqual(["ready", "maint"]);
+  });
+
+  test("an endpoint of weight 0 gets nothing", async () => {
+    const part = newPart();
+    const endpoints = [endpoint("10.210.1.2"), endpoint("10.210.1.3", { weight: 0 })];
+    await part.apply(view({ web: { routes: [route("a.test")], endpoints } }));
+    expect(proxy.serversOf("a.test/")).toEqual(["10.210.1.2:8080"]);
+  });
+
+  test("a challenge is answered before there is any route", async () => {
+    const part = newPart();
+    await part.apply(view({}, { challenges: [{ token: "tok", answer: "tok.print" }] }));
+    expect(proxy.current.maps.get("challenges.map")?.get("/.well-known/acme-challenge/tok")).toBe("tok.print");
+  });
+
+  test("certificates come, are replaced and go; one that the coordinator no longer tells after a reboot stays", async () => {
+    const part = newPart();
+    const services = { web: { routes: [route("a.test", { tls: "auto" as const })] } };
+    const certificate = (pem: string) => ({ kind: "certificate" as const, name: "a.test", hosts: ["a.test"], pem });
+    await part.apply(view(services));
+    expect(proxy.current.list.size).toBe(0);
+    const [first, second] = [pemFor("a.test"), pemFor("a.test")];
+    await part.apply(view(services, { certificates: [certificate(first)] }));
+    expect([...proxy.current.list.values()]).toEqual(["a.test"]);
+    await part.apply(view(services, { certificates: [certificate(second)] }));
+    expect([...proxy.current.certificates.values()].map((pem) => pem.trim())).toEqual([second.trim()]);
+    await newPart().apply(view(services));
+    expect(proxy.current.list.size).toBe(1);
+    await part.apply(view({ web: { routes: [route("b.test")] } }));
+    expect(proxy.current.list.size).toBe(0);
+    expect(proxy.reloads).toBe(0);
+  });
+
+  test("a proxy that was restarted, and an agent that was, have what they must have", async () => {
+    const services = { web: { routes: [route("a.test")], endpoints: [endpoint("10.210.1.2")] } };
+    await newPart().apply(view(services));
+    proxy.restart();
+    expect(proxy.serversOf("a.test/")).toEqual(["10.210.1.2:8080"]);
+    await newPart().apply(view({ web: { routes: [route("a.test")], endpoints: [endpoint("10.210.1.9")] } }));
+    expect(proxy.serversOf("a.test/")).toEqual(["10.210.1.9:8080"]);
+    expect(proxy.reloads).toBe(0);
+  });
+});
+
+describe("what needs a reload", () => {
+  test("an option reloads the proxy, the next one waits until a minute has passed, and both leave other routes alone", async () => {
+    const part = newPart();
+    const endpoints = [endpoint("10.210.1.2")];
+    await part.apply(view({ web: { routes: [route("a.test"), route("b.test")], endpoints } }));
+    await part.apply(view({ web: { routes: [route("a.test", { sticky: true }), route("b.test")], endpoints } }));
+    expect(proxy.reloads).toBe(1);
+    expect(files.texts.get("haproxy.cfg")).toContain("cookie davit-");
+    await part.apply(
+      view({ web: { routes: [route("a.test", { sticky: true, maxBodyBytes: 5 }), route("b.test")], endpoints } }),
+    );
+    expect(proxy.reloads).toBe(1);
+    expect(part.trouble).toContain("a.test/: changes come with the next reload");
+    expect(proxy.serversOf("a.test/")).toEqual(["10.210.1.2:8080"]);
+    expect(proxy.serversOf("b.test/")).toEqual(["10.210.1.2:8080"]);
+    await clock.advance(RELOAD_EVERY_MS);
+    expect(proxy.reloads).toBe(2);
+    expect(part.trouble).toBeUndefined();
+  });
+
+  test("while an old worker finishes, what is withdrawn leaves it too", async () => {
+    const part = newPart();
+    const endpoints = [endpoint("10.210.1.2"), endpoint("10.210.1.3")];
+    await part.apply(view({ web: { routes: [route("a.test")], endpoints } }));
+    proxy.hasOpenSessions = true;
+    const sticky = [route("a.test", { sticky: true })];
+    await part.apply(view({ web: { routes: sticky, endpoints } }));
+    expect(proxy.workers.size).toBe(2);
+    await part.apply(view({ web: { routes: sticky, endpoints: [endpoint("10.210.1.3")] } }));
+    for (const worker of proxy.workers.values())
+      expect(proxy.serversOf("a.test/", worker)).toEqual(["10.210.1.3:8080"]);
+  });
+
+  test("more endpoints than a backend has room for bring a larger one", async () => {
+    const part = newPart();
+    const endpoints = Array.from({ length: 40 }, (_, at) => endpoint(`10.210.1.${at + 2}`));
+    await part.apply(view({ web: { routes: [route("a.test")], endpoints: endpoints.slice(0, 3) } }));
+    await part.apply(view({ web: { routes: [route("a.test")], endpoints } }));
+    expect(proxy.serversOf("a.test/")).toHaveLength(40);
+    expect(proxy.reloads).toBe(1);
+  });
+});
+
+describe("what goes wrong", () => {
+  test("a port that something else has is told, and nothing waits for it", async () => {
+    owners["80/tcp"] = "nginx (pid 7)";
+    const part = newPart();
+    await part.apply(view({ web: { routes: [route("a.test")] } }));
+    expect(part.trouble).toContain("port 80 is taken by nginx (pid 7)");
+    expect(proxy.workers.size).toBe(0);
+    owners = {};
+    await part.apply(view({ web: { routes: [route("a.test")] } }));
+    expect([proxy.workers.size, part.trouble]).toEqual([1, undefined]);
+  });
+
+  test("a route that the proxy refuses is left out with its words, the others go on, and a changed one is tried again", async () => {
+    proxy.refuses = (config) => {
+      const at = config.split("\n").findIndex((line) => line.includes("bad-header"));
+      return at === -1
+        ? undefined
+        : `[ALERT]    (1) : config : parsing [haproxy.cfg:${at + 1}] : error detected: no such word\n`;
+    };
+    const part = newPart();
+    const endpoints = [endpoint("10.210.1.2")];
+    const bad = route("bad.test", { requestHeaders: { "bad-header": "x" } });
+    await part.apply(view({ web: { routes: [route("a.test"), bad], endpoints } }));
+    expect(proxy.serversOf("a.test/")).toEqual(["10.210.1.2:8080"]);
+    expect(proxy.serversOf("bad.test/")).toEqual([]);
+    expect(part.trouble).toContain("route bad.test/ is left out");
+    await part.apply(view({ web: { routes: [route("a.test"), route("bad.test")], endpoints } }));
+    expect(proxy.serversOf("bad.test/")).toEqual(["10.210.1.2:8080"]);
+    expect(part.trouble).toBeUndefined();
+  });
+
+  test("of two services that claim one host the first has it", async () => {
+    const part = newPart();
+    await part.apply(
+      view({
+        one: { routes: [route("a.test")], endpoints: [endpoint("10.210.1.2")] },
+        two: { routes: [route("a.test")], endpoints: [endpoint("10.210.1.3")] },
+      }),
+    );
+    expect(proxy.serversOf("a.test/")).toEqual(["10.210.1.2:8080"]);
+  });
+});

@@ -1,0 +1,62 @@
+// The server that lab tests talk to, in an image of its own: keep-alive, WebSocket, uploads, HTTP/2 without TLS, and an orderly end. It says
+// who it is and whom it thinks it talks to.
+
+import { createServer } from "node:http2";
+import { hostname } from "node:os";
+
+const version = process.env["TALKER_VERSION"] ?? "none";
+const port = Number(process.env["TALKER_PORT"] ?? "8080");
+
+function told(headers: (name: string) => string | null | undefined, path: string, peer: string | undefined): string {
+  return JSON.stringify({
+    version,
+    host: hostname(),
+    path,
+    peer,
+    client: headers("x-forwarded-for"),
+    proto: headers("x-forwarded-proto"),
+    asked: headers("host"),
+    extra: headers("x-extra"),
+    user: headers("authorization"),
+  });
+}
+
+const server = Bun.serve({
+  port,
+  hostname: "0.0.0.0",
+  idleTimeout: 120,
+  maxRequestBodySize: 1024 ** 3,
+  async fetch(request, self) {
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname.endsWith("/ws") && self.upgrade(request, { data: undefined })) return undefined;
+    const waitMs = Number(searchParams.get("wait") ?? "0");
+    if (waitMs > 0) await Bun.sleep(waitMs);
+    let received = 0;
+    if (request.body !== null) for await (const chunk of request.body) received += chunk.length;
+    const text = told((name) => request.headers.get(name), pathname, self.requestIP(request)?.address);
+    return new Response(received > 0 ? JSON.stringify({ ...JSON.parse(text), received }) : text, {
+      headers: { "content-type": "application/json" },
+    });
+  },
+  websocket: {
+    message(socket, message) {
+      socket.send(`${version} ${hostname()} ${String(message)}`);
+    },
+  },
+});
+
+const streams = createServer((request, response) => {
+  const header = (name: string): string | undefined => {
+    const value = request.headers[name] ?? request.headers[":authority"];
+    return typeof value === "string" ? value : undefined;
+  };
+  response.setHeader("content-type", "application/json");
+  response.end(`${told(header, request.url, request.socket.remoteAddress)}\n`);
+});
+streams.listen(port + 1, "0.0.0.0");
+
+process.on("SIGTERM", () => {
+  streams.close();
+  void server.stop().then(() => process.exit(0));
+});
+process.stdout.write(`talker ${version} listens on ${port}\n`);

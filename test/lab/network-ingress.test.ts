@@ -1,0 +1,302 @@
+// The HTTP door on three real hosts: pages by HTTPS from certificates of the cluster's own authority and of a real ACME server, what routes may
+// ask for, updates under load that lose nothing, and what dies in the middle of it.
+
+import { readFileSync } from "node:fs";
+import { connect as connectHttp2 } from "node:http2";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { CertificateView, IngressRouteView } from "../../src/core/model/ingress-views.ts";
+import { type Cluster, startCluster, waitUntil } from "./cluster.ts";
+import { testLab } from "./lab.ts";
+import { Ledger, type LedgerTarget } from "./ledger.ts";
+import { mustRun } from "./run-command.ts";
+import { LabStack } from "./stack.ts";
+import { pushTalker } from "./talker-image.ts";
+
+const lab = testLab();
+let cluster: Cluster;
+let image: string;
+let authority: string;
+
+const acmeHost = lab.gateway.replace(/\.1$/, ".11");
+const caFile = join(lab.directory, "registry", "ca.crt");
+const HEALTH = { http: { port: 8080, path: "/" }, interval: "1s", start_interval: "200ms" };
+
+type Said = {
+  readonly version: string;
+  readonly host: string;
+  readonly client: string;
+  readonly proto: string;
+  readonly peer: string;
+  readonly path: string;
+};
+
+beforeAll(async () => {
+  cluster = await startCluster({
+    lab,
+    nodes: 3,
+    up: [
+      "--acme-directory",
+      `https://${acmeHost}:9443/acme/local/directory`,
+      "--acme-ca",
+      caFile,
+      "--acme-email",
+      "ops@example.com",
+    ],
+  });
+  image = await pushTalker(lab, ["v1", "v2", "v3"]);
+  await startAcmeServer();
+}, 240_000);
+afterAll(async () => {
+  await cluster.down();
+});
+
+/** The distribution's own, on the first host, with the lab's authority for its certificates; names lead to the second host. */
+async function startAcmeServer(): Promise<void> {
+  const ca = (name: string): string => readFileSync(join(lab.directory, "registry", name), "utf8");
+  const config = `{
+  admin off
+  auto_https disable_redirects
+  http_port 8079
+  pki { ca local { root { cert /root/ca.crt
+key /root/ca.key } } }
+}
+https://${acmeHost}:9443 { tls internal
+acme_server }
+`;
+  await lab.on(
+    "n1",
+    `export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && apt-get install -y -qq --no-install-recommends caddy >/dev/null && systemctl disable -q --now caddy
+echo '${lab.ip("n2")} acme.example.com' >> /etc/hosts
+cat > /root/ca.crt <<'E'\n${ca("ca.crt")}E
+cat > /root/ca.key <<'E'\n${ca("ca.key")}E
+cat > /root/Caddyfile <<'E'\n${config}E
+systemd-run -q --unit=acme -E HOME=/root -E XDG_DATA_HOME=/root/caddy caddy run --config /root/Caddyfile`,
+  );
+}
+
+function service(ingress: readonly unknown[], more: Readonly<Record<string, unknown>> = {}, tag = "v1") {
+  return {
+    image: `${image}:${tag}`,
+    stop_grace_period: "10s",
+    deploy: { replicas: 3, update_config: { order: "start-first", parallelism: 1 } },
+    "x-davit": { health: HEALTH, ingress },
+    ...more,
+  };
+}
+
+function target(node: string, host: string, more: Partial<LedgerTarget> = {}): LedgerTarget {
+  return { address: lab.ip(node), port: 443, host, ca: authority, ...more };
+}
+
+async function curl(node: string, url: string, ...more: readonly string[]): Promise<string> {
+  const { host, port, protocol } = new URL(url);
+  const at = `${host}:${port || (protocol === "https:" ? "443" : "80")}:${lab.ip(node)}`;
+  return await mustRun(["curl", "-sS", "--max-time", "10", "--resolve", at, ...more, url]);
+}
+
+async function asked(node: string, url: string, ...more: readonly string[]): Promise<Said> {
+  return JSON.parse(await curl(node, url, ...more)) as Said;
+}
+
+async function routes(): Promise<readonly IngressRouteView[]> {
+  return await cluster.coordinator.json<readonly IngressRouteView[]>(["ingress", "ls"]);
+}
+
+async function until200(node: string, url: string, ...more: readonly string[]): Promise<void> {
+  await waitUntil(`${url} answers on ${node}`, 30_000, async () => {
+    const status = await curl(node, url, "-o", "/dev/null", "-w", "%{http_code}", ...more).catch(() => "none");
+    return status === "200";
+  });
+}
+
+describe("pages", () => {
+  test("a page by HTTPS names the container and the client on every node, over HTTP/2, and HTTP leads to it", async () => {
+    const stack = new LabStack(cluster, "shop");
+    await stack.mustDeploy({ web: service([{ host: "shop.test", port: 8080 }]) });
+    await waitUntil("the certificate is there", 20_000, async () => (await routes())[0]?.certificate === "valid");
+    authority = await cluster.coordinator.must(["certificate", "authority"]);
+    const file = join(lab.directory, "authority.pem");
+    await Bun.write(file, authority);
+    const containers = new Set((await stack.tasks("web")).map(({ containerId }) => containerId?.slice(0, 12)));
+    for (const node of cluster.nodes) {
+      await until200(node, "https://shop.test/x", "--cacert", file);
+      const said = await asked(node, "https://shop.test/x", "--cacert", file);
+      expect(said).toMatchObject({ version: "v1", client: lab.gateway, proto: "https", path: "/x" });
+      expect(containers).toContain(said.host);
+      expect(await curl(node, "https://shop.test/", "--cacert", file, "-o", "/dev/null", "-w", "%{http_version}")).toBe(
+        "2",
+      );
+      expect(await curl(node, "http://shop.test/x", "-o", "/dev/null", "-w", "%{http_code} %{redirect_url}")).toBe(
+        "308 https://shop.test/x",
+      );
+    }
+  });
+
+  test("the proxy itself takes the settings that the golden file has", async () => {
+    const golden = readFileSync(join(import.meta.dirname, "..", "golden", "haproxy.cfg"), "utf8");
+    const script = `mkdir -p /tmp/golden && cd /tmp/golden && : > certificates.list && : > routes.map && : > challenges.map && cat > haproxy.cfg && haproxy -c -f haproxy.cfg`;
+    const text = golden.replaceAll("/var/lib/davit/ingress", "/tmp/golden");
+    expect(await lab.on("n1", `${script} <<'GOLDEN'\n${text}GOLDEN`)).toContain("valid");
+  });
+
+  test("a public name gets its certificate from an ACME server, and a new one when asked", async () => {
+    const stack = new LabStack(cluster, "acme");
+    await stack.mustDeploy({ web: service([{ host: "acme.example.com", port: 8080 }]) });
+    const certificate = async (): Promise<CertificateView | undefined> =>
+      (await cluster.coordinator.json<readonly CertificateView[]>(["certificate", "ls"])).find(
+        ({ name }) => name === "acme.example.com",
+      );
+    await waitUntil("the certificate is issued", 60_000, async () => (await certificate())?.state === "valid");
+    const first = await certificate();
+    expect(first?.source).toBe("acme");
+    await until200("n3", "https://acme.example.com/", "--cacert", caFile);
+    const serial = () =>
+      mustRun([
+        "sh",
+        "-c",
+        `echo | openssl s_client -connect ${lab.ip("n3")}:443 -servername acme.example.com 2>/dev/null | openssl x509 -noout -serial`,
+      ]);
+    const before = await serial();
+    const ledger = new Ledger();
+    ledger.keepAsking(target("n3", "acme.example.com", { ca: readFileSync(caFile, "utf8") }), "new", 2, 20);
+    await cluster.coordinator.must(["certificate", "renew", "acme.example.com"]);
+    await waitUntil("another certificate is served", 60_000, async () => (await serial()) !== before);
+    await ledger.stop();
+    expect(ledger.failures).toEqual([]);
+    await stack.remove();
+  });
+});
+
+describe("what routes may ask for", () => {
+  test("WebSocket, sticky sessions, HTTP/2 to the container, limits, users, headers and maintenance", async () => {
+    const stack = new LabStack(cluster, "opts");
+    const hash = (await mustRun(["openssl", "passwd", "-6", "secret"])).replaceAll("$", "$$$$");
+    await stack.mustDeploy({
+      web: service(
+        [
+          { host: "opts.test", port: 8080, tls: "off" },
+          { host: "sticky.test", port: 8080, tls: "off", sticky: true },
+          { host: "grpc.test", port: 8081, tls: "off", protocol: "h2c" },
+          { host: "small.test", port: 8080, tls: "off", max_body: "1k", request_headers: { "X-Extra": "50%" } },
+          { host: "users.test", path: "/in", port: 8080, tls: "off", strip_path: true, users: [`ann:${hash}`] },
+          { host: "few.test", port: 8080, tls: "off", rate_limit: { requests: 3, per: "60s" } },
+          { host: "*.wild.test", port: 8080, tls: "off", deny: ["192.0.2.1"] },
+        ],
+        { deploy: { replicas: 3 } },
+      ),
+    });
+    await until200("n1", "http://sticky.test/");
+    const status = (url: string, ...more: readonly string[]) =>
+      curl("n1", url, "-o", "/dev/null", "-w", "%{http_code}", ...more);
+    expect(await status("http://a.wild.test/")).toBe("200");
+    expect(await status("http://a.b.wild.test/")).toBe("404");
+    expect(await status("http://opts.test/a/../b", "--path-as-is")).toBe("400");
+    expect((await asked("n1", "http://small.test/")) as unknown).toMatchObject({ extra: "50%" });
+    expect(await status("http://small.test/", "-d", "x".repeat(2_000))).toBe("413");
+    expect(await status("http://users.test/in/x")).toBe("401");
+    expect(await asked("n1", "http://users.test/in/x", "-u", "ann:secret")).toMatchObject({ path: "/x", user: null });
+    const few = [];
+    for (let at = 0; at < 6; at++) few.push(await status("http://few.test/"));
+    expect([few[0], few.at(-1)]).toEqual(["200", "429"]);
+    const jar = join(lab.directory, "cookies");
+    const hosts = new Set<string>();
+    for (let at = 0; at < 12; at++)
+      hosts.add((await asked(cluster.nodes[at % 3] ?? "n1", "http://sticky.test/", "-c", jar, "-b", jar)).host);
+    expect(hosts.size).toBe(1);
+    expect(await overHttp2("n2", "grpc.test")).toContain('"path":"/echo"');
+    const sockets = new Ledger();
+    sockets.keepTalking({ address: lab.ip("n2"), port: 80, host: "opts.test" }, 2, 50);
+    await waitUntil("sockets answer", 10_000, () => sockets.count("socket") > 10);
+    await sockets.stop();
+    expect(sockets.endedSockets).toEqual([]);
+    await cluster.coordinator.must(["service", "maintenance", "on", "opts_web"]);
+    await waitUntil("maintenance is on everywhere", 10_000, async () => {
+      const codes = await Promise.all(
+        cluster.nodes.map((node) => curl(node, "http://opts.test/", "-o", "/dev/null", "-w", "%{http_code}")),
+      );
+      return codes.every((code) => code === "503");
+    });
+    await cluster.coordinator.must(["service", "maintenance", "off", "opts_web"]);
+    await until200("n3", "http://opts.test/");
+    await stack.remove();
+  });
+
+  test("a host that another stack has, and a wildcard without a proof, are refused and change nothing", async () => {
+    const stack = new LabStack(cluster, "thief");
+    const taken = await stack.deploy({ web: service([{ host: "shop.test", port: 8080 }]) });
+    expect(taken.exitCode).not.toBe(0);
+    expect(taken.stderr).toContain("shop_web has it already");
+    const wild = await stack.deploy({ web: service([{ host: "*.example.org", port: 8080 }]) });
+    expect(wild.stderr).toContain("only for a proof by DNS");
+    expect(await stack.tasks("web").catch(() => [])).toEqual([]);
+  });
+});
+
+describe("updates under load", () => {
+  test("rolling updates lose no request of kept and new connections, uploads and sockets through all nodes", async () => {
+    const stack = new LabStack(cluster, "shop");
+    const ledger = new Ledger();
+    for (const node of cluster.nodes) {
+      const plain = target(node, "shop.test");
+      ledger.keepAsking(plain, "kept", 6);
+      ledger.keepAsking(plain, "new", 1, 2);
+      ledger.keepAsking(plain, "upload", 1, 10);
+      ledger.keepTalking(plain, 1, 100);
+    }
+    const counts: number[] = [];
+    for (const tag of ["v2", "v3"]) {
+      const before = ledger.entries.length;
+      await waitUntil("the old version is well asked", 60_000, () => ledger.entries.length - before > 5_000);
+      await stack.mustDeploy({ web: service([{ host: "shop.test", port: 8080 }], {}, tag) });
+      await waitUntil("the update is well asked", 60_000, () => ledger.entries.length - before > 10_000);
+      counts.push(ledger.entries.length - before);
+    }
+    await ledger.stop();
+    const versions = new Set(ledger.entries.flatMap(({ body }) => /"version":"(v\d)"/.exec(body ?? "")?.[1] ?? []));
+    console.log(
+      `ledger: ${counts.join(" and ")} requests in two updates, ${ledger.failures.length} failed, ${ledger.endedSockets.length} sockets closed at the end of the drain`,
+    );
+    expect(ledger.failures.slice(0, 5)).toEqual([]);
+    expect([...versions].sort()).toEqual(["v1", "v2", "v3"]);
+    expect(Math.min(...counts)).toBeGreaterThanOrEqual(10_000);
+  }, 240_000);
+
+  test("an agent that is killed cuts nothing, a proxy that is killed is back with what it must have, and a reboot needs nobody", async () => {
+    const ledger = new Ledger();
+    ledger.keepAsking(target("n2", "shop.test"), "kept", 2, 5);
+    await waitUntil("requests are answered", 10_000, () => ledger.entries.length > 50);
+    await lab.on("n2", "systemctl kill -s KILL davit-agent");
+    await waitUntil(
+      "the agent is back",
+      20_000,
+      async () => (await lab.on("n2", "systemctl is-active davit-agent || true")) === "active",
+    );
+    await ledger.stop();
+    expect(ledger.failures).toEqual([]);
+    const file = join(lab.directory, "authority.pem");
+    await lab.on("n2", "systemctl kill -s KILL davit-ingress");
+    await until200("n2", "https://shop.test/", "--cacert", file);
+    await cluster.coordinator.stop();
+    await lab.reboot("n2");
+    await until200("n2", "https://shop.test/", "--cacert", file);
+    await cluster.coordinator.start();
+  }, 180_000);
+});
+
+/** One request over HTTP/2 with prior knowledge, as gRPC clients make it. */
+function overHttp2(node: string, host: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const session = connectHttp2(`http://${lab.ip(node)}`);
+    session.on("error", reject);
+    const stream = session.request({ ":path": "/echo", ":authority": host });
+    let text = "";
+    stream.on("data", (chunk: Buffer) => (text += chunk.toString("utf8")));
+    stream.on("error", reject);
+    stream.on("end", () => {
+      session.close();
+      resolve(text);
+    });
+    stream.end();
+  });
+}

@@ -1,0 +1,57 @@
+// From the servers that a running worker has to those that it must have, as commands. What takes requests comes in before anything goes out,
+// and what goes out keeps its open requests. Pure.
+
+import type { RunningServers, Slot } from "./running.ts";
+import type { WantedServer } from "./wanted.ts";
+
+export type ServerCommands = {
+  /** To be in force before requests are led there. */
+  readonly into: readonly string[];
+  /** To be in force before the node has applied what took servers away. */
+  readonly out: readonly string[];
+};
+
+/** `wantedOf`: what a backend must have; none for one that serves no route. */
+export function planServers(
+  running: RunningServers,
+  wantedOf: (backend: string) => readonly WantedServer[],
+): ServerCommands {
+  const into: string[] = [];
+  const out: string[] = [];
+  for (const [backend, slots] of running) {
+    const plan = planBackend(backend, slots, wantedOf(backend));
+    into.push(...plan.into);
+    out.push(...plan.out);
+  }
+  return { into, out };
+}
+
+function planBackend(backend: string, slots: readonly Slot[], wanted: readonly WantedServer[]): ServerCommands {
+  const into: string[] = [];
+  const isWanted = (slot: Slot): boolean => wanted.some((server) => isAt(slot, server));
+  const out = slots
+    .filter((slot) => !slot.isOut && !isWanted(slot))
+    .map((slot) => `set server ${backend}/${slot.name} state maint`);
+  const free = slots.filter((slot) => slot.isOut && !isWanted(slot)).toSorted(byRest);
+  for (const server of wanted) {
+    const there = slots.find((slot) => isAt(slot, server));
+    const slot = there ?? free.shift();
+    // without room its requests go to the others; the reload that brings room is on its way
+    if (slot === undefined) continue;
+    const name = `${backend}/${slot.name}`;
+    if (there === undefined) into.push(`set server ${name} addr ${server.address} port ${server.port}`);
+    if (slot.weight !== server.weight) into.push(`set server ${name} weight ${server.weight}`);
+    if (slot.isOut) into.push(`set server ${name} state ready`);
+  }
+  return { into, out };
+}
+
+function isAt(slot: Slot, server: WantedServer): boolean {
+  return slot.address === server.address && slot.port === server.port;
+}
+
+/** The empty ones first, then those that have been out for longest: their last requests are the likeliest to have ended. */
+function byRest(a: Slot, b: Slot): number {
+  const isEmpty = (slot: Slot): number => Number(slot.address === "0.0.0.0");
+  return isEmpty(b) - isEmpty(a) || b.sinceS - a.sinceS || (a.name < b.name ? -1 : 1);
+}

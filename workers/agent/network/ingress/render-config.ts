@@ -1,0 +1,112 @@
+// The proxy's whole settings file: always what a proxy that starts now must serve, its servers included, so that a restart by whoever needs
+// nobody. Pure.
+
+import type { Layout } from "./layout.ts";
+import { backendInput, PLAIN, renderBackendBody, renderServers, renderUsers } from "./render-backend.ts";
+import type { WantedRoute } from "./wanted.ts";
+
+export type IngressPaths = {
+  /** Settings, maps and certificates: on the disk, because a proxy that starts at boot asks nobody. */
+  readonly directory: string;
+  /** Sockets. */
+  readonly runtimeDirectory: string;
+};
+
+export const ROUTES_MAP = "routes.map";
+export const CHALLENGES_MAP = "challenges.map";
+export const CERTIFICATE_LIST = "certificates.list";
+export const CONFIG_FILE = "haproxy.cfg";
+export const CHALLENGE_PATH = "/.well-known/acme-challenge/";
+
+/** All but the backends. `signature`: what a running proxy tells, so that its reader knows which frame it has; absent to find it out. */
+export function renderFrame({ directory }: IngressPaths, signature?: string): string {
+  const routes = `${directory}/${ROUTES_MAP}`;
+  return `# Written by davit: changes are lost.
+global${signature === undefined ? "" : `\n  description ${signature}`}
+  user haproxy
+  group haproxy
+  log stdout format raw daemon
+  hard-stop-after 1h
+  close-spread-time 10s
+  ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets
+
+defaults
+  mode http
+  log global
+  option dontlognull
+  option http-keep-alive
+  option redispatch 1
+  retries 3
+  retry-on conn-failure empty-response
+  balance random
+  timeout connect 1s
+  timeout client 60s
+  timeout server 60s
+  timeout http-request 10s
+  timeout http-keep-alive 60s
+  timeout queue 5s
+
+frontend davit
+  bind :80
+  bind :443 ssl crt-list ${directory}/${CERTIFICATE_LIST} alpn h2,http/1.1 strict-sni
+  log-format '%ci "%[var(txn.host)]" %{+Q}r %ST %B %Ta %b/%s'
+  http-request set-var(txn.path) path
+  http-request set-var(txn.challenge) var(txn.path),map_str(${directory}/${CHALLENGES_MAP}) if { var(txn.path) -m beg ${CHALLENGE_PATH} }
+  http-request return status 200 content-type text/plain lf-string "%[var(txn.challenge)]" if { var(txn.challenge) -m found }
+  http-request deny deny_status 400 if { var(txn.path),url_dec -m reg (^|/)[.][.]?(/|$) }
+  http-request set-var(txn.host) hdr(host),host_only,lower,regsub([.]$,)
+  http-request set-var(txn.route) var(txn.host),concat(,txn.path,/),map_beg(${routes})
+  http-request set-var(txn.any) var(txn.host),regsub(^[^.]*,*) if !{ var(txn.route) -m found }
+  http-request set-var(txn.route) var(txn.any),concat(,txn.path,/),map_beg(${routes}) if { var(txn.any) -m found }
+  http-request return status 404 content-type text/plain string "no route leads from this host and path" unless { var(txn.route) -m found }
+  http-request set-var(txn.flags) var(txn.route),field(2,|)
+  http-request set-log-level silent unless { var(txn.flags) -m sub l }
+  http-request redirect scheme https code 308 if !{ ssl_fc } { var(txn.flags) -m sub r }
+  http-request del-header Forwarded
+  http-request set-header X-Forwarded-For %[src]
+  http-request set-header X-Forwarded-Host %[req.hdr(host)]
+  http-request set-header X-Forwarded-Port %[dst_port]
+  http-request set-header X-Forwarded-Proto https if { ssl_fc }
+  http-request set-header X-Forwarded-Proto http unless { ssl_fc }
+  http-request disable-l7-retry unless { method GET HEAD OPTIONS }
+  use_backend %[var(txn.route),field(1,|)]
+`;
+}
+
+export type RenderInput = {
+  readonly paths: IngressPaths;
+  readonly layout: Layout;
+  readonly routes: readonly WantedRoute[];
+  /** A digest in hex. */
+  readonly hash: (text: string) => string;
+};
+
+/** The file. */
+export function renderConfig({ paths, layout, routes, hash }: RenderInput): string {
+  const byKey = new Map(routes.map((route) => [route.key, route]));
+  const parts = layout.backends.map(({ name, slots, route: key }) => {
+    const route = key === undefined ? undefined : byKey.get(key);
+    const input = route === undefined ? PLAIN : backendInput(route);
+    const users = `users-${name}`;
+    const lines = [
+      ...renderBackendBody(input, hash).map((line) => line.replace("http_auth(@users)", `http_auth(${users})`)),
+      ...renderServers(route?.servers ?? [], slots),
+    ];
+    const title = route === undefined ? `backend ${name}` : `# ${route.key} of ${route.service}\nbackend ${name}`;
+    return [...renderUsers(users, input.options), title, ...lines.map((line) => `  ${line}`)].join("\n");
+  });
+  return `${renderFrame(paths, frameSignature(paths, hash))}\n${parts.join("\n\n")}\n`;
+}
+
+/** What a running proxy says of itself when it has this frame. */
+export function frameSignature(paths: IngressPaths, hash: (text: string) => string): string {
+  return hash(renderFrame(paths)).slice(0, 16);
+}
+
+/** The digest of a backend's text. */
+export function backendSignature(
+  input: Parameters<typeof renderBackendBody>[0],
+  hash: (text: string) => string,
+): string {
+  return hash([...renderBackendBody(input, hash), ...renderUsers("users", input.options)].join("\n")).slice(0, 10);
+}
