@@ -54,15 +54,24 @@ afterAll(async () => {
 /** The distribution's own, on the first host, with the lab's authority for its certificates; names lead to the second host. */
 async function startAcmeServer(): Promise<void> {
   const ca = (name: string): string => readFileSync(join(lab.directory, "registry", name), "utf8");
+  // a block of a Caddyfile begins and ends with a line
   const config = `{
   admin off
   auto_https disable_redirects
   http_port 8079
-  pki { ca local { root { cert /root/ca.crt
-key /root/ca.key } } }
+  pki {
+    ca local {
+      root {
+        cert /root/ca.crt
+        key /root/ca.key
+      }
+    }
+  }
 }
-https://${acmeHost}:9443 { tls internal
-acme_server }
+https://${acmeHost}:9443 {
+  tls internal
+  acme_server
+}
 `;
   await lab.on(
     "n1",
@@ -73,6 +82,13 @@ cat > /root/ca.key <<'E'\n${ca("ca.key")}E
 cat > /root/Caddyfile <<'E'\n${config}E
 systemd-run -q --unit=acme -E HOME=/root -E XDG_DATA_HOME=/root/caddy caddy run --config /root/Caddyfile`,
   );
+  const directory = `https://${acmeHost}:9443/acme/local/directory`;
+  await waitUntil("the ACME server answers", 20_000, async () =>
+    mustRun(["curl", "-fsS", "--cacert", caFile, directory]).then(
+      () => true,
+      () => false,
+    ),
+  );
 }
 
 function service(ingress: readonly unknown[], more: Readonly<Record<string, unknown>> = {}, tag = "v1") {
@@ -80,7 +96,7 @@ function service(ingress: readonly unknown[], more: Readonly<Record<string, unkn
     image: `${image}:${tag}`,
     stop_grace_period: "10s",
     deploy: { replicas: 3, update_config: { order: "start-first", parallelism: 1 } },
-    "x-davit": { health: HEALTH, ingress },
+    "x-davit": { health: HEALTH, drain: "3s", ingress },
     ...more,
   };
 }
@@ -135,9 +151,10 @@ describe("pages", () => {
 
   test("the proxy itself takes the settings that the golden file has", async () => {
     const golden = readFileSync(join(import.meta.dirname, "..", "golden", "haproxy.cfg"), "utf8");
-    const script = `mkdir -p /tmp/golden && cd /tmp/golden && : > certificates.list && : > routes.map && : > challenges.map && cat > haproxy.cfg && haproxy -c -f haproxy.cfg`;
     const text = golden.replaceAll("/var/lib/davit/ingress", "/tmp/golden");
-    expect(await lab.on("n1", `${script} <<'GOLDEN'\n${text}GOLDEN`)).toContain("valid");
+    await lab.on("n1", `mkdir -p /tmp/golden && cat > /tmp/golden/haproxy.cfg <<'GOLDEN'\n${text}GOLDEN`);
+    const maps = "certificates.list routes.map challenges.map";
+    expect(await lab.on("n1", `cd /tmp/golden && touch ${maps} && haproxy -c -f haproxy.cfg`)).toContain("valid");
   });
 
   test("a public name gets its certificate from an ACME server, and a new one when asked", async () => {
