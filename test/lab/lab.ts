@@ -66,12 +66,15 @@ export class Lab {
   /** The address of this machine in the lab; its registry listens there. */
   readonly gateway: string;
   readonly registry: string;
+  /** The link of this machine that all hosts are on. */
+  readonly bridge: string;
   readonly #env: Readonly<Record<string, string>>;
 
   constructor(place: LabPlace) {
     this.directory = place.directory;
     this.gateway = place.subnet.replace(/\.0\/24$/, ".1");
     this.registry = `${this.gateway}:5000`;
+    this.bridge = place.bridge;
     this.#env = { LAB: place.directory, BRIDGE: place.bridge, SUBNET: place.subnet };
   }
 
