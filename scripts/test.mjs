@@ -113,7 +113,8 @@ async function main() {
 function summarise(results) {
   const sum = { passed: 0, failed: 0, skipped: 0 };
   process.stdout.write("\n");
-  for (const failure of results.flatMap((result) => result.failures ?? [])) process.stdout.write(`failed: ${failure}\n`);
+  for (const failure of results.flatMap((result) => result.failures ?? []))
+    process.stdout.write(`failed: ${failure}\n`);
   for (const { name, passed, failed, skipped, seconds, note } of results) {
     sum.passed += passed;
     sum.failed += failed;

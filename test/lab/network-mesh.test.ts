@@ -185,7 +185,7 @@ describe("davit node check", () => {
     await cluster.coordinator.must(["node", "check", "--all", "--throughput"], { timeoutMs: 120_000 });
     const pid = (await lab.run("pid", "n2")).trim();
     const close =
-      "table ip shut { chain c { type filter hook input priority -400; udp dport 51820 drop; } chain o { type filter hook output priority -400; udp dport 51820 drop; } }";
+      "table ip shut { chain c { type filter hook input priority -400; udp dport 51820 drop; }; chain o { type filter hook output priority -400; udp dport 51820 drop; }; }";
     await mustRun(["nsenter", "-t", pid, "-n", "nft", "-f", "-"], { stdin: close });
     try {
       await lab.on("n2", "systemctl restart davit-wireguard");
