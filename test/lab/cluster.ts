@@ -141,13 +141,15 @@ export async function startCluster(input: {
   readonly lab: Lab;
   readonly nodes: number;
   readonly kind?: HostKind;
+  /** How many of them have Debian 13 and its engine; the others have Debian 12. */
+  readonly newer?: number;
   readonly registry?: boolean;
   /** More options of `davit up`. */
   readonly up?: readonly string[];
 }): Promise<Cluster> {
   const { lab } = input;
   await cleanLab(lab);
-  const nodes = await lab.up(input.nodes, input.kind ?? "ready");
+  const nodes = await lab.up(input.nodes, input.kind ?? "ready", input.newer);
   if (nodes.length > 0) await lab.localApt(...nodes);
   if (input.registry !== false) await lab.registryUp();
   const dataDir = mkdtempSync(join(lab.directory, DATA_PREFIX));

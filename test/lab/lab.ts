@@ -7,6 +7,9 @@ import { mustRun, runCommand, type CommandResult } from "./run-command.ts";
 
 const SCRIPT = join(import.meta.dirname, "lab");
 
+/** Debian 13: an engine that speaks a newer API, another packet filter and proxy. */
+const NEWER_SUITE = "trixie";
+
 export type HostKind = "bare" | "ready";
 
 /** Where a lab lives. Two labs run side by side if all three differ. */
@@ -87,15 +90,22 @@ export class Lab {
     return mustRun([SCRIPT, ...argv], { env: this.#env });
   }
 
-  /** Key, certificates and root file systems; nothing to do when they are there. */
-  prepare(): Promise<string> {
-    return this.run("prepare", "quiet");
+  /** Key, certificates and root file systems, of both releases; nothing to do when they are there. */
+  async prepare(): Promise<void> {
+    await this.run("prepare", "quiet");
+    await mustRun([SCRIPT, "prepare", "quiet"], { env: { ...this.#env, SUITE: NEWER_SUITE }, timeoutMs: 600_000 });
   }
 
-  /** Network and hosts n1…n<count>, booted; returns their names. */
-  async up(count: number, kind: HostKind): Promise<readonly string[]> {
-    await this.run("up", String(count), kind);
-    return Array.from({ length: count }, (_, at) => `n${at + 1}`);
+  /** Network and hosts n1…n<count>, booted; returns their names. The last `newer` of them have the next release, with its newer engine. */
+  async up(count: number, kind: HostKind, newer = 0): Promise<readonly string[]> {
+    const names = Array.from({ length: count }, (_, at) => `n${at + 1}`);
+    await this.run("up", String(count - newer), kind);
+    if (newer === 0) return names;
+    const late = names.slice(-newer);
+    await mustRun([SCRIPT, "create", kind, ...late], { env: { ...this.#env, SUITE: NEWER_SUITE } });
+    await this.run("start", ...late);
+    await this.run("wait", ...late);
+    return names;
   }
 
   /** Makes a host, boots it and waits for sshd. `disk` like "2G", `memory` like "512M". */

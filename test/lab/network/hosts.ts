@@ -1,4 +1,4 @@
-// Three hosts of the lab with the agent's mesh and firewall parts on them, and containers at addresses that the test gives: all that is in the
+// Hosts of the lab, the last with a newer Debian, with the agent's mesh and firewall parts on them, and containers at addresses that the test gives: all that is in the
 // kernel is real, only the view is written by the test.
 
 import { mkdirSync, rmSync } from "node:fs";
@@ -32,7 +32,7 @@ export class NetworkHosts {
   async up(): Promise<void> {
     const { lab } = this;
     await cleanLab(lab);
-    await lab.up(this.names.length, "ready");
+    await lab.up(this.names.length, "ready", 1);
     await lab.registryUp();
     const files = join(lab.directory, "origin");
     mkdirSync(join(files, "bin"), { recursive: true });
