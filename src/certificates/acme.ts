@@ -4,7 +4,7 @@
 import { calculateJwkThumbprint, exportJWK, FlattenedSign, importPKCS8, type JWK } from "jose";
 import { createHash, createPublicKey } from "node:crypto";
 import { DavitError, reasonOf } from "../core/model/errors.ts";
-import type { CertificateIssuer, Issued, IssueRequest, Proof } from "../ports/certificate-issuer.ts";
+import type { CertificateIssuer, IssueRequest, Proof } from "../ports/certificate-issuer.ts";
 import type { Clock } from "../ports/clock.ts";
 import { certificateRequest } from "./x509.ts";
 
@@ -62,12 +62,11 @@ class Exchange {
     this.#accountUrl = request.account.url;
   }
 
-  async run(): Promise<Issued> {
+  async run(): Promise<string> {
     const { host, keyPem } = this.#request;
     const directory = JSON.parse((await this.#fetch(this.#settings.directoryUrl, {})).text) as Directory;
     this.#directory = directory;
-    this.#accountUrl ??= await this.#register(directory);
-    const made = await this.#post(directory.newOrder, { identifiers: [{ type: "dns", value: host }] });
+    const made = await this.#order(directory, host);
     const orderUrl = made.headers.get("location") ?? "";
     const order = JSON.parse(made.text) as Order;
     for (const url of order.authorizations) await this.#authorize(url);
@@ -75,16 +74,33 @@ class Exchange {
     const csr = Buffer.from(certificateRequest([host], keyPem)).toString("base64url");
     await this.#post(order.finalize, { csr });
     const { certificate = "" } = await this.#until(orderUrl, ["valid"]);
-    return { chainPem: (await this.#post(certificate)).text, accountUrl: this.#accountUrl };
+    return (await this.#post(certificate)).text;
   }
 
-  async #register(directory: Directory): Promise<string> {
+  /** The first request in an account's name: the server may have forgotten it. */
+  async #order(directory: Directory, host: string): Promise<Answer> {
+    const wanted = { identifiers: [{ type: "dns", value: host }] };
+    const isKnown = this.#accountUrl !== undefined;
+    if (!isKnown) await this.#register(directory);
+    try {
+      return await this.#post(directory.newOrder, wanted);
+    } catch (error) {
+      const isForgotten = error instanceof Refused && error.problem.type?.endsWith(":accountDoesNotExist") === true;
+      if (!isKnown || !isForgotten) throw error;
+      await this.#register(directory);
+      return await this.#post(directory.newOrder, wanted);
+    }
+  }
+
+  async #register(directory: Directory): Promise<void> {
+    this.#accountUrl = undefined;
     const { email } = this.#settings;
     const contact = email === undefined ? {} : { contact: [`mailto:${email}`] };
     const answer = await this.#post(directory.newAccount, { termsOfServiceAgreed: true, ...contact });
     const url = answer.headers.get("location");
     if (url === null) throw this.#failure("it gave no account");
-    return url;
+    await this.#request.account.registered(url);
+    this.#accountUrl = url;
   }
 
   async #authorize(url: string): Promise<void> {
@@ -143,8 +159,7 @@ class Exchange {
         return await this.#fetch(url, { method: "POST", headers, body: JSON.stringify(jws) });
       } catch (error) {
         const isNonce = error instanceof Refused && error.problem.type?.endsWith(":badNonce") === true;
-        if (!isNonce || tries >= NONCE_TRIES)
-          throw error instanceof Refused ? this.#failure(told(error.problem, "")) : error;
+        if (!isNonce || tries >= NONCE_TRIES) throw error;
       }
     }
   }
@@ -169,7 +184,7 @@ class Exchange {
     }
     this.#nonce = answer.headers.get("replay-nonce") ?? this.#nonce;
     if (answer.ok) return { headers: answer.headers, text };
-    throw new Refused(problemIn(text, answer.status));
+    throw new Refused(this.#failure("").message, problemIn(text, answer.status));
   }
 
   async #publicJwk(): Promise<JWK> {
@@ -183,11 +198,11 @@ class Exchange {
 }
 
 /** An answer with a problem document (RFC 7807). */
-class Refused extends Error {
+class Refused extends DavitError {
   readonly problem: Problem;
 
-  constructor(problem: Problem) {
-    super(told(problem, ""));
+  constructor(about: string, problem: Problem) {
+    super("unavailable", `${about}${told(problem, "")}`);
     this.problem = problem;
   }
 }

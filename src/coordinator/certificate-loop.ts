@@ -17,6 +17,8 @@ const OWN_LIFE_MS = 90 * DAY_MS;
 /** A node that has not taken over a challenge by then is asked in vain. */
 const IN_FORCE_WITHIN_MS = 10_000;
 const LOOK_MS = 100;
+/** After a look that failed, say because the disk was full. */
+const RETRY_MS = 30_000;
 /** Timers bear no more; and a clock that was set is noticed. */
 const MAX_SLEEP_MS = 3_600_000;
 
@@ -58,8 +60,20 @@ export class CertificateLoop {
     if (this.#isLooking || this.#isStopped) return;
     this.#isLooking = true;
     this.#look()
-      .catch((error: unknown) => this.#context.log.error("see to certificates", { reason: reasonOf(error) }))
-      .finally(() => (this.#isLooking = false));
+      .catch((error: unknown) => {
+        this.#context.log.error("see to certificates", { reason: reasonOf(error) });
+        this.#lookIn(RETRY_MS);
+      })
+      .finally(() => {
+        this.#isLooking = false;
+        // asked for while the last look was on its way out
+        if (this.#again) this.wake();
+      });
+  }
+
+  #lookIn(delayMs: number): void {
+    this.#timer?.cancel();
+    this.#timer = this.#context.clock.after(delayMs, () => this.wake());
   }
 
   stop(): void {
@@ -77,8 +91,7 @@ export class CertificateLoop {
       const [first] = get.filter(({ source }) => source === "acme");
       if (first !== undefined && !this.#isAsking) this.#ask(first);
       this.#timer?.cancel();
-      if (nextMs !== undefined)
-        this.#timer = clock.after(Math.min(Math.max(nextMs - clock.nowMs(), 0), MAX_SLEEP_MS), () => this.wake());
+      if (nextMs !== undefined) this.#lookIn(Math.min(Math.max(nextMs - clock.nowMs(), 0), MAX_SLEEP_MS));
     }
   }
 
@@ -135,17 +148,23 @@ export class CertificateLoop {
     let hint = "";
     try {
       const keyPem = maker.newKey();
-      const { chainPem, accountUrl } = await issuer.issue({
+      const chainPem = await issuer.issue({
         host: need.name,
         keyPem,
-        account: { keyPem: accountKey, ...(account === undefined ? {} : { url: account.url }) },
+        account: {
+          keyPem: accountKey,
+          ...(account === undefined ? {} : { url: account.url }),
+          registered: async (url) => {
+            const record: AcmeAccount = { id: directoryUrl, url, sealedKey: seal(accountKey) };
+            await door.commit(() => ({ changes: [{ op: "put", kind: "acmeAccount", record }], result: undefined }));
+          },
+        },
         prove: async (proof) => {
           hint = await this.#prove(need, proof, cleanups);
         },
       });
-      const record: AcmeAccount = { id: directoryUrl, url: accountUrl, sealedKey: seal(accountKey) };
       const sealed: Sealed = { ...maker.describe(chainPem), sealedPem: seal(`${chainPem}${keyPem}`) };
-      await door.commit((state) => issued(state, need, sealed, account === undefined ? record : undefined));
+      await door.commit((state) => issued(state, need, sealed));
       log.info("a certificate was issued", { host: need.name });
     } catch (error) {
       const reason = `${reasonOf(error)}${hint}`;

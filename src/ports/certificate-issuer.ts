@@ -11,15 +11,14 @@ export type IssueRequest = {
   readonly host: string;
   /** Private key of the new certificate. */
   readonly keyPem: string;
-  readonly account: { readonly keyPem: string; readonly url?: AcmeAccount["url"] };
+  readonly account: {
+    readonly keyPem: string;
+    readonly url?: AcmeAccount["url"];
+    /** Keeps a new account before it is used: what follows may fail, and servers count how many accounts one asks for. */
+    readonly registered: (url: string) => Promise<void>;
+  };
   /** Puts a proof where it is looked for; resolves when it is there. */
   readonly prove: (proof: Proof) => Promise<void>;
-};
-
-export type Issued = {
-  /** Certificate and chain. */
-  readonly chainPem: string;
-  readonly accountUrl: string;
 };
 
 export interface CertificateIssuer {
@@ -27,8 +26,8 @@ export interface CertificateIssuer {
   readonly directoryUrl: string;
   /** What it is asked to look at. */
   readonly proofKind: (host: string) => Proof["kind"];
-  /** Rejects with what it said, and about what. */
-  issue(request: IssueRequest): Promise<Issued>;
+  /** Resolves with the PEM of the certificate and its chain; rejects with what it said, and about what. */
+  issue(request: IssueRequest): Promise<string>;
 }
 
 /** Making keys, requests and certificates of our own. */

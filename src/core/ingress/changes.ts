@@ -1,6 +1,6 @@
 // What becomes of a certificate, as changes of its record: asked for, proved, had, not had, no longer needed. Pure.
 
-import type { AcmeAccount, Certificate } from "../model/certificate.ts";
+import type { Certificate } from "../model/certificate.ts";
 import type { Change, EventDraft } from "../model/records.ts";
 import type { State } from "../model/world.ts";
 import { type CertificateNeed, retryAfter } from "./plan-certificates.ts";
@@ -13,18 +13,15 @@ type Drafted = {
   readonly result: undefined;
 };
 
-/** There it is, and with it the account that it came by if that is new. */
-export function issued(state: State, need: CertificateNeed, sealed: Sealed, account?: AcmeAccount): Drafted {
+/** There it is. */
+export function issued(state: State, need: CertificateNeed, sealed: Sealed): Drafted {
   const before = state.certificate.get(need.name);
   // a certificate of the user's own may have come meanwhile
   if (before?.source === "own") return { changes: [], events: [], result: undefined };
   const record: Certificate = { ...fresh(before, need), ...sealed };
   const message = `certificate ${need.name} ${before?.sealedPem === undefined ? "issued" : "renewed"} by ${sealed.issuer ?? "its authority"}`;
   return {
-    changes: [
-      put(record),
-      ...(account === undefined ? [] : [{ op: "put", kind: "acmeAccount", record: account } as const]),
-    ],
+    changes: [put(record)],
     events: [event("certificate.issued", need.name, message)],
     result: undefined,
   };
