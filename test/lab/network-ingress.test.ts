@@ -6,6 +6,7 @@ import { connect as connectHttp2 } from "node:http2";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { CertificateView, IngressRouteView } from "../../src/core/model/ingress-views.ts";
+import type { RolloutDetailView } from "../../src/core/model/rollout-views.ts";
 import { type Cluster, startCluster, waitUntil } from "./cluster.ts";
 import { testLab } from "./lab.ts";
 import { Ledger, type LedgerTarget } from "./ledger.ts";
@@ -21,6 +22,15 @@ let authority: string;
 const acmeHost = lab.gateway.replace(/\.1$/, ".11");
 const caFile = join(lab.directory, "registry", "ca.crt");
 const HEALTH = { http: { port: 8080, path: "/" }, interval: "1s", start_interval: "200ms" };
+
+const SHOP = [{ host: "shop.test", port: 8080 }];
+/** Of an update: in its course, and before it. */
+const REQUESTS = 10_000;
+const UPDATES = [
+  { strategy: "rolling" },
+  { strategy: "canary", hold: "2s" },
+  { strategy: "blue-green", keep: "2s" },
+] as const;
 
 type Said = {
   readonly version: string;
@@ -44,7 +54,7 @@ beforeAll(async () => {
       "ops@example.com",
     ],
   });
-  image = await pushTalker(lab, ["v1", "v2", "v3"]);
+  image = await pushTalker(lab, ["v1", "v2", "v3", "v4"]);
   await startAcmeServer();
 }, 240_000);
 afterAll(async () => {
@@ -129,7 +139,7 @@ async function until200(node: string, url: string, ...more: readonly string[]): 
 describe("pages", () => {
   test("a page by HTTPS names the container and the client on every node, over HTTP/2, and HTTP leads to it", async () => {
     const stack = new LabStack(cluster, "shop");
-    await stack.mustDeploy({ web: service([{ host: "shop.test", port: 8080 }]) });
+    await stack.mustDeploy({ web: service(SHOP) });
     await waitUntil("the certificate is there", 20_000, async () => (await routes())[0]?.certificate === "valid");
     authority = await cluster.coordinator.must(["certificate", "authority"]);
     const file = join(lab.directory, "authority.pem");
@@ -241,7 +251,7 @@ describe("what routes may ask for", () => {
 
   test("a host that another stack has, and a wildcard without a proof, are refused and change nothing", async () => {
     const stack = new LabStack(cluster, "thief");
-    const taken = await stack.deploy({ web: service([{ host: "shop.test", port: 8080 }]) });
+    const taken = await stack.deploy({ web: service(SHOP) });
     expect(taken.exitCode).not.toBe(0);
     expect(taken.stderr).toContain("shop_web has it already");
     const wild = await stack.deploy({ web: service([{ host: "*.example.org", port: 8080 }]) });
@@ -251,32 +261,40 @@ describe("what routes may ask for", () => {
 });
 
 describe("updates under load", () => {
-  test("rolling updates lose no request of kept and new connections, uploads and sockets through all nodes", async () => {
+  test("rolling, canary and blue-green updates lose no request of kept and new connections, uploads and sockets through all nodes", async () => {
     const stack = new LabStack(cluster, "shop");
     const ledger = new Ledger();
     for (const node of cluster.nodes) {
       const plain = target(node, "shop.test");
-      ledger.keepAsking(plain, "kept", 6);
+      ledger.keepAsking(plain, "kept", 4);
       ledger.keepAsking(plain, "new", 1, 2);
       ledger.keepAsking(plain, "upload", 1, 10);
       ledger.keepTalking(plain, 1, 100);
     }
-    const counts: number[] = [];
-    for (const tag of ["v2", "v3"]) {
+    for (const [at, { strategy, ...update }] of UPDATES.entries()) {
       const before = ledger.entries.length;
-      await waitUntil("the old version is well asked", 60_000, () => ledger.entries.length - before > 5_000);
-      await stack.mustDeploy({ web: service([{ host: "shop.test", port: 8080 }], {}, tag) });
-      await waitUntil("the update is well asked", 60_000, () => ledger.entries.length - before > 10_000);
-      counts.push(ledger.entries.length - before);
+      const ended = ledger.endedSockets.length;
+      const [old, next] = [`v${at + 1}`, `v${at + 2}`];
+      const versions = () =>
+        new Set(ledger.entries.slice(before).flatMap(({ body }) => /"version":"(v\d)"/.exec(body ?? "")?.[1] ?? []));
+      await waitUntil(`${old} is well asked`, 60_000, () => ledger.entries.length - before > REQUESTS / 4);
+      const x = { health: HEALTH, drain: "3s", ingress: SHOP, update: { strategy, ...update } };
+      await stack.mustDeploy({ web: service(SHOP, { "x-davit": x }, next) });
+      await waitUntil(`the ${strategy} update is over`, 60_000, async () => {
+        const detail = await cluster.coordinator.get<RolloutDetailView>("/v1/rollouts/shop_web");
+        const tasks = await stack.tasks("web");
+        return detail.rollout?.state === "completed" && tasks.length === 3;
+      });
+      await waitUntil("it is well asked", 60_000, () => ledger.entries.length - before > REQUESTS);
+      console.log(
+        `${strategy}: ${ledger.entries.length - before} requests, ${ledger.failures.length} failed, ${ledger.endedSockets.length - ended} sockets closed at the end of the drain`,
+      );
+      expect(ledger.failures.slice(0, 5)).toEqual([]);
+      expect([...versions()].sort()).toEqual([old, next]);
     }
     await ledger.stop();
-    const versions = new Set(ledger.entries.flatMap(({ body }) => /"version":"(v\d)"/.exec(body ?? "")?.[1] ?? []));
-    console.log(
-      `ledger: ${counts.join(" and ")} requests in two updates, ${ledger.failures.length} failed, ${ledger.endedSockets.length} sockets closed at the end of the drain`,
-    );
-    expect(ledger.failures.slice(0, 5)).toEqual([]);
-    expect([...versions].sort()).toEqual(["v1", "v2", "v3"]);
-    expect(Math.min(...counts)).toBeGreaterThanOrEqual(10_000);
+    expect(ledger.failures).toEqual([]);
+    for (const kind of ["kept", "new", "upload", "socket"] as const) expect(ledger.count(kind)).toBeGreaterThan(100);
   }, 240_000);
 
   test("an agent that is killed cuts nothing, a proxy that is killed is back with what it must have, and a reboot needs nobody", async () => {
