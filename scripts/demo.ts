@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { BINARY, cleanLab, joinNodes, waitUntil } from "../test/lab/cluster.ts";
 import { mustRun } from "../test/lab/run-command.ts";
 import { pushShopImages } from "./demo/shop-images.ts";
-import { createStage, fetchPage, perHost, seen, type Seen, SHOP, visitsOf } from "./demo/stage.ts";
+import { createStage, fetchPage, perHost, seen, type Seen, SHOP, SHOP_HOST, visit, visitsOf } from "./demo/stage.ts";
 import { seconds, Teller } from "./demo/teller.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -98,8 +98,28 @@ async function look(): Promise<Before> {
     }
     return { holds: web.length > 0, detail: `the store has counted ${visits} visits` };
   });
+  await claimHttps(web);
   const survivors = [...web, ...api].filter(({ host }) => host !== VICTIM).map(({ id }) => id);
   return { survivors: new Set(survivors), visits };
+}
+
+/** By every node, over its own ingress: the page tells who made it and whom it sees. */
+async function claimHttps(web: readonly Seen[]): Promise<void> {
+  await teller.claim(
+    `https://${SHOP_HOST} answers on every node, names the container and sees the visitor`,
+    async () => {
+      const told: string[] = [];
+      for (const host of HOSTS) {
+        const page = await visit(stage, host);
+        const [, by = "", nonce = "", client] = /host=(\S+) nonce=(\S+) client=(\S+)/.exec(page.text) ?? [];
+        const isOurs = page.url.endsWith(nonce) && client === lab.gateway;
+        if (by === "" || !isOurs || !web.some(({ id }) => id.startsWith(by)))
+          return { holds: false, detail: page.text };
+        told.push(`by ${host}: container ${by}, visitor ${client}`);
+      }
+      return { holds: true, detail: told.join("; ") };
+    },
+  );
 }
 
 async function killVictim(before: Before): Promise<void> {
@@ -203,7 +223,9 @@ async function sayWhatNext(): Promise<void> {
   davit service scale shop_web=6
   davit service logs -f shop_web
   davit node drain n3
-${page}  npm run lab -- crash n1       # and: start n1, cut n3 all, heal, ssh n1
+${page}  davit certificate authority > /tmp/shop-ca.pem
+  curl --cacert /tmp/shop-ca.pem --resolve ${SHOP_HOST}:443:${lab.ip("n1")} https://${SHOP_HOST}/
+  npm run lab -- crash n1       # and: start n1, cut n3 all, heal, ssh n1
   npm run lab -- down           # takes the hosts down; npm run demo starts anew
 
 ${teller.failed === 0 ? "All" : `${teller.passed} of ${teller.passed + teller.failed}`} claims were found true.`);

@@ -1,11 +1,14 @@
 // Where the demo plays: its lab, its coordinator, and the shop as its engines and its visitors see it, never as davit says.
 
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CoordinatorProcess } from "../../test/lab/cluster.ts";
 import { DEMO_PLACE, type EngineContainer, Lab, placeFrom } from "../../test/lab/lab.ts";
+import { mustRun } from "../../test/lab/run-command.ts";
 
 export const SHOP = join(import.meta.dirname, "..", "..", "examples", "shop");
 export const WEB_PORT = 8080;
+export const SHOP_HOST = "shop.internal";
 
 export type Stage = { readonly lab: Lab; readonly coordinator: CoordinatorProcess };
 
@@ -50,6 +53,17 @@ export async function fetchPage(lab: Lab, task: Seen): Promise<Page> {
   const text = await lab.on(task.host, `curl -sS --fail --max-time 10 '${url}'`);
   if (!text.includes(`host=${task.id.slice(0, 12)} nonce=${nonce}`))
     throw new Error(`${url} is not the page of ${task.id.slice(0, 12)} for this nonce: ${text}`);
+  return { url, text };
+}
+
+/** The page as a visitor's browser has it who trusts the cluster's authority and was led to this node by the shop's name. */
+export async function visit(stage: Stage, host: string): Promise<Page> {
+  const { lab, coordinator } = stage;
+  const authority = join(lab.directory, "authority.pem");
+  await writeFile(authority, await coordinator.must(["certificate", "authority"]));
+  const url = `https://${SHOP_HOST}/?${crypto.randomUUID()}`;
+  const at = `${SHOP_HOST}:443:${lab.ip(host)}`;
+  const text = await mustRun(["curl", "-sS", "--fail", "-m", "10", "--cacert", authority, "--resolve", at, url]);
   return { url, text };
 }
 
