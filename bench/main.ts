@@ -1,6 +1,6 @@
 // `npm run bench`: davit's numbers on three lab hosts, each beside what it is compared with in the same run. Prints a table, writes it as
 // JSON, and ends with 1 if a target is missed.
-// Usage: npm run bench [-- [--runs N] [replicas] [healing] [idle] [api] [joins] [compose] [names] [packets]]
+// Usage: npm run bench [-- [--runs N] [replicas] [healing] [idle] [api] [joins] [compose] [names] [packets] [ingress]]
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
@@ -11,6 +11,7 @@ import { BENCH_PLACE, Lab, placeFrom } from "../test/lab/lab.ts";
 import { mustRun } from "../test/lab/run-command.ts";
 import { measureApi } from "./api.ts";
 import { measureCompose } from "./compose.ts";
+import { measureIngress } from "./ingress.ts";
 import { measureJoins } from "./joins.ts";
 import { measureNames } from "./names.ts";
 import { measurePackets } from "./packets.ts";
@@ -33,6 +34,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   compose: (_lab, runs) => measureCompose(runs),
   names: (_lab, runs) => measureNames(runs),
   packets: measurePackets,
+  ingress: inCluster(measureIngress),
 };
 
 /** Each part has a cluster of its own: what one leaves behind is not the next one's load. */
