@@ -64,7 +64,7 @@ class Exchange {
 
   async run(): Promise<string> {
     const { host, keyPem } = this.#request;
-    const directory = JSON.parse((await this.#fetch(this.#settings.directoryUrl, {})).text) as Directory;
+    const directory = await this.#readDirectory();
     this.#directory = directory;
     const made = await this.#order(directory, host);
     const orderUrl = made.headers.get("location") ?? "";
@@ -75,6 +75,21 @@ class Exchange {
     await this.#post(order.finalize, { csr });
     const { certificate = "" } = await this.#until(orderUrl, ["valid"]);
     return (await this.#post(certificate)).text;
+  }
+
+  async #readDirectory(): Promise<Directory> {
+    const { directoryUrl } = this.#settings;
+    const answer = await this.#fetch(directoryUrl, {}).catch((error: unknown) => {
+      throw error instanceof Refused ? this.#failure(told(error.problem, "")) : error;
+    });
+    try {
+      const directory = JSON.parse(answer.text) as Partial<Directory>;
+      const { newNonce, newAccount, newOrder } = directory;
+      if ([newNonce, newAccount, newOrder].every((url) => typeof url === "string")) return directory as Directory;
+    } catch {
+      // what is no JSON is no directory either
+    }
+    throw this.#failure(`${directoryUrl} is not the directory of an ACME server`);
   }
 
   /** The first request in an account's name: the server may have forgotten it. */
