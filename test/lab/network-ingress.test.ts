@@ -4,9 +4,12 @@
 import { readFileSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { CertificateView, IngressRouteView } from "../../src/core/model/ingress-views.ts";
 import type { RolloutDetailView } from "../../src/core/model/rollout-views.ts";
+import { blameFor } from "../../workers/agent/network/ingress/blame.ts";
+import { checkCommand } from "../../workers/agent/network/ingress/proxy-unit.ts";
 import { type Cluster, startCluster, waitUntil } from "./cluster.ts";
 import { testLab } from "./lab.ts";
 import { Ledger, type LedgerTarget } from "./ledger.ts";
@@ -31,6 +34,8 @@ const UPDATES = [
   { strategy: "canary", hold: "2s" },
   { strategy: "blue-green", keep: "2s" },
 ] as const;
+
+const UPLOAD_BYTES = 32 * 1024 * 1024;
 
 type Said = {
   readonly version: string;
@@ -118,7 +123,7 @@ function target(node: string, host: string, more: Partial<LedgerTarget> = {}): L
 async function curl(node: string, url: string, ...more: readonly string[]): Promise<string> {
   const { host, port, protocol } = new URL(url);
   const at = `${host}:${port || (protocol === "https:" ? "443" : "80")}:${lab.ip(node)}`;
-  return await mustRun(["curl", "-sS", "--max-time", "10", "--resolve", at, ...more, url]);
+  return await mustRun(["curl", "-sS", "--max-time", "30", "--resolve", at, ...more, url]);
 }
 
 async function asked(node: string, url: string, ...more: readonly string[]): Promise<Said> {
@@ -137,7 +142,7 @@ async function until200(node: string, url: string, ...more: readonly string[]): 
 }
 
 describe("pages", () => {
-  test("a page by HTTPS names the container and the client on every node, over HTTP/2, and HTTP leads to it", async () => {
+  test("a page by HTTPS names the container and the client on every node, over HTTP/2, takes a large upload, and HTTP leads to it", async () => {
     const stack = new LabStack(cluster, "shop");
     await stack.mustDeploy({ web: service(SHOP) });
     await waitUntil("the certificate is there", 20_000, async () => (await routes())[0]?.certificate === "valid");
@@ -157,14 +162,29 @@ describe("pages", () => {
         "308 https://shop.test/x",
       );
     }
+    const upload = join(lab.directory, "upload");
+    await Bun.write(upload, Buffer.alloc(UPLOAD_BYTES, "x"));
+    for (const version of ["--http1.1", "--http2"])
+      expect(
+        await asked("n2", "https://shop.test/", "--cacert", file, version, "--data-binary", `@${upload}`),
+      ).toMatchObject({ received: UPLOAD_BYTES });
   });
 
-  test("the proxy itself takes the settings that the golden file has", async () => {
-    const golden = readFileSync(join(import.meta.dirname, "..", "golden", "haproxy.cfg"), "utf8");
-    const text = golden.replaceAll("/var/lib/davit/ingress", "/tmp/golden");
-    await lab.on("n1", `mkdir -p /tmp/golden && cat > /tmp/golden/haproxy.cfg <<'GOLDEN'\n${text}GOLDEN`);
-    const maps = "certificates.list routes.map challenges.map";
-    expect(await lab.on("n1", `cd /tmp/golden && touch ${maps} && haproxy -c -f haproxy.cfg`)).toContain("valid");
+  test("the proxy itself takes the settings that the golden files have, and says which route a fault is of", async () => {
+    for (const name of ["haproxy.cfg", "haproxy-tcp.cfg"]) {
+      const golden = readFileSync(join(import.meta.dirname, "..", "golden", name), "utf8");
+      const text = golden.replaceAll("/var/lib/davit/ingress", "/tmp/golden");
+      await lab.on("n1", `mkdir -p /tmp/golden && cat > /tmp/golden/haproxy.cfg <<'GOLDEN'\n${text}GOLDEN`);
+      const maps = "certificates.list routes.map challenges.map";
+      expect(await lab.on("n1", `cd /tmp/golden && touch ${maps} && haproxy -c -f haproxy.cfg`)).toContain("valid");
+    }
+    const lines = readFileSync(join(import.meta.dirname, "..", "golden", "haproxy.cfg"), "utf8").split("\n");
+    const at = lines.findIndex((line) => line.startsWith("backend b1-"));
+    const broken = lines.toSpliced(at + 1, 0, "  no-such-word").join("\n");
+    await lab.on("n1", `cat > /tmp/golden/haproxy.cfg <<'GOLDEN'\n${broken}GOLDEN`);
+    const said = await lab.on("n1", `${checkCommand("/tmp/golden/haproxy.cfg").join(" ")} 2>&1 || true`);
+    const name = lines[at]?.replace("backend ", "");
+    expect(blameFor(said, broken, [])).toMatchObject({ kind: "backend", name });
   });
 
   test("a public name gets its certificate from an ACME server, and a new one when asked", async () => {
@@ -196,7 +216,7 @@ describe("pages", () => {
 });
 
 describe("what routes may ask for", () => {
-  test("WebSocket, sticky sessions, HTTP/2 to the container, limits, users, headers and maintenance", async () => {
+  test("WebSocket, sticky sessions, HTTP/2 to the container, TLS led by SNI, limits, users, headers and maintenance", async () => {
     const stack = new LabStack(cluster, "opts");
     const hash = (await mustRun(["openssl", "passwd", "-6", "secret"])).replaceAll("$", "$$$$");
     await stack.mustDeploy({
@@ -208,6 +228,7 @@ describe("what routes may ask for", () => {
           { host: "small.test", port: 8080, tls: "off", max_body: "1k", request_headers: { "X-Extra": "50%" } },
           { host: "users.test", path: "/in", port: 8080, tls: "off", strip_path: true, users: [`ann:${hash}`] },
           { host: "few.test", port: 8080, tls: "off", rate_limit: { requests: 3, per: "60s" } },
+          { host: "db.test", port: 8082, protocol: "tcp" },
           { host: "*.wild.test", port: 8080, tls: "off", deny: ["192.0.2.1"] },
         ],
         { deploy: { replicas: 3 } },
@@ -232,6 +253,9 @@ describe("what routes may ask for", () => {
       hosts.add((await asked(cluster.nodes[at % 3] ?? "n1", "http://sticky.test/", "-c", jar, "-b", jar)).host);
     expect(hosts.size).toBe(1);
     expect(await overHttp2("n2", "grpc.test")).toContain('"path":"/echo"');
+    expect(await overTls("n2", "db.test")).toMatch(/^talker\.test v1 [0-9a-f]+ hello$/);
+    expect(await asked("n2", "https://shop.test/x", "-k")).toMatchObject({ client: lab.gateway, proto: "https" });
+    expect(await status("http://db.test/")).toBe("404");
     const sockets = new Ledger();
     sockets.keepTalking({ address: lab.ip("n2"), port: 80, host: "opts.test" }, 2, 50);
     await waitUntil("sockets answer", 10_000, () => sockets.count("socket") > 10);
@@ -318,6 +342,21 @@ describe("updates under load", () => {
     await cluster.coordinator.start();
   }, 180_000);
 });
+
+/** The name in the certificate that is shown, and the answer to one word. */
+function overTls(node: string, servername: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({ host: lab.ip(node), port: 443, servername, rejectUnauthorized: false });
+    socket.setTimeout(10_000, () => socket.destroy(new Error(`${servername}: no answer in time`)));
+    socket.on("error", reject);
+    socket.once("secureConnect", () => socket.write("hello"));
+    socket.once("data", (bytes) => {
+      const names = socket.getPeerCertificate().subjectaltname ?? "";
+      socket.destroy();
+      resolve(`${names.replace("DNS:", "")} ${bytes.toString("utf8")}`);
+    });
+  });
+}
 
 /** One request over HTTP/2 with prior knowledge, as gRPC clients make it. */
 function overHttp2(node: string, host: string): Promise<string> {

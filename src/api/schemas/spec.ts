@@ -312,7 +312,7 @@ const ingressSchema: z.ZodType<IngressSpec> = z.strictObject({
   port: z.int(),
   tls: z.union([z.enum(["auto", "internal", "off"]), z.strictObject({ certificate: text })]),
   plainHttp: optional(z.boolean()),
-  protocol: optional(z.enum(["h2c"])),
+  protocol: optional(z.enum(["h2c", "tcp"])),
   sticky: optional(z.boolean()),
   stripPath: optional(z.boolean()),
   responseTimeoutMs: optional(durationMs),

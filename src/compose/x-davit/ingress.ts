@@ -12,6 +12,7 @@ import {
   optionsProblems,
   pathProblem,
   routeKey,
+  tcpProblems,
 } from "../../core/model/ingress.ts";
 import { type ComposeNode, get, type MapNode } from "../tree/node.ts";
 import type { Reader } from "../spec/reader.ts";
@@ -57,16 +58,19 @@ function readRoute(reader: Reader, map: MapNode, where: string, ports: readonly 
       `${port} is none of the ports that its containers have (${ports.join(", ")}): correct it, or add it to expose`,
     );
   const options = readOptions(reader, map, where);
-  for (const problem of optionsProblems(options)) reader.problem(map.at, where, problem);
   const word = reader.word(get(map, "http"), `${where}.http`, ["redirect", "serve"]);
-  return {
+  const tls = readTls(reader, get(map, "tls"), `${where}.tls`);
+  const isTcp = options.protocol === "tcp" && get(map, "tls") === undefined;
+  const spec: IngressSpec = {
     host,
     path: route,
     port,
-    tls: readTls(reader, get(map, "tls"), `${where}.tls`),
+    tls: isTcp ? "off" : tls,
     ...(word === "serve" ? { plainHttp: true } : {}),
     ...options,
   };
+  for (const problem of [...optionsProblems(options), ...tcpProblems(spec)]) reader.problem(map.at, where, problem);
+  return spec;
 }
 
 function readTls(reader: Reader, node: ComposeNode | undefined, path: string): IngressTls {
@@ -86,12 +90,12 @@ function readTls(reader: Reader, node: ComposeNode | undefined, path: string): I
 
 function readOptions(reader: Reader, map: MapNode, where: string): IngressOptions {
   const at = (key: string): readonly [ComposeNode | undefined, string] => [get(map, key), `${where}.${key}`];
-  const protocol = reader.word(...at("protocol"), ["http", "h2c"]);
+  const protocol = reader.word(...at("protocol"), ["http", "h2c", "tcp"]);
   const rate = reader.section(...at("rate_limit"), `${PATTERN}.rate_limit`);
   const responseTimeoutMs = reader.duration(...at("timeout"));
   const tunnelTimeoutMs = reader.duration(...at("tunnel_timeout"));
   const options: Record<keyof IngressOptions, unknown> = {
-    protocol: protocol === "h2c" ? protocol : undefined,
+    protocol: protocol === "http" ? undefined : protocol,
     sticky: reader.bool(...at("sticky")) === true ? true : undefined,
     stripPath: reader.bool(...at("strip_path")) === true ? true : undefined,
     responseTimeoutMs: responseTimeoutMs === DEFAULT_RESPONSE_TIMEOUT_MS ? undefined : responseTimeoutMs,

@@ -56,7 +56,10 @@ export const X_DAVIT_KEYS: KeyTable = {
   [`${X}.ingress.tls`]: v("davit", "auto, the default; internal; off; or {certificate: NAME}"),
   [`${X}.ingress.tls.certificate`]: v("davit", "as given to davit certificate add"),
   [`${X}.ingress.http`]: v("davit", "redirect, the default; serve answers HTTP too"),
-  [`${X}.ingress.protocol`]: v("davit", "what containers speak: http, the default; h2c as gRPC wants it"),
+  [`${X}.ingress.protocol`]: v(
+    "davit",
+    "what containers speak: http, the default; h2c as gRPC wants it; tcp over their own TLS, led by SNI",
+  ),
   [`${X}.ingress.sticky`]: v("davit", "a client stays with its task, by a cookie"),
   [`${X}.ingress.strip_path`]: v("davit", "takes the path away before the container sees it"),
   [`${X}.ingress.timeout`]: v("davit", "how long a container may be silent; 60s"),

@@ -1,6 +1,7 @@
 // Whether a stack's HTTP routes can be accepted: names, options, what they lead to, and that no two services claim one host and path. Pure.
 
 import {
+  covers,
   hostProblem,
   type IngressSpec,
   isPublicName,
@@ -8,6 +9,7 @@ import {
   optionsProblems,
   pathProblem,
   routeKey,
+  tcpProblems,
 } from "../model/ingress.ts";
 import { isJobMode, type ServiceSpec } from "../model/service-spec.ts";
 import { type Fault, invalid } from "./fault.ts";
@@ -33,7 +35,11 @@ function routeProblems(route: IngressSpec): readonly string[] {
   const name = hostProblem(host) ?? pathProblem(path);
   if (name !== undefined) return [`ingress: ${name}`];
   const isPort = Number.isSafeInteger(port) && port >= 1 && port <= 65_535;
-  const problems = [...(isPort ? [] : [`port ${port} is not from 1 to 65535`]), ...optionsProblems(route)];
+  const problems = [
+    ...(isPort ? [] : [`port ${port} is not from 1 to 65535`]),
+    ...optionsProblems(route),
+    ...tcpProblems(route),
+  ];
   return problems.map((problem) => `ingress ${host}${path}: ${problem}`);
 }
 
@@ -57,7 +63,28 @@ export function ingressClashes(
         faults.push(wildcard(name, route.host));
     }
   }
-  return [...faults, ...doorFaults([...specs, ...outside], new Set(specs))];
+  return [
+    ...faults,
+    ...tcpFaults([...specs, ...outside], new Set(specs)),
+    ...doorFaults([...specs, ...outside], new Set(specs)),
+  ];
+}
+
+/** Whoever has a host's connections to port 443 has all of them: no path of it can be another route's. */
+function tcpFaults(all: readonly ServiceSpec[], mine: ReadonlySet<ServiceSpec>): readonly Fault[] {
+  const routes = all.flatMap((spec) => (spec.ingress ?? []).map((route) => ({ spec, route })));
+  return routes
+    .filter(({ route }) => route.protocol === "tcp")
+    .flatMap(({ spec: owner, route: { host } }) =>
+      routes
+        .filter(({ route }) => route.path !== "/" && covers(host, route.host))
+        .filter(({ spec }) => mine.has(spec) || mine.has(owner))
+        .map(({ spec, route }) => ({
+          code: "conflict" as const,
+          where: spec.name,
+          message: `ingress ${route.host}${route.path}: ${owner.name} has all connections to ${host}, by protocol tcp`,
+        })),
+    );
 }
 
 function wildcard(where: string, host: string): Fault {

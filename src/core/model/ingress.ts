@@ -18,8 +18,11 @@ export type IngressSpec = {
 
 /** What makes a route need settings of its own in the proxy, and so a reload of it when it changes. */
 export type IngressOptions = {
-  /** What containers speak; absent: HTTP/1.1. `h2c`: HTTP/2 without TLS, as gRPC wants it. */
-  readonly protocol?: "h2c";
+  /**
+   * What containers speak; absent: HTTP/1.1. `h2c`: HTTP/2 without TLS, as gRPC wants it. `tcp`: anything over TLS of their own: connections
+   * to port 443 are led by the name that the client's first words ask for (SNI), and nothing of them is read.
+   */
+  readonly protocol?: "h2c" | "tcp";
   /** A client stays with the task that answered it first, by a cookie, as long as that task takes requests. */
   readonly sticky?: boolean;
   /** The path is taken away before the container sees it. */
@@ -104,6 +107,8 @@ const CRYPT = /^\$[0-9a-z]{1,2}\$[^\s:]{8,200}$/;
 // eslint-disable-next-line no-control-regex -- these are what is looked for
 const CONTROL = /[\u0000-\u0008\u000a-\u001f\u007f]/;
 const MAX_DAY_MS = 86_400_000;
+/** The proxy counts milliseconds in 31 bits. */
+const MAX_TUNNEL_MS = 24 * MAX_DAY_MS;
 
 /** What is wrong with the options of a route, in words. */
 export function optionsProblems(options: IngressOptions): readonly string[] {
@@ -120,12 +125,40 @@ export function optionsProblems(options: IngressOptions): readonly string[] {
           ],
     ),
     ...rangeProblems("timeout", options.responseTimeoutMs, 10, MAX_DAY_MS),
-    ...rangeProblems("tunnel_timeout", options.tunnelTimeoutMs, 10, 30 * MAX_DAY_MS),
+    ...rangeProblems("tunnel_timeout", options.tunnelTimeoutMs, 10, MAX_TUNNEL_MS),
     ...rangeProblems("rate_limit.per", options.rateLimit?.perMs, 100, MAX_DAY_MS),
     ...rangeProblems("rate_limit.requests", options.rateLimit?.requests, 1, 1_000_000),
     ...rangeProblems("max_body", options.maxBodyBytes, 0, Number.MAX_SAFE_INTEGER),
     ...pageProblems(options),
   ];
+}
+
+/** What a route that is led by SNI may ask for: everything else is about requests, which are not read. */
+const OF_TCP: ReadonlySet<string> = new Set([
+  "protocol",
+  "allow",
+  "deny",
+  "tunnelTimeoutMs",
+] satisfies readonly (keyof IngressOptions)[]);
+
+/** What a route that is led by SNI cannot have, in words. */
+export function tcpProblems(route: IngressSpec): readonly string[] {
+  if (route.protocol !== "tcp") return [];
+  const others = Object.keys(optionsOf(route)).filter((key) => !OF_TCP.has(key));
+  return [
+    ...(route.path === "/" ? [] : ["protocol tcp is led by host alone: leave path out"]),
+    ...(route.tls === "off" && route.plainHttp !== true
+      ? []
+      : ["protocol tcp goes to the containers' own TLS: leave tls and http out"]),
+    ...others.map((key) => `protocol tcp has no requests to be read: leave ${written(key)} out`),
+  ];
+}
+
+/** A key as it is written in Compose files. */
+function written(key: string): string {
+  return key === "responseTimeoutMs"
+    ? "timeout"
+    : key.replace(/Bytes$/, "").replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 function addressProblems(key: string, addresses: readonly string[] | undefined): readonly string[] {

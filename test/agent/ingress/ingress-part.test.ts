@@ -90,6 +90,25 @@ function pemFor(host: string): string {
   return `${newCertificate({ hosts: [host], keyPem, authority, nowMs: 0, lifetimeMs: 1e12 })}${keyPem}`;
 }
 
+test("the first route that is led by SNI reloads the proxy with a door before the door, the last one takes it away, and nothing of its own is touched", async () => {
+  const part = newPart();
+  const plain = { routes: [route("a.test")], endpoints: [endpoint("10.210.1.2")] };
+  await part.apply(view({ web: plain }));
+  const db = { routes: [route("db.test", { port: 5432, protocol: "tcp" })], endpoints: [endpoint("10.210.1.3")] };
+  await part.apply(view({ db, web: plain }));
+  expect(proxy.reloads).toBe(1);
+  expect(files.texts.get("haproxy.cfg")).toContain("frontend davit-tcp");
+  expect(files.texts.get("routes.map")).toMatch(/^db\.test\/ b\d+-[0-9a-f]+-16\|-t$/m);
+  expect(proxy.serversOf("db.test/")).toEqual(["10.210.1.3:5432"]);
+  await part.apply(view({ db: { ...db, endpoints: [] }, web: plain }));
+  expect(proxy.serversOf("db.test/")).toEqual([]);
+  expect(proxy.commands.filter((command) => command.includes("davit-https"))).toEqual([]);
+  await clock.advance(RELOAD_EVERY_MS);
+  await part.apply(view({ web: plain }));
+  expect(proxy.reloads).toBe(2);
+  expect(files.texts.get("haproxy.cfg")).not.toContain("frontend davit-tcp");
+});
+
 describe("what needs no reload", () => {
   test("the proxy starts with the first route, and its ports are given back with the last", async () => {
     const part = newPart();
@@ -249,6 +268,21 @@ describe("what goes wrong", () => {
     await part.apply(view({ web: { routes: [route("a.test"), route("bad.test")], endpoints } }));
     expect(proxy.serversOf("bad.test/")).toEqual(["10.210.1.2:8080"]);
     expect(part.trouble).toBeUndefined();
+  });
+
+  test("settings that are refused with no word of what part it is are blamed on what came last, and the others go on", async () => {
+    const part = newPart();
+    const endpoints = [endpoint("10.210.1.2")];
+    await part.apply(view({ web: { routes: [route("a.test")], endpoints } }));
+    proxy.refuses = (config) => (config.includes("sticky.test") ? "[ALERT]    (1) : out of something\n" : undefined);
+    const next = { routes: [route("a.test"), route("sticky.test", { sticky: true })] };
+    await part.apply(view({ web: { ...next, endpoints: [endpoint("10.210.1.3")] } }));
+    expect(proxy.serversOf("a.test/")).toEqual(["10.210.1.3:8080"]);
+    expect(part.trouble).toContain("route sticky.test/ is left out: the proxy says: [ALERT]    (1) : out of something");
+    proxy.refuses = () => "[ALERT]    (1) : out of something\n";
+    await expect(newPart().apply(view({ web: { routes: [route("a.test")], endpoints } }))).rejects.toThrow(
+      "check the ingress proxy's settings",
+    );
   });
 
   test("of two services that claim one host the first has it", async () => {

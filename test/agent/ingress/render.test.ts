@@ -70,6 +70,24 @@ test("the settings of a plain route, one with every option, and the spare ones a
   await expect(text).toMatchFileSnapshot(join(import.meta.dirname, "../../golden/haproxy.cfg"));
 });
 
+test("the settings with a route that is led by SNI are these: a door before the door, and one backend that reads nothing", async () => {
+  const tcp: IngressSpec = {
+    host: "db.example.com",
+    path: "/",
+    port: 5432,
+    tls: "off",
+    protocol: "tcp",
+    tunnelTimeoutMs: 600_000,
+    allow: ["10.0.0.0/8"],
+  };
+  const routes = [wanted(tcp, ["10.210.1.2"])];
+  const layout = layoutOf(routes);
+  const shown = { ...layout, backends: layout.backends.slice(0, 1) };
+  const paths = { directory: DIRECTORY, runtimeDirectory: "/run/davit-ingress" };
+  const text = renderConfig({ paths, layout: shown, routes, hash });
+  await expect(text).toMatchFileSnapshot(join(import.meta.dirname, "../../golden/haproxy-tcp.cfg"));
+});
+
 test("planning the same routes again changes nothing, and a route that goes leaves its backend to the next", () => {
   const [one, two] = [
     wanted({ host: "a.test", path: "/", port: 1, tls: "off" }, []),

@@ -43,6 +43,10 @@ describe("routes", () => {
     [{ users: [{ name: "ann", hash: "secret" }] }, "users: 'ann' wants NAME:HASH"],
     [{ deny: ["10.0.0.256"] }, "is not an IPv4 address"],
     [{ errorPages: { "503": "x".repeat(9_000) } }, "a page has at most"],
+    [{ protocol: "tcp" }, "protocol tcp goes to the containers' own TLS"],
+    [{ protocol: "tcp", tls: "off", path: "/a" }, "led by host alone"],
+    [{ protocol: "tcp", tls: "off", maxBodyBytes: 1 }, "leave max_body out"],
+    [{ tunnelTimeoutMs: 2_592_000_000 }, "tunnel_timeout: 2592000000 is not from 10 to 2073600000"],
     [{ rateLimit: { requests: 0, perMs: 1_000 } }, "rate_limit.requests: 0"],
   ] as const)("%o are refused in words", (route, fault) => {
     expect(told(ingressFaults(spec("web", [route]))).join()).toContain(fault);
@@ -53,6 +57,15 @@ describe("routes", () => {
     expect(told(ingressClashes([web, api], [], false))).toEqual(["ingress a.example.com/: shop_web has it already"]);
     expect(told(ingressClashes([api], [web], false))).toEqual(["ingress a.example.com/: shop_web has it already"]);
     expect(ingressClashes([spec("shop_api", [{ path: "/api" }])], [web], false)).toEqual([]);
+  });
+
+  test("a host that is led by SNI has no other's paths under it", () => {
+    const tcp = spec("shop_db", [{ protocol: "tcp", tls: "off" }]);
+    expect(ingressFaults(tcp)).toEqual([]);
+    const message = "ingress a.example.com/api: shop_db has all connections to a.example.com, by protocol tcp";
+    expect(told(ingressClashes([tcp], [spec("shop_api", [{ path: "/api" }])], false))).toEqual([message]);
+    expect(told(ingressClashes([spec("shop_api", [{ path: "/api" }])], [tcp], false))).toEqual([message]);
+    expect(ingressClashes([spec("shop_api", [{ host: "b.example.com", path: "/api" }])], [tcp], false)).toEqual([]);
   });
 
   test("a wildcard wants a proof by DNS, or a certificate that needs none", () => {

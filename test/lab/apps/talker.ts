@@ -1,8 +1,11 @@
-// The server that lab tests talk to, in an image of its own: keep-alive, WebSocket, uploads, HTTP/2 without TLS, and an orderly end. It says
+// The server that lab tests talk to, in an image of its own: keep-alive, WebSocket, uploads, HTTP/2 without TLS, an
+// echo over TLS of its own, and an orderly end. It says
 // who it is and whom it thinks it talks to.
 
 import { createServer } from "node:http2";
 import { hostname } from "node:os";
+import { createServer as createTlsServer } from "node:tls";
+import { newAuthority, newCertificate, newKey } from "../../../src/certificates/x509.ts";
 
 const version = process.env["TALKER_VERSION"] ?? "none";
 const port = Number(process.env["TALKER_PORT"] ?? "8080");
@@ -54,6 +57,16 @@ const streams = createServer((request, response) => {
   response.end(`${told(header, request.url, request.socket.remoteAddress)}\n`);
 });
 streams.listen(port + 1, "0.0.0.0");
+
+// TLS of its own, by a certificate that nobody else has
+const nowMs = Date.now();
+const [authorityKey, keyPem] = [newKey(), newKey()];
+const authority = { certificatePem: newAuthority("talker", authorityKey, nowMs, 86_400_000), keyPem: authorityKey };
+const cert = newCertificate({ hosts: ["talker.test"], keyPem, authority, nowMs, lifetimeMs: 3_600_000 });
+createTlsServer({ key: keyPem, cert }, (socket) => {
+  socket.on("error", () => socket.destroy());
+  socket.on("data", (bytes) => socket.write(`${version} ${hostname()} ${bytes.toString("utf8")}`));
+}).listen(port + 2, "0.0.0.0");
 
 process.on("SIGTERM", () => {
   streams.close();

@@ -20,6 +20,7 @@ import {
   CHALLENGES_MAP,
   CONFIG_FILE,
   frameSignature,
+  hasTcpRoute,
   type IngressPaths,
   renderConfig,
   ROUTES_MAP,
@@ -55,6 +56,8 @@ export class IngressPart implements NetworkPart {
   readonly #proxy: RunningProxy;
   /** Routes and certificates that the proxy refused, with its words. */
   readonly #refused = new Map<string, string>();
+  /** What it had nothing against when it was asked last. */
+  #accepted: ReadonlySet<string> = new Set();
   #troubles: readonly string[] = [];
   #layout: Layout | undefined;
   #checked = "";
@@ -113,7 +116,12 @@ export class IngressPart implements NetworkPart {
       const backendOf = new Map(layout.backends.map(({ route, name }) => [route, name]));
       await files.write(ROUTES_MAP, renderMap(routesMap(wanted.routes, (key) => backendOf.get(key))));
       await files.write(CHALLENGES_MAP, renderMap(challengesMap(wanted)));
-      const target = { wanted, layout, certificateFiles, frame: frameSignature(paths, hash) };
+      const target = {
+        wanted,
+        layout,
+        certificateFiles,
+        frame: frameSignature(paths, hasTcpRoute(wanted.routes), hash),
+      };
       if (await this.#isAccepted(text, target)) {
         await files.write(CONFIG_FILE, text);
         await files.write(LAYOUT_FILE, JSON.stringify(layout));
@@ -136,6 +144,7 @@ export class IngressPart implements NetworkPart {
     await files.remove(`${CONFIG_FILE}.next`);
     if (said === undefined) {
       this.#checked = look;
+      this.#accepted = new Set(this.#identities(wanted).keys());
       return true;
     }
     const blame = blameFor(said, text, [...certificateFiles.values()]);
@@ -143,12 +152,33 @@ export class IngressPart implements NetworkPart {
     const subject = isCertificate
       ? [...certificateFiles].find(([, file]) => file === blame.file)?.[0]
       : layout.backends.find(({ name }) => name === blame?.name)?.route;
-    if (blame === undefined || subject === undefined)
-      throw new DavitError("internal", `check the ingress proxy's settings: ${said.slice(0, 500)}`);
+    if (blame === undefined || subject === undefined) {
+      this.#refuseNew(wanted, said);
+      return false;
+    }
     const fault = `${isCertificate ? "certificate" : "route"} ${subject} is left out: the proxy says: ${blame.reason}`;
     this.#context.log.error("the ingress proxy refuses a part of its settings", { fault });
     this.#refused.set(this.#identity(wanted, subject, isCertificate), fault);
     return false;
+  }
+
+  /** What it says is about no part alone: then it is what came since it took them last. Rejects when nothing did. */
+  #refuseNew(wanted: Served, said: string): void {
+    const fresh = [...this.#identities(wanted)].filter(([identity]) => !this.#accepted.has(identity));
+    if (fresh.length === 0 || this.#accepted.size === 0)
+      throw new DavitError("internal", `check the ingress proxy's settings: ${said.slice(0, 500)}`);
+    for (const [identity, subject] of fresh)
+      this.#refused.set(identity, `${subject} is left out: the proxy says: ${said.slice(0, 300)}`);
+    this.#context.log.error("the ingress proxy refuses what came last", { said: said.slice(0, 500) });
+  }
+
+  /** Each route and certificate in its text of now, by what it is called in messages. */
+  #identities(wanted: Served): ReadonlyMap<string, string> {
+    const routes = wanted.routes.map(({ key }) => [this.#identity(wanted, key, false), `route ${key}`] as const);
+    const certificates = wanted.certificates.map(
+      ({ name }) => [this.#identity(wanted, name, true), `certificate ${name}`] as const,
+    );
+    return new Map([...routes, ...certificates]);
   }
 
   /** A refusal is of one text: what is changed is tried again. */
@@ -251,6 +281,7 @@ export class IngressPart implements NetworkPart {
     await this.#context.unit.remove();
     await this.#context.files.clear();
     this.#refused.clear();
+    this.#accepted = new Set();
     this.#layout = undefined;
     this.#checked = "";
   }

@@ -1,6 +1,7 @@
 // From the servers that a running worker has to those that it must have, as commands. What takes requests comes in before anything goes out,
 // and what goes out keeps its open requests. Pure.
 
+import { HTTPS_BACKEND } from "./render-config.ts";
 import type { RunningServers, Slot } from "./running.ts";
 import type { WantedServer } from "./wanted.ts";
 
@@ -19,6 +20,7 @@ export function planServers(
   const into: string[] = [];
   const out: string[] = [];
   for (const [backend, slots] of running) {
+    if (backend === HTTPS_BACKEND) continue;
     const plan = planBackend(backend, slots, wantedOf(backend));
     into.push(...plan.into);
     out.push(...plan.out);

@@ -13,6 +13,11 @@ const PROGRAM = "/usr/sbin/haproxy";
 /** A start reads every certificate. */
 const START_TIMEOUT_MS = 60_000;
 
+/** Has the program read settings and say what is wrong with them; with -q it would not say. */
+export function checkCommand(file: string): readonly [string, ...string[]] {
+  return [PROGRAM, "-c", "-f", file];
+}
+
 /** The unit's text. When memory runs out, a container goes first. */
 export function renderUnit({ directory, runtimeDirectory }: IngressPaths): string {
   return `[Unit]
@@ -87,13 +92,14 @@ export class ProxyUnit {
 
   /** What is wrong with the settings in a file, as the program itself says; undefined when nothing is. */
   async check(file: string): Promise<string | undefined> {
-    const end = await this.#run([PROGRAM, "-c", "-q", "-f", file], { timeoutMs: START_TIMEOUT_MS });
+    const end = await this.#run(checkCommand(file), { timeoutMs: START_TIMEOUT_MS });
     if (end.exitCode === 0) return undefined;
     if (end.exitCode === 127)
       throw new DavitError("unavailable", "start the ingress proxy: this host has no HAProxy", {
         wayOut: "install its package haproxy, or join the host again (davit node add), which does",
       });
-    return `${end.stderr}${end.stdout}`.trim();
+    const said = `${end.stderr}${end.stdout}`.split("\n").filter((line) => !line.startsWith("[NOTICE]"));
+    return said.join("\n").trim();
   }
 
   async #write(): Promise<void> {

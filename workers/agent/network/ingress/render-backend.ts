@@ -38,6 +38,7 @@ export function backendInput({ spec, key }: Pick<WantedRoute, "spec" | "key">): 
 /** The lines of a backend but its name and its servers. `hash`: a digest in hex. */
 export function renderBackendBody(input: BackendInput, hash: (text: string) => string): readonly string[] {
   const { options } = input;
+  if (options.protocol === "tcp") return renderTcpBody(options);
   return [
     ...access(options),
     `http-request return status 503 content-type text/html hdr Retry-After 60 string ${quotePage(options.maintenancePage ?? MAINTENANCE_PAGE)} if { var(txn.flags) -m sub m }`,
@@ -50,6 +51,21 @@ export function renderBackendBody(input: BackendInput, hash: (text: string) => s
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([status, page]) => `http-error status ${status} content-type text/html string ${quotePage(page)}`),
     `default-server weight 100 ${options.protocol === "h2c" ? "proto h2 " : ""}${SERVER}`,
+  ];
+}
+
+/** Connections are led, and nothing of them is read: in maintenance they are ended. */
+function renderTcpBody({ allow, deny, tunnelTimeoutMs }: IngressOptions): readonly string[] {
+  const timeout = `${tunnelTimeoutMs ?? DEFAULT_TUNNEL_TIMEOUT_MS}ms`;
+  return [
+    "mode tcp",
+    ...(deny === undefined ? [] : [`tcp-request content reject if { src ${deny.join(" ")} }`]),
+    ...(allow === undefined ? [] : [`tcp-request content reject unless { src ${allow.join(" ")} }`]),
+    "tcp-request content reject if { var(txn.flags) -m sub m }",
+    "retry-on conn-failure",
+    `timeout server ${timeout}`,
+    `timeout tunnel ${timeout}`,
+    `default-server weight 100 ${SERVER}`,
   ];
 }
 

@@ -18,9 +18,19 @@ export const CERTIFICATE_LIST = "certificates.list";
 export const CONFIG_FILE = "haproxy.cfg";
 export const CHALLENGE_PATH = "/.well-known/acme-challenge/";
 
-/** All but the backends. `signature`: what a running proxy tells, so that its reader knows which frame it has; absent to find it out. */
-export function renderFrame({ directory }: IngressPaths, signature?: string): string {
+/** Where connections that no TCP route wants are handed on to. */
+export const HTTPS_BACKEND = "davit-https";
+const HTTPS_SOCKET = "abns@davit-ingress-https";
+/** As long as any connection may be silent behind it; the proxy bears no more. */
+const HANDED_ON_FOR = "24d";
+
+/**
+ * All but the backends. `signature`: what a running proxy tells, so that its reader knows which frame it has; absent to find it out. `hasTcp`:
+ * a route is led by SNI. Only then is there a door before the door: it costs a second way through the proxy.
+ */
+export function renderFrame({ directory }: IngressPaths, hasTcp: boolean, signature?: string): string {
   const routes = `${directory}/${ROUTES_MAP}`;
+  const https = hasTcp ? `${HTTPS_SOCKET} accept-proxy` : ":443";
   return `# Written by davit: changes are lost.
 global${signature === undefined ? "" : `\n  description ${signature}`}
   user haproxy
@@ -48,18 +58,20 @@ defaults
 
 frontend davit
   bind :80
-  bind :443 ssl crt-list ${directory}/${CERTIFICATE_LIST} alpn h2,http/1.1 strict-sni
+  bind ${https} ssl crt-list ${directory}/${CERTIFICATE_LIST} alpn h2,http/1.1 strict-sni
   log-format '%ci "%[var(txn.host)]" %{+Q}r %ST %B %Ta %b/%s'
   http-request set-var(txn.path) path
   http-request set-var(txn.challenge) var(txn.path),map_str(${directory}/${CHALLENGES_MAP}) if { var(txn.path) -m beg ${CHALLENGE_PATH} }
   http-request return status 200 content-type text/plain lf-string "%[var(txn.challenge)]" if { var(txn.challenge) -m found }
-  http-request deny deny_status 400 if { var(txn.path),url_dec -m reg (^|/)[.][.]?(/|$) }
-  http-request set-var(txn.host) hdr(host),host_only,lower,regsub([.]$,)
+  http-request deny deny_status 400 if { var(txn.path) -m sub /. %2 } { var(txn.path),url_dec -m reg (^|/)[.][.]?(/|$) }
+  http-request set-var(txn.host) hdr(host),host_only,lower
+  http-request set-var(txn.host) var(txn.host),regsub([.]$,) if { var(txn.host) -m end . }
   http-request set-var(txn.route) var(txn.host),concat(,txn.path,/),map_beg(${routes})
   http-request set-var(txn.any) var(txn.host),regsub(^[^.]*,*) if !{ var(txn.route) -m found }
   http-request set-var(txn.route) var(txn.any),concat(,txn.path,/),map_beg(${routes}) if { var(txn.any) -m found }
   http-request return status 404 content-type text/plain string "no route leads from this host and path" unless { var(txn.route) -m found }
   http-request set-var(txn.flags) var(txn.route),field(2,|)
+  http-request return status 404 content-type text/plain string "this host is served by TLS on port 443 alone" if { var(txn.flags) -m sub t }
   http-request set-log-level silent unless { var(txn.flags) -m sub l }
   http-request redirect scheme https code 308 if !{ ssl_fc } { var(txn.flags) -m sub r }
   http-request del-header Forwarded
@@ -70,6 +82,30 @@ frontend davit
   http-request set-header X-Forwarded-Proto http unless { ssl_fc }
   http-request disable-l7-retry unless { method GET HEAD OPTIONS }
   use_backend %[var(txn.route),field(1,|)]
+${hasTcp ? `\n${renderTcp(routes)}` : ""}`;
+}
+
+/** Looks at the name that a client asks for by SNI, and hands on what no TCP route leads to. */
+function renderTcp(routes: string): string {
+  return `frontend davit-tcp
+  mode tcp
+  no log
+  bind :443
+  tcp-request inspect-delay 5s
+  tcp-request content set-var(txn.host) req.ssl_sni,lower
+  tcp-request content set-var(txn.route) var(txn.host),concat(/),map_str(${routes})
+  tcp-request content set-var(txn.any) var(txn.host),regsub(^[^.]*,*) if !{ var(txn.route) -m found }
+  tcp-request content set-var(txn.route) var(txn.any),concat(/),map_str(${routes}) if { var(txn.any) -m found }
+  tcp-request content set-var(txn.flags) var(txn.route),field(2,|)
+  tcp-request content accept if { req.ssl_hello_type 1 }
+  use_backend %[var(txn.route),field(1,|)] if { var(txn.flags) -m sub t }
+  default_backend ${HTTPS_BACKEND}
+
+backend ${HTTPS_BACKEND}
+  mode tcp
+  timeout server ${HANDED_ON_FOR}
+  timeout tunnel ${HANDED_ON_FOR}
+  server https ${HTTPS_SOCKET} send-proxy-v2
 `;
 }
 
@@ -95,12 +131,18 @@ export function renderConfig({ paths, layout, routes, hash }: RenderInput): stri
     const title = route === undefined ? `backend ${name}` : `# ${route.key} of ${route.service}\nbackend ${name}`;
     return [...renderUsers(users, input.options), title, ...lines.map((line) => `  ${line}`)].join("\n");
   });
-  return `${renderFrame(paths, frameSignature(paths, hash))}\n${parts.join("\n\n")}\n`;
+  const hasTcp = hasTcpRoute(routes);
+  return `${renderFrame(paths, hasTcp, frameSignature(paths, hasTcp, hash))}\n${parts.join("\n\n")}\n`;
+}
+
+/** Whether one of them is led by SNI. */
+export function hasTcpRoute(routes: readonly Pick<WantedRoute, "spec">[]): boolean {
+  return routes.some(({ spec }) => spec.protocol === "tcp");
 }
 
 /** What a running proxy says of itself when it has this frame. */
-export function frameSignature(paths: IngressPaths, hash: (text: string) => string): string {
-  return hash(renderFrame(paths)).slice(0, 16);
+export function frameSignature(paths: IngressPaths, hasTcp: boolean, hash: (text: string) => string): string {
+  return hash(renderFrame(paths, hasTcp)).slice(0, 16);
 }
 
 /** The digest of a backend's text. */
