@@ -118,6 +118,11 @@ async function main(): Promise<number> {
       `\n${sweep.seeds} seeds from ${first}, ${Math.round(sweep.simulatedMs / 1_000)} simulated seconds in ${seconds.toFixed(1)} s: ` +
         `${speed} × real time; ${sweep.violations.length} violations`,
     );
+    const { handovers, fences, frozen } = sweep.leased;
+    console.log(
+      `tasks that must never run twice: ${handovers} went to another host, ${fences} were ended by a fence; ` +
+        `${frozen} ran twice while a machine stood still`,
+    );
     for (const { seed, invariant, sentence } of sweep.violations)
       console.log(`  ${seed}: ${invariant}: ${sentence.split("\n")[0]}`);
   }

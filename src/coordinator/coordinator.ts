@@ -110,6 +110,7 @@ export class Coordinator {
       presence: this.#presence.presence,
       measured: this.#measured,
       progress: this.#progress,
+      silentMs: this.#presence.silentMs,
       valveShut: this.#presence.valveShut,
       routesGeneration: this.#input.door.revision,
     };

@@ -70,6 +70,8 @@ export class NodeSession {
   /** Hash by section key, as the agent has or will have it once it read all that was sent. */
   readonly #sent = new Map<string, string>();
   #position: WorkPosition | undefined;
+  /** From then on each commit that touches its work is sent at once: the agent has all of it up to #position, or is about to. */
+  #isWorkSent = false;
   #routes: RoutesSender | undefined;
   #closed: string | undefined;
 
@@ -209,12 +211,14 @@ export class NodeSession {
       nonce: newest.nonce,
       leaseMs: LEASE_MS,
       issuerTimeMs: clock.nowMs(),
+      ...(this.#isWorkSent && this.#position !== undefined ? { work: this.#position } : {}),
     });
   }
 
   /** Sends what the agent does not have yet of its work; nothing if it has all. */
   sendWork(): void {
     if (this.#closed !== undefined) return;
+    this.#isWorkSent = true;
     const { revision, sections } = this.#context.sections(this.node.id);
     const put: Record<string, Work["sections"][string]> = {};
     for (const [key, section] of Object.entries(sections)) if (this.#sent.get(key) !== section.hash) put[key] = section;

@@ -35,6 +35,7 @@ export class PresenceLoop {
   readonly #input: PresenceInput;
   #table: LeaseTable;
   #presence: ReadonlyMap<NodeId, Presence> = new Map();
+  #silentMs: ReadonlyMap<NodeId, number> = new Map();
   #timer: Timer | undefined;
   #stopped = false;
 
@@ -55,6 +56,11 @@ export class PresenceLoop {
 
   get presence(): ReadonlyMap<NodeId, Presence> {
     return this.#presence;
+  }
+
+  /** For how long each node has been silent, when it was judged last. */
+  get silentMs(): ReadonlyMap<NodeId, number> {
+    return this.#silentMs;
   }
 
   get valveShut(): boolean {
@@ -93,6 +99,7 @@ export class PresenceLoop {
     for (const id of tick.toLookAt) void this.#look(id);
     const changed = [...tick.presence].filter(([id, presence]) => this.#presence.get(id) !== presence);
     this.#presence = tick.presence;
+    this.#silentMs = tick.silentMs;
     if (wasShut !== tick.table.valveShut) this.#announceValve(tick.table.valveShut);
     if (changed.length === 0 && wasShut === tick.table.valveShut) return;
     this.#record();

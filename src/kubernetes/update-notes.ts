@@ -1,5 +1,6 @@
 // What of a service's updates, rollbacks and restarts Kubernetes does in a way of its own. Pure.
 
+import { DEFAULT_OWN_LEASE_MS } from "../core/model/lease.ts";
 import type { ServiceSpec } from "../core/model/service-spec.ts";
 import type { UpdatePolicy } from "../core/model/update-policy.ts";
 import type { ServiceContext } from "./context.ts";
@@ -19,7 +20,17 @@ export function noteUpdate(context: ServiceContext, isPinned: boolean): void {
   noteRollback(context);
   noteRestart(context, isJob);
   if (spec.template.onLeaseLost === "stop")
-    note("x-davit.on_lease_lost", "pods of a node that is cut off run on", "fence the node");
+    note(
+      "x-davit.on_lease_lost",
+      `pods of a node that is cut off run on, and not for ${spanOf(spec.template.leaseMs)} only`,
+      "fence the node",
+    );
+  if (spec.replaceAfterMs !== undefined)
+    note(
+      "x-davit.replace_after",
+      `pods of a lost node are replaced after five minutes, not after ${spanOf(spec.replaceAfterMs)}`,
+      "set tolerationSeconds for node.kubernetes.io/unreachable",
+    );
   if (isJob) {
     if (
       spec.update.parallelismPercent !== undefined ||
@@ -124,4 +135,8 @@ function noteRestart({ spec, note }: ServiceContext, isJob: boolean): void {
 
 function nameOf({ mode }: ServiceSpec): string {
   return mode.kind === "global" ? "DaemonSet" : "Deployment or StatefulSet";
+}
+
+function spanOf(ms: number = DEFAULT_OWN_LEASE_MS): string {
+  return `${ms / 1_000} s`;
 }

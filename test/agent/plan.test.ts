@@ -106,6 +106,8 @@ const anyInput: fc.Arbitrary<PlanInput> = fc
     isConnected: true,
     verdicts: new Map(),
     busy: new Set<string>(),
+    stopping: new Set<string>(),
+    leaseLeftMs: () => 0,
     portOwner: () => undefined,
     bootId: "boot-1",
     nowMs: NOW_MS,

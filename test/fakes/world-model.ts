@@ -4,6 +4,7 @@
 import { expect } from "vitest";
 import { asId, type IdSource, idSourceFrom, type NodeId, type TaskId } from "../../src/core/model/ids.ts";
 import type { Availability, Node, NodeStatus, Service, Task, TaskStatus } from "../../src/core/model/records.ts";
+import { LEASE_MS } from "../../src/core/model/lease.ts";
 import type { JobSpec } from "../../src/core/model/job.ts";
 import {
   type Dependency,
@@ -92,6 +93,8 @@ export function begunState(): MutableState {
 export class WorldModel {
   readonly state: MutableState = begunState();
   readonly presence = new Map<NodeId, Presence>();
+  /** When each lost node was last heard. */
+  readonly heardMs = new Map<NodeId, number>();
   nowMs = 1_000_000;
   valveShut = false;
   routesGeneration = 0;
@@ -113,7 +116,8 @@ export class WorldModel {
 
   world(): World {
     const { state, presence, measured, progress, valveShut, routesGeneration } = this;
-    return { state, presence, measured, progress, valveShut, routesGeneration };
+    const silentMs = new Map([...this.heardMs].map(([id, heardMs]) => [id, this.nowMs - heardMs]));
+    return { state, presence, silentMs, measured, progress, valveShut, routesGeneration };
   }
 
   node(name: string, labels: Record<string, string> = {}): NodeId {
@@ -161,6 +165,7 @@ export class WorldModel {
   /** The node's lease ends, as the presence loop commits it. Its containers run on, unseen. */
   lose(id: NodeId): void {
     this.presence.set(id, "lost");
+    this.heardMs.set(id, this.nowMs - LEASE_MS);
     const status = this.state.nodeStatus.get(id);
     if (status === undefined) return;
     const lostAtMs = [...status.lostAtMs, this.nowMs].slice(-5);
@@ -170,6 +175,7 @@ export class WorldModel {
   /** The node answers again. */
   comeBack(id: NodeId): void {
     this.presence.set(id, "ready");
+    this.heardMs.delete(id);
     const status = this.state.nodeStatus.get(id);
     if (status === undefined) return;
     const { unseenSinceMs: _since, ...rest } = status;

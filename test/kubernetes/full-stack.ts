@@ -221,6 +221,7 @@ const SERVICE: Complete<ServiceSpec> = {
     networks: [{ network: "full_front", aliases: ["www"] }],
     settleMs: 4_000,
     onLeaseLost: "stop",
+    leaseMs: 30_000,
   },
   update: UPDATE,
   rollback: {
@@ -233,6 +234,7 @@ const SERVICE: Complete<ServiceSpec> = {
     monitorMs: 40_000,
   },
   ingress: INGRESS,
+  replaceAfterMs: 90_000,
 };
 
 const VOLUMES: readonly Complete<VolumeSpec>[] = [

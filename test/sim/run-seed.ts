@@ -1,5 +1,6 @@
 // One run: a cluster of a random size, an operator and some kinds of faults for a while, then none; and everything is watched.
 
+import { AtMostOne } from "./checks/at-most-one.ts";
 import { EngineChecks, NEIGHBOUR } from "./checks/engine-checks.ts";
 import { HistoryChecks } from "./checks/history-checks.ts";
 import { JobChecks, overdueJobs } from "./checks/job-checks.ts";
@@ -37,6 +38,9 @@ export type RunOptions = {
   readonly faults?: readonly string[];
 };
 
+/** How often a task with a lease of its own came to another host, a fence ended one, and two ran while a machine stood still. */
+export type Leased = { readonly handovers: number; readonly fences: number; readonly frozen: number };
+
 export type RunResult = {
   readonly seed: number;
   readonly violation: Violation | undefined;
@@ -46,6 +50,8 @@ export type RunResult = {
   readonly events: number;
   readonly faults: readonly string[];
   readonly matrix: Matrix;
+  /** Of services that must never run twice. */
+  readonly leased: Leased;
   readonly lines: readonly string[];
 };
 
@@ -62,6 +68,7 @@ class Run {
   readonly #seed: number;
   readonly #findings: Findings;
   readonly #engines: EngineChecks;
+  readonly #atMostOne: AtMostOne;
   readonly #operator: Operator;
   readonly #faults: FaultMaker;
   readonly #strangers: Strangers;
@@ -74,6 +81,7 @@ class Run {
     const { universe } = this.cluster;
     this.#findings = new Findings(() => universe.nowMs);
     this.#engines = new EngineChecks(this.#findings, universe, () => this.cluster.state);
+    this.#atMostOne = new AtMostOne(this.#findings, this.cluster, this.#engines);
     const history = new HistoryChecks(this.#findings);
     const leases = new LeaseChecks(this.#findings, this.cluster);
     const jobs = new JobChecks(this.#findings, this.cluster);
@@ -83,6 +91,7 @@ class Run {
       history,
       leases,
       this.#engines,
+      this.#atMostOne,
       new PlanChecks(this.#findings, this.cluster.machine),
       jobs,
       network,
@@ -196,6 +205,11 @@ class Run {
       events: universe.scheduler.count,
       faults: this.#faults.kinds.map((kind) => kind.name),
       matrix: this.#faults.matrix,
+      leased: {
+        handovers: this.#atMostOne.handovers,
+        fences: this.#atMostOne.fences,
+        frozen: this.#atMostOne.frozen,
+      },
       lines: universe.journal.lines,
     };
   }

@@ -2,7 +2,7 @@
 
 import { FAULTS, type Matrix } from "./story/faults.ts";
 import { PHASES } from "./story/phases.ts";
-import { runSeed, type RunOptions, type RunResult } from "./run-seed.ts";
+import { type Leased, runSeed, type RunOptions, type RunResult } from "./run-seed.ts";
 
 /** Lines of the journal that are shown with a violation. */
 const SHOWN_LINES = 30;
@@ -22,12 +22,20 @@ export type Sweep = {
   seeds: number;
   simulatedMs: number;
   events: number;
+  leased: Leased;
   readonly violations: Found[];
   readonly matrix: Matrix;
 };
 
 export function emptySweep(): Sweep {
-  return { seeds: 0, simulatedMs: 0, events: 0, violations: [], matrix: new Map() };
+  return {
+    seeds: 0,
+    simulatedMs: 0,
+    events: 0,
+    leased: { handovers: 0, fences: 0, frozen: 0 },
+    violations: [],
+    matrix: new Map(),
+  };
 }
 
 /** Runs one seed and adds what it found; gives the result unless the run broke. */
@@ -52,6 +60,7 @@ export function addSeed(sweep: Sweep, options: RunOptions): RunResult | undefine
   const { seed, violation, nodes, faults, lines } = result;
   sweep.simulatedMs += result.simulatedMs;
   sweep.events += result.events;
+  sweep.leased = sum(sweep.leased, result.leased);
   addMatrix(sweep.matrix, result.matrix);
   if (violation !== undefined)
     sweep.violations.push({ seed, ...violation, nodes, faults, lines: lines.slice(-SHOWN_LINES) });
@@ -63,8 +72,13 @@ export function addSweep(sweep: Sweep, other: Sweep): void {
   sweep.seeds += other.seeds;
   sweep.simulatedMs += other.simulatedMs;
   sweep.events += other.events;
+  sweep.leased = sum(sweep.leased, other.leased);
   sweep.violations.push(...other.violations);
   addMatrix(sweep.matrix, other.matrix);
+}
+
+function sum(a: Leased, b: Leased): Leased {
+  return { handovers: a.handovers + b.handovers, fences: a.fences + b.fences, frozen: a.frozen + b.frozen };
 }
 
 function addMatrix(matrix: Matrix, other: ReadonlyMap<string, number>): void {

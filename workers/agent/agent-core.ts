@@ -149,6 +149,7 @@ export class AgentCore implements SessionShared {
       log: ports.log,
       portOwners: ports.portOwners,
       connections: ports.connections,
+      leaseLeftMs: (leaseMs) => this.lease.leftOf(leaseMs),
       wiring: ports.wiring,
       onEngineLost: (reason) => this.#watch.lost(reason),
       onStatuses: (changed, gone) => this.#tellStatuses(changed, gone),
@@ -156,6 +157,11 @@ export class AgentCore implements SessionShared {
     });
     this.#watch = new EngineWatch(ports.engine, this.view, this.#engineWorker(), ports.clock, ports.log);
     for (const key of Object.keys(this.held.hashes)) this.#pending.add(key);
+    this.lease.onConfirmed = () => this.#leaseConfirmed();
+  }
+
+  #leaseConfirmed(): void {
+    if ([...this.held.tasks.values()].some((work) => work.leaseMs !== undefined)) this.#reconciler.wake();
   }
 
   #createPeers({ clock, random, log, signer }: AgentPorts, peers: PeerPorts): Peers {
@@ -292,6 +298,7 @@ export class AgentCore implements SessionShared {
 
   workReceived(changed: readonly string[]): void {
     for (const key of changed) this.#pending.add(key);
+    this.lease.holds(this.held.position);
     this.#network.wake();
     this.sendProgress();
     this.#reconciler.wake();

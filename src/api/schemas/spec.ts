@@ -236,6 +236,7 @@ const templateSchema: z.ZodType<TaskTemplate> = z.strictObject({
   networks: z.array(z.strictObject({ network: text, aliases: texts })).max(MAX_ITEMS),
   settleMs: durationMs,
   onLeaseLost: z.enum(["keep", "stop"]),
+  leaseMs: optional(durationMs),
 });
 
 const shareSchema: z.ZodType<Share> = z.union([
@@ -353,6 +354,7 @@ export const serviceSpecSchema: z.ZodType<ServiceSpec> = z
     update: policySchema,
     rollback: policySchema,
     ingress: optional(z.array(ingressSchema).max(MAX_ITEMS)),
+    replaceAfterMs: optional(durationMs),
   })
   .openapi("ServiceSpec");
 

@@ -14,7 +14,7 @@ import {
 import type { UpdatePolicy } from "../../core/model/update-policy.ts";
 import { readIngress } from "../x-davit/ingress.ts";
 import { JOB_RESTART, jobKeys, readJob } from "../x-davit/job.ts";
-import { readOnLeaseLost } from "../x-davit/on-lease-lost.ts";
+import { readOnLeaseLost, readReplaceAfter } from "../x-davit/on-lease-lost.ts";
 import { readWishes } from "../x-davit/placement.ts";
 import { readBalance } from "../x-davit/balance.ts";
 import { readDrain } from "../x-davit/drain.ts";
@@ -84,6 +84,7 @@ export function readService(context: ServiceContext, name: string, map: MapNode)
     update: readUpdatePolicy(reader, deploy, extension, "update", path),
     rollback: readUpdatePolicy(reader, deploy, extension, "rollback", path),
     ...(ingress === undefined ? {} : { ingress }),
+    ...readReplaceAfter(reader, get(extension, "replace_after"), `${path}.x-davit.replace_after`),
   };
 }
 
@@ -152,7 +153,7 @@ function readTemplate(context: ServiceContext, parts: ServiceParts): TaskTemplat
         ? readAttachments(reader, get(map, "networks"), `${path}.networks`, context.networkName, context.networkKeys)
         : [],
     settleMs: readSettle(reader, get(extension, "settle"), `${path}.x-davit.settle`),
-    onLeaseLost: readOnLeaseLost(reader, get(extension, "on_lease_lost"), `${path}.x-davit.on_lease_lost`),
+    ...readOnLeaseLost(reader, extension, `${path}.x-davit`),
   };
 }
 

@@ -79,6 +79,11 @@ export const X_DAVIT_KEYS: KeyTable = {
   [`${X}.ingress.error_pages.*`]: v("davit"),
   ...under(`${X}.ingress`, v("davit"), "request_headers.* response_headers.*"),
   [`${X}.ingress.access_log`]: v("davit", "each request is a line of the node's journal"),
-  ...under(X, v("not yet"), "lease replace_after scale"),
+  [`${X}.lease`]: v("davit", "of on_lease_lost: stop, and comes with it"),
+  [`${X}.replace_after`]: v(
+    "davit",
+    "how long a lost node is silent before its tasks are replaced elsewhere; at once (6 s)",
+  ),
+  ...under(X, v("not yet"), "scale"),
   "x-davit.ingress": v("not yet"),
 };

@@ -58,7 +58,12 @@ function strategyFaults(where: string, strategy: UpdateStrategy): readonly Fault
 function trialFaults({ name, mode, template }: ServiceSpec, { kind }: UpdateStrategy): readonly Fault[] {
   if (isJobMode(mode)) return [invalid(name, `update: a job is not updated, so it takes no strategy ${kind}`)];
   const faults: Fault[] = [];
-  if (needsStopFirst(template))
+  if (template.onLeaseLost === "stop")
+    faults.push({
+      ...invalid(name, `update: ${kind} runs two versions side by side, and on_lease_lost: stop forbids two of a slot`),
+      wayOut: "leave the strategy out: the old task then stops first",
+    });
+  else if (needsStopFirst(template))
     faults.push({
       ...invalid(name, `update: ${kind} runs two versions side by side, and both would write to its volume`),
       wayOut: "mount the volume read-only, or leave the strategy out: the old task then stops first",

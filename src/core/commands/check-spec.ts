@@ -1,6 +1,7 @@
 // Whether a stack's specifications can be accepted at all: names, numbers, what is mounted and attached, ports that collide for certain,
 // and what davit does not do yet, by name. Every fault is reported at once, with the service it is in. Pure.
 
+import { MAX_OWN_LEASE_MS, MAX_REPLACE_AFTER_MS, MIN_OWN_LEASE_MS } from "../lease/own-lease.ts";
 import {
   isJobMode,
   MAX_DRAIN_MS,
@@ -96,14 +97,59 @@ function serviceFaults(spec: ServiceSpec, context: CommandContext): readonly Fau
     ...placementFaults(spec),
     ...policyFaults(spec),
   );
-  if (spec.template.onLeaseLost === "stop") {
+  return [...faults, ...lossFaults(spec, context)];
+}
+
+/** What becomes of tasks on a node that is lost. */
+function lossFaults(
+  { name, mode, template, replaceAfterMs }: ServiceSpec,
+  { hasFence }: CommandContext,
+): readonly Fault[] {
+  const { onLeaseLost, leaseMs } = template;
+  const faults: Fault[] = [];
+  if (onLeaseLost === "stop" && hasFence !== true)
     faults.push({
       code: "not_supported",
-      where,
+      where: name,
       message: "x-davit.on_lease_lost: stop is not supported: without a fence on the node it could not be kept",
-      wayOut: "leave it out: the default 'keep' lets containers run on when the coordinator is away",
+      wayOut:
+        "leave it out: the default 'keep' lets containers run on when the coordinator is away; a pinned volume keeps a second copy from starting elsewhere, and replace_after gives a lost node time",
     });
-  }
+  if (onLeaseLost === "stop" && isJobMode(mode))
+    faults.push(
+      invalid(name, "x-davit.on_lease_lost: stop is not for jobs: what a run has done is not undone by stopping it"),
+    );
+  if (leaseMs !== undefined && onLeaseLost !== "stop")
+    faults.push(invalid(name, "x-davit.lease says how long on_lease_lost: stop waits: it means nothing without that"));
+  if (leaseMs !== undefined && !(leaseMs >= MIN_OWN_LEASE_MS && leaseMs <= MAX_OWN_LEASE_MS))
+    faults.push(
+      invalid(
+        name,
+        `x-davit.lease of ${leaseMs / 1_000} s: from ${MIN_OWN_LEASE_MS / 1_000} s to ${MAX_OWN_LEASE_MS / 3_600_000} h`,
+      ),
+    );
+  if (replaceAfterMs === undefined) return faults;
+  if (isJobMode(mode))
+    faults.push(
+      invalid(
+        name,
+        "x-davit.replace_after is not for jobs: a run on a lost node is made again elsewhere; job.timeout limits it",
+      ),
+    );
+  if (mode.kind === "global")
+    faults.push(
+      invalid(
+        name,
+        "x-davit.replace_after means nothing for a service on every node: its tasks wait for their node anyway",
+      ),
+    );
+  if (!(replaceAfterMs >= 0 && replaceAfterMs <= MAX_REPLACE_AFTER_MS))
+    faults.push(
+      invalid(
+        name,
+        `x-davit.replace_after of ${replaceAfterMs / 1_000} s: from 0 to ${MAX_REPLACE_AFTER_MS / 86_400_000} days`,
+      ),
+    );
   return faults;
 }
 

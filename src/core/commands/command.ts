@@ -16,6 +16,8 @@ export type CommandContext = {
   /** Lower-case hex of SHA-256 over bytes. */
   readonly hashBytes: (bytes: Uint8Array) => string;
   readonly nextTick: NextTick;
+  /** Nodes have a fence that ends what runs without a lease though the agent is dead. Absent: no host has one yet. */
+  readonly hasFence?: boolean;
   /** Who asks for it: "socket" for the owner's socket, else the token's name. */
   readonly actor?: string;
   /** The coordinator has a hook that proves names by DNS; absent: it has none. */

@@ -24,8 +24,10 @@ export function planRun(context: JobContext, run: JobRun): void {
   const { planning, service, spec } = context;
   const version = planning.version(service.id, run.specVersion);
   if (version === undefined) return finish(context, run, "failed", `version ${run.specVersion} is no longer kept`);
-  if (spec.timeoutMs > 0 && planning.isDue(run.createdAtMs + spec.timeoutMs))
-    return finish(context, run, "failed", `it took longer than ${spec.timeoutMs / 1_000} s`);
+  // a change in the middle, back to a version without one above all, must not let it go on for ever
+  const { timeoutMs } = version.spec.job ?? spec;
+  if (timeoutMs > 0 && planning.isDue(run.createdAtMs + timeoutMs))
+    return finish(context, run, "failed", `it took longer than ${timeoutMs / 1_000} s`);
   const tasks = context.tasks.filter((task) => task.run === run.number);
   for (const task of tasks) leaveNode(context, task);
   const slots = slotsOf(context, run, version, tasks);

@@ -33,6 +33,7 @@ export type LeaseTable = {
 export type LeaseTick = {
   readonly table: LeaseTable;
   readonly presence: ReadonlyMap<NodeId, Presence>;
+  readonly silentMs: ReadonlyMap<NodeId, number>;
   /** Silent nodes to try through another node now. */
   readonly toLookAt: readonly NodeId[];
 };
@@ -101,7 +102,8 @@ export function tickLeases(
     }
     presence.set(id, judge(nodes.get(id) ?? lease, silentMs, valveShut));
   }
-  return { table: { nodes, valveShut, tickedMs: bootMs }, presence, toLookAt };
+  const silentMs = new Map([...nodes].map(([id, { receivedMs }]) => [id, bootMs - receivedMs]));
+  return { table: { nodes, valveShut, tickedMs: bootMs }, presence, silentMs, toLookAt };
 }
 
 function judge(lease: NodeLease, silentMs: number, valveShut: boolean): Presence {

@@ -9,3 +9,5 @@ export type EpochChain = readonly Epoch[];
 export const LEASE_MS = 6_000;
 /** How often an agent sends a beat: three are lost before a lease ends. */
 export const BEAT_INTERVAL_MS = 2_000;
+/** A task's own lease, where it must never run twice and its service names none. */
+export const DEFAULT_OWN_LEASE_MS = 60_000;

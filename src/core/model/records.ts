@@ -158,6 +158,8 @@ export type Task = {
   readonly weight: number;
   /** First phase of a stop by choice: out of the routes since then, with the generation that says so. */
   readonly withdrawal?: { readonly startedAtMs: WallMs; readonly routesGeneration: number };
+  /** Only of tasks with a lease of their own: the first generation of work that says it is to end. */
+  readonly endsFrom?: number;
   /** It is over and gave its address back: another task may have it by now. */
   readonly released?: true;
   /** Set when it went over to `specVersion` in its running container: from which version, when, and how many attempts had failed by then. */

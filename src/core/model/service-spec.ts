@@ -26,6 +26,8 @@ export type ServiceSpec = {
   readonly rollback: UpdatePolicy;
   /** Hosts and paths that lead to it, by host, then path; absent for none. */
   readonly ingress?: readonly IngressSpec[];
+  /** Silence of a lost node, in milliseconds, after which its tasks are replaced; absent: as soon as it is lost. */
+  readonly replaceAfterMs?: number;
 };
 
 export const DEPENDENCY_CONDITIONS = ["service_started", "service_healthy", "service_completed_successfully"] as const;
@@ -61,8 +63,10 @@ export type TaskTemplate = {
   readonly networks: readonly NetworkAttachment[];
   /** How long a task without a health check must run to count as healthy. */
   readonly settleMs: number;
-  /** `stop` is part of the type because stored specs must not change shape; it is refused at the edge until a fence exists. */
+  /** `stop`: never two of a slot, so a node that nobody confirms stops its own. Refused at the edge until nodes have a fence. */
   readonly onLeaseLost: "keep" | "stop";
+  /** Of `stop` only: for how long a node runs it without being confirmed; absent: DEFAULT_OWN_LEASE_MS. */
+  readonly leaseMs?: number;
 };
 
 export type PullPolicy = "missing" | "always" | "never";

@@ -24,6 +24,8 @@ export type TaskWork = {
   /** A job's task: ending with 0 is `complete`, not a reason for another attempt. */
   readonly isJob: boolean;
   readonly settleMs: number;
+  /** It runs for so long after the last beat that was confirmed for this work, and not longer; absent: whatever happens. */
+  readonly leaseMs?: number;
   /** How long open connections may go on when it shuts down; absent: it is reached by nobody, so nothing is waited for. */
   readonly drainMs?: number;
   readonly address: string;

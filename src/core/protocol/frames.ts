@@ -71,6 +71,11 @@ export type Grant = {
   readonly nonce: string;
   readonly leaseMs: number;
   readonly issuerTimeMs: number;
+  /**
+   * The newest work that was sent by then; absent before any was. Leases of tasks are renewed only by agents that hold it: they know of each
+   * task whether it is still theirs to run.
+   */
+  readonly work?: WorkPosition;
 };
 
 export type WorkFrame = { readonly type: "work"; readonly delta: WorkDelta };

@@ -1,5 +1,6 @@
 // Whether a task is in service, and whether it failed: asked by rollouts, replacements and progress, answered in one place. Pure.
 
+import { goneAfterMs } from "../lease/own-lease.ts";
 import type { NodeId } from "../model/ids.ts";
 import type { Task, TaskStatus } from "../model/records.ts";
 import type { TaskTemplate } from "../model/service-spec.ts";
@@ -9,6 +10,17 @@ import { failedAttempts } from "../schedule/ledger.ts";
 /** The template that a task was made from. */
 export function templateOf(state: State, task: Task): TaskTemplate | undefined {
   return state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec.template;
+}
+
+/** It must never run twice: its node stops it when nobody confirms it any more. */
+export function hasOwnLease({ state }: World, task: Task): boolean {
+  return templateOf(state, task)?.onLeaseLost === "stop";
+}
+
+/** Milliseconds of its node's silence after which nothing of it runs there; 0 for a task without a lease of its own. */
+export function goneAfter({ state }: World, task: Task): number {
+  const template = templateOf(state, task);
+  return template === undefined ? 0 : (goneAfterMs(template) ?? 0);
 }
 
 /**

@@ -47,12 +47,13 @@ export class MoveBudget {
 function isInMotion(planning: Planning, { live, ending }: Slot): boolean {
   const { world } = planning;
   const present = live.filter((task) => !isOnLostNode(world, task));
-  if (present.length === 0) return ending.length > 0 && live.length === 0;
+  const leaving = ending.filter((task) => !isOnLostNode(world, task));
+  if (present.length === 0) return leaving.length > 0 && live.length === 0;
   const isSettled = (task: Task): boolean => isHealthy(world, task) || isFinished(world.state, task);
   if (present.length === 1) {
     const [task] = present;
     if (task === undefined || isSettled(task)) return false;
-    return task.nodeId === undefined ? ending.length > 0 : !hasFailed(world.state.taskStatus.get(task.id));
+    return task.nodeId === undefined ? leaving.length > 0 : !hasFailed(world.state.taskStatus.get(task.id));
   }
   if (present.some((task) => isSettled(task) && isHeir(task, present) && mustMove(planning, task) === undefined))
     return false;

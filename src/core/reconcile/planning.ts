@@ -1,6 +1,7 @@
 // One run of the planner: the world, what this run has taken already, and the steps so far. The helpers here make the few kinds of
 // steps that every part needs: a new task, a node for a waiting one, an orderly end. Nothing of it outlives the run.
 
+import { ownLeaseMs } from "../lease/own-lease.ts";
 import type { IdSource, NodeId, ServiceId, TaskId } from "../model/ids.ts";
 import { invariant } from "../model/invariant.ts";
 import type { Service, ServiceVersion, Task } from "../model/records.ts";
@@ -11,7 +12,7 @@ import { isEnded, isOver, Ledger } from "../schedule/ledger.ts";
 import { makeRoom, place, type Placement } from "../schedule/place.ts";
 import { heldBack } from "./dependencies.ts";
 import { lagging } from "./acknowledged.ts";
-import { isOnLostNode, isResizeRefused } from "./health.ts";
+import { goneAfter, hasOwnLease, isLost, isOnDeadNode, isOnLostNode, isResizeRefused } from "./health.ts";
 import { type Step, taskName } from "./step.ts";
 
 /** A stop by choice waits so long for nodes that do not acknowledge the routes without it: more than a lease, so they are lost by then or wrong. */
@@ -99,8 +100,31 @@ export class Planning {
 
   /** A stop by choice is under way and its container may still be there. */
   isEnding(task: Task): boolean {
+    if (hasOwnLease(this.world, task))
+      return task.desired === "running" ? task.withdrawal !== undefined : this.mayRun(task);
     if (task.nodeId === undefined || isOnLostNode(this.world, task)) return false;
     return task.desired === "running" ? task.withdrawal !== undefined : !isOver(this.world.state, task);
+  }
+
+  /**
+   * Whether a container of the task may still be there, for all that is known: one that must never run twice is gone when its node says so, or when
+   * it was given up durably and its node has been silent for longer than it may run.
+   */
+  mayRun(task: Task): boolean {
+    const { world } = this;
+    if (task.nodeId === undefined || isOnDeadNode(world, task) || isOver(world.state, task)) return false;
+    if (!hasOwnLease(world, task)) return !isOnLostNode(world, task);
+    if (task.desired === "running") return true;
+    // a node that is heard now may yet be granted the work from before
+    if (world.routesGeneration < (task.endsFrom ?? 0)) return true;
+    return !this.isSilentFor(task.nodeId, goneAfter(world, task));
+  }
+
+  /** Whether a lost node has said nothing for so long; looks again when that may be. */
+  isSilentFor(id: NodeId, ms: number): boolean {
+    if (!isLost(this.world, id)) return false;
+    const leftMs = ms - (this.world.silentMs.get(id) ?? 0);
+    return this.isDue(this.nowMs + Math.max(0, leftMs));
   }
 
   name(task: Task): string {
@@ -113,7 +137,10 @@ export class Planning {
 
   /** "web.1 on n2 stops first": why a successor is held back. */
   stopsFirst(task: Task): string {
-    return `${this.name(task)} on ${this.nodeName(task.nodeId)} stops first`;
+    const where = this.nodeName(task.nodeId);
+    return isOnLostNode(this.world, task)
+      ? `${this.name(task)} on ${where} stops first: ${where} is lost, and it may run there until its lease is over`
+      : `${this.name(task)} on ${where} stops first`;
   }
 
   /** Where a rollout stands from now on. */
@@ -192,12 +219,20 @@ export class Planning {
     if (task.nodeId === undefined) {
       this.steps.push({ kind: "forget", taskId: task.id, now: true });
     } else if (isOnLostNode(world, task) || isEnded(world.state.taskStatus.get(task.id))) {
-      this.steps.push({ kind: "stop", taskId: task.id, atMs: nowMs, why });
+      this.#stop(task, why);
     } else {
       // the routes of today still have it: the first ones without it are the next
-      const routesGeneration = world.routesGeneration === 0 ? 0 : world.routesGeneration + 1;
-      this.steps.push({ kind: "withdraw", taskId: task.id, routesGeneration, atMs: nowMs, why });
+      this.steps.push({ kind: "withdraw", taskId: task.id, routesGeneration: this.#nextGeneration, atMs: nowMs, why });
     }
+  }
+
+  get #nextGeneration(): number {
+    return this.world.routesGeneration === 0 ? 0 : this.world.routesGeneration + 1;
+  }
+
+  #stop(task: Task, why: string): void {
+    const from = hasOwnLease(this.world, task) ? { endsFrom: this.#nextGeneration } : {};
+    this.steps.push({ kind: "stop", taskId: task.id, atMs: this.nowMs, why, ...from });
   }
 
   /** Second phase of a stop: once every node in reach has applied routes without the task, or had the time to. */
@@ -209,7 +244,7 @@ export class Planning {
     const names = late.map(({ name }) => name).join(", ");
     const but =
       late.length === 0 ? "" : `; ${names} did not leave it out of the routes in ${WITHDRAWAL_DEADLINE_MS / 1_000} s`;
-    this.steps.push({ kind: "stop", taskId: task.id, atMs: this.nowMs, why: `${task.desiredReason}${but}` });
+    this.#stop(task, `${task.desiredReason}${but}`);
   }
 
   #versionOf(serviceId: ServiceId, version: number): ServiceVersion {
@@ -219,6 +254,8 @@ export class Planning {
   }
 
   #place(service: Service, task: Task, version: ServiceVersion, avoid: ReadonlySet<NodeId> = new Set()): Placement {
+    const other = this.#besideWhom(task, version);
+    if (other !== undefined) return { reason: this.stopsFirst(other) };
     const wanted = wantedOf(service, version, task, avoid);
     const placement = place(this.world, this.ledger, this.nowMs, wanted);
     if ("placed" in placement) return placement;
@@ -228,6 +265,12 @@ export class Planning {
     const { priority } = version.spec.template.placement;
     for (const victim of room.victims) this.end(victim, `gives way to ${this.name(task)} of priority ${priority}`);
     return { reason: `room is made on ${this.nodeName(room.nodeId)}: tasks there end first` };
+  }
+
+  /** The one door of what must never run twice: another of its slot that may still run. A node's slot is the node's own to keep. */
+  #besideWhom(task: Task, { spec: { template } }: ServiceVersion): Task | undefined {
+    if (task.slot === 0 || ownLeaseMs(template) === undefined) return undefined;
+    return this.ledger.tasksOf(task.serviceId, task.slot).find((other) => other.id !== task.id && this.mayRun(other));
   }
 
   /** Books a placement, so that the next one of this run sees it; a volume's first placement says where its data is. */

@@ -7,8 +7,18 @@ import type { TaskTemplate } from "../model/service-spec.ts";
 import { backoffMs } from "../restart/backoff.ts";
 import { lastGoodVersion } from "../rollout/last-good.ts";
 import { isHalted, phaseOf } from "../rollout/phase.ts";
+import { spanOf } from "../rollout/policy.ts";
 import { pinnedAway } from "../schedule/place.ts";
-import { isFinished, isHealthy, isOnDeadNode, isOnLostNode, isUsedUp, templateOf } from "./health.ts";
+import {
+  goneAfter,
+  hasOwnLease,
+  isFinished,
+  isHealthy,
+  isOnDeadNode,
+  isOnLostNode,
+  isUsedUp,
+  templateOf,
+} from "./health.ts";
 import { drainUntilMs, isDrainOver, type MoveBudget, wishedNode } from "./moves.ts";
 import type { Planning, ServiceContext } from "./planning.ts";
 import { mustMove } from "./must-move.ts";
@@ -36,14 +46,17 @@ export function slotOf(planning: Planning, slot: number, tasks: readonly Task[],
   return { slot, live, ending, ended, ...(onlyNode === undefined ? {} : { onlyNode }) };
 }
 
-/** A replacement may run beside what it replaces unless both would write to one volume. */
+/** A replacement may run beside what it replaces unless both would write to one volume, or it must never run twice. */
 export function needsStopFirst(template: TaskTemplate): boolean {
+  if (template.onLeaseLost === "stop") return true;
   return template.container.mounts.some((mount) => mount.kind === "volume" && !mount.readOnly);
 }
 
 /** Brings one slot of a service one pass nearer to one healthy task. */
 export function planSlot(planning: Planning, context: ServiceContext, slot: Slot, budget: MoveBudget): void {
-  const alive = slot.live.filter((task) => !endGone(planning, task));
+  const here = slot.live.filter((task) => !endGone(planning, task));
+  const givenUp = here.filter((task) => giveUp(planning, context, task));
+  const alive = here.filter((task) => !givenUp.includes(task));
   const lost = alive.filter((task) => isOnLostNode(planning.world, task) && !isFinished(planning.world.state, task));
   const present = alive.filter((task) => !lost.includes(task));
   const gone = lost.filter((task) => !isTiedToLost(planning, context, task));
@@ -51,7 +64,8 @@ export function planSlot(planning: Planning, context: ServiceContext, slot: Slot
 
   if (present.length === 0) {
     // more than half of the nodes are silent: who is to say which half is gone?
-    if (gone.length === 0 || !planning.world.valveShut) refill(planning, context, slot, gone.at(-1));
+    const before = gone.at(-1) ?? givenUp.at(-1) ?? slot.ending.find((task) => isOnLostNode(planning.world, task));
+    if (before === undefined || !planning.world.valveShut) refill(planning, context, slot, before);
     return;
   }
   for (const task of present) {
@@ -73,15 +87,43 @@ function endGone(planning: Planning, task: Task): boolean {
   return true;
 }
 
+/** A task that must never run twice ends when its node has been silent for so long that it has stopped it; only then another is made. */
+function giveUp(planning: Planning, { version }: ServiceContext, task: Task): boolean {
+  if (!hasOwnLease(planning.world, task) || task.nodeId === undefined || task.onlyNode !== undefined) return false;
+  if (!isOnLostNode(planning.world, task) || isFinished(planning.world.state, task)) return false;
+  const afterMs = Math.max(goneAfter(planning.world, task), version.spec.replaceAfterMs ?? 0);
+  if (planning.world.valveShut || !planning.isSilentFor(task.nodeId, afterMs)) {
+    planning.wait(task, lostUntil(planning, task.nodeId, afterMs));
+    return false;
+  }
+  planning.end(task, `${planning.nodeName(task.nodeId)} is lost, and its lease is over`);
+  return true;
+}
+
 /** Data on a lost node, or a place on that node alone: the task waits for it, and says so; it is never started on an empty volume. */
-function isTiedToLost(planning: Planning, { service }: ServiceContext, task: Task): boolean {
+function isTiedToLost(planning: Planning, { service, version }: ServiceContext, task: Task): boolean {
   if (task.onlyNode !== undefined) return true;
+  if (hasOwnLease(planning.world, task)) return true;
   const template = templateOf(planning.world.state, task);
   if (template === undefined) return false;
-  const reason = pinnedAway(planning.world, planning.ledger, template, service.mode);
+  const reason =
+    pinnedAway(planning.world, planning.ledger, template, service.mode) ??
+    patience(planning, version.spec.replaceAfterMs, task);
   if (reason === undefined) return false;
   planning.wait(task, reason);
   return true;
+}
+
+/** Why a lost node is waited for, if its service has the patience. */
+function patience(planning: Planning, replaceAfterMs: number | undefined, { nodeId }: Task): string | undefined {
+  if (replaceAfterMs === undefined || nodeId === undefined || planning.isSilentFor(nodeId, replaceAfterMs))
+    return undefined;
+  return lostUntil(planning, nodeId, replaceAfterMs);
+}
+
+function lostUntil(planning: Planning, nodeId: NodeId, afterMs: number): string {
+  const span = spanOf(Math.ceil(afterMs / 1_000) * 1_000);
+  return `${planning.nodeName(nodeId)} is lost; it is replaced ${span} after that was last heard`;
 }
 
 /** An empty slot gets a task, later and later while those before it failed. */

@@ -40,7 +40,14 @@ export type Step =
       readonly why: string;
     }
   /** Second phase: the agent stops it. */
-  | { readonly kind: "stop"; readonly taskId: TaskId; readonly atMs: number; readonly why: string }
+  | {
+      readonly kind: "stop";
+      readonly taskId: TaskId;
+      readonly atMs: number;
+      readonly why: string;
+      /** Of tasks with a lease of their own: the generation of work that says so first. */
+      readonly endsFrom?: number;
+    }
   /** An ended task leaves the history: its agent removes the container, then its record goes; at once where there is no agent to ask. */
   | { readonly kind: "forget"; readonly taskId: TaskId; readonly now: boolean }
   | { readonly kind: "rollout"; readonly rollout: Rollout; readonly atMs: number; readonly why: string }
@@ -182,6 +189,7 @@ function editOf(step: Edit): (task: Task) => Task {
         desired: "shutdown",
         desiredReason: step.why,
         endedAtMs: step.atMs,
+        ...(step.endsFrom === undefined ? {} : { endsFrom: step.endsFrom }),
       });
   }
 }

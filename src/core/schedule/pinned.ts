@@ -4,7 +4,8 @@ import { isPinnedVolume, type TaskTemplate } from "../model/service-spec.ts";
 import type { State } from "../model/world.ts";
 
 /** Why a task of this template cannot be moved start-first, in words; undefined if it can. */
-export function runsPinned(state: State, { container }: TaskTemplate): string | undefined {
+export function runsPinned(state: State, { container, onLeaseLost }: TaskTemplate): string | undefined {
+  if (onLeaseLost === "stop") return "it must never run twice, so it would have to stop before another one starts";
   const mounted = container.mounts.filter((mount) => mount.kind === "volume");
   for (const volume of state.volume.values()) {
     if (!isPinnedVolume(volume) || !mounted.some((mount) => mount.volume === volume.name)) continue;

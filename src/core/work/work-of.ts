@@ -1,5 +1,6 @@
 // What a node is to run, as the sections of its work: derived from committed records, so it needs no storage of its own. Pure.
 
+import { ownLeaseMs } from "../lease/own-lease.ts";
 import type { NodeId } from "../model/ids.ts";
 import { invariant } from "../model/invariant.ts";
 import { LEASE_MS } from "../model/lease.ts";
@@ -60,11 +61,17 @@ export function taskWork(state: State, task: Task): TaskWork {
     restart: template.restart,
     isJob: isJobMode(spec.mode),
     settleMs: template.settleMs,
+    ...leaseOf(template),
     ...(isReached(spec) ? { drainMs: spec.reach?.drainMs ?? DEFAULT_DRAIN_MS } : {}),
     address: task.address,
     hostPorts: task.hostPorts,
     volumes: volumesOf(state, task.nodeId, template),
   };
+}
+
+function leaseOf(template: TaskTemplate): { readonly leaseMs?: number } {
+  const leaseMs = ownLeaseMs(template);
+  return leaseMs === undefined ? {} : { leaseMs };
 }
 
 /** Named resources are told to the container as Swarm tells them: `DOCKER_RESOURCE_GPU=2`. What the user says goes before. */

@@ -97,6 +97,14 @@ describe("a job without a schedule", () => {
     expect(jobs.live("seed")).toEqual([]);
   });
 
+  test("is held to the time that it began with, though its job is changed to have none", () => {
+    const jobs = new Jobs();
+    jobs.job("seed", { timeoutMs: MINUTE_MS });
+    jobs.job("seed", { timeoutMs: 0 });
+    jobs.pass(MINUTE_MS);
+    expect(jobs.runs("seed")).toMatchObject([{ state: "failed", message: "it took longer than 60 s" }]);
+  });
+
   test("deployed anew while it runs makes way for what is new", () => {
     const jobs = new Jobs();
     jobs.job("seed");

@@ -4,7 +4,7 @@
 import { asId, type NodeId } from "../../../src/core/model/ids.ts";
 import { LEASE_MS } from "../../../src/core/model/lease.ts";
 import type { Task } from "../../../src/core/model/records.ts";
-import type { Presence } from "../../../src/core/model/world.ts";
+import { type Presence, versionKey } from "../../../src/core/model/world.ts";
 import type { AgentFrame } from "../../../src/core/protocol/frames.ts";
 import type { Commit } from "../../../src/ports/store.ts";
 import type { Coordinating } from "../world/coordinator-machine.ts";
@@ -120,6 +120,7 @@ export class LeaseChecks extends Bystander {
     if (!isOfLost || !task.desiredReason.endsWith("is lost")) return;
     const watch = this.#watches.get(coordinating.nonce);
     const sinceMs = this.#listeningSinceMs(coordinating);
+    this.#isPatient(coordinating, task, before.nodeId);
     const counted = [...state.node.values()].filter((node) => node.confirmedDeadAtMs === undefined);
     const nowMs = this.#cluster.universe.nowMs;
     const silentMs = (id: NodeId): number =>
@@ -129,6 +130,22 @@ export class LeaseChecks extends Bystander {
       "S20",
       silent.length * 2 <= counted.length,
       () => `${silent.length} of ${counted.length} nodes are silent, and a task is made: ${task.desiredReason}`,
+    );
+  }
+
+  /** A service may want a lost node to be waited for. */
+  #isPatient(coordinating: Coordinating, task: Task, id: NodeId): void {
+    const { state } = coordinating.door;
+    const service = state.service.get(task.serviceId);
+    const version = state.serviceVersion.get(versionKey(task.serviceId, service?.version ?? 0));
+    const afterMs = version?.spec.replaceAfterMs ?? 0;
+    const watch = this.#watches.get(coordinating.nonce);
+    const heardMs = Math.max(watch?.heardMs.get(id) ?? 0, this.#listeningSinceMs(coordinating));
+    const silentMs = this.#cluster.universe.nowMs - heardMs;
+    this.#findings.check(
+      "S20",
+      silentMs >= afterMs * 0.996 - 2,
+      () => `a task is made after ${Math.round(silentMs)} ms, and its service waits ${afterMs}: ${task.desiredReason}`,
     );
   }
 

@@ -45,6 +45,11 @@ export class AgentFiles {
     return typeof found === "string" ? found : undefined;
   }
 
+  /** What lies on tmpfs. */
+  volatile(name: string): string | undefined {
+    return this.#volatile.get(name);
+  }
+
   /** As one process sees them. */
   portOf(life: Life): AgentDisk {
     const write = (name: string, contents: Contents): Promise<void> => this.#write(life, name, contents);

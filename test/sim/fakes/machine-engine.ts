@@ -87,7 +87,9 @@ export class MachineEngine {
   readonly #prefix: string;
   #count = 0;
   #daemon = new Life("daemon");
-  trouble: EngineTrouble = NO_TROUBLE;
+  #trouble: EngineTrouble = NO_TROUBLE;
+  /** When it last changed for better or worse, in true time. */
+  troubledMs = 0;
   witness: EngineWitness = { created: () => {}, started: () => {}, ended: () => {}, asked: () => {} };
 
   constructor(
@@ -105,6 +107,15 @@ export class MachineEngine {
     this.#life = life;
     this.programOf = programOf;
     this.#daemon = new Life("daemon", life());
+  }
+
+  get trouble(): EngineTrouble {
+    return this.#trouble;
+  }
+
+  set trouble(trouble: EngineTrouble) {
+    this.#trouble = trouble;
+    this.troubledMs = this.scheduler.nowMs;
   }
 
   get daemon(): Life {
@@ -218,6 +229,7 @@ export class MachineEngine {
   daemonUp(): void {
     if (this.#daemon.isAlive || !this.#life().isAlive) return;
     this.#daemon = new Life("daemon", this.#life());
+    this.troubledMs = this.scheduler.nowMs;
   }
 
   /** The machine lost its power: nothing runs, and nobody was told. */

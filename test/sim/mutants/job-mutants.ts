@@ -87,8 +87,8 @@ export const JOB_MUTANTS: readonly Mutant[] = [
   {
     name: "a run never times out",
     file: "src/core/jobs/run.ts",
-    find: "if (spec.timeoutMs > 0 && planning.isDue(",
-    replace: "if (spec.timeoutMs > 1_000_000 && planning.isDue(",
+    find: "if (timeoutMs > 0 && planning.isDue(",
+    replace: "if (timeoutMs > 1_000_000 && planning.isDue(",
   },
   {
     name: "runs are kept for ever",

@@ -1,6 +1,7 @@
 // Bugs that others have had, or that this project had: each is one change of one file's text, made while the simulator's own process loads
 // it. Nothing of it is in the code that is built. A change that fits nowhere any more is an error, so that none is lost silently.
 
+import { AT_MOST_ONE_MUTANTS } from "./at-most-one-mutants.ts";
 import { JOB_MUTANTS } from "./job-mutants.ts";
 import { MOVES } from "./moves.ts";
 import { ROUTE_MUTANTS } from "./route-mutants.ts";
@@ -13,9 +14,9 @@ const LEASES: readonly Mutant[] = [
   {
     name: "the agent's lease counts from the grant, not from the beat that it answers",
     file: "workers/agent/lease/lease.ts",
-    find: "return { ...lease, grantedSeq: seq, endsBootMs: Math.max(lease.endsBootMs, sentMs + leaseMs) };",
+    find: "return { ...lease, unconfirmed, grantedSeq: seq, endsBootMs: Math.max(lease.endsBootMs, sentMs + leaseMs) };",
     replace:
-      "return { ...lease, grantedSeq: seq, endsBootMs: Math.max(lease.endsBootMs, (lease.sent.get(lease.nextSeq - 1) ?? sentMs) + leaseMs + 3_000) };",
+      "return { ...lease, unconfirmed, grantedSeq: seq, endsBootMs: Math.max(lease.endsBootMs, (lease.sent.get(lease.nextSeq - 1) ?? sentMs) + leaseMs + 3_000) };",
     faults: NODE_LOSS,
   },
   {
@@ -36,8 +37,8 @@ const LEASES: readonly Mutant[] = [
   {
     name: "an agent that restarts begins with a full lease",
     file: "workers/agent/session/lease-keeper.ts",
-    find: "startLease(endsBootMs));",
-    replace: "startLease(endsBootMs + clock.bootMs() + 60_000));",
+    find: "startLease(endsBootMs, confirmedBootMs));",
+    replace: "startLease(endsBootMs + clock.bootMs() + 60_000, confirmedBootMs));",
     faults: ["agent killed", "node isolated", "host loses power"],
   },
   {
@@ -189,8 +190,8 @@ const PLANS: readonly Mutant[] = [
   {
     name: "a task is stopped before it is out of the routes",
     file: "src/core/reconcile/planning.ts",
-    find: 'this.steps.push({ kind: "withdraw", taskId: task.id, routesGeneration, atMs: nowMs, why });',
-    replace: 'this.steps.push({ kind: "stop", taskId: task.id, atMs: nowMs, why });',
+    find: 'this.steps.push({ kind: "withdraw", taskId: task.id, routesGeneration: this.#nextGeneration, atMs: nowMs, why });',
+    replace: "this.#stop(task, why);",
   },
   {
     name: "a pinned volume's task starts anywhere",
@@ -232,8 +233,8 @@ const PLANS: readonly Mutant[] = [
   {
     name: "a lost node's tasks are not replaced",
     file: "src/core/reconcile/slots.ts",
-    find: "if (gone.length === 0 || !planning.world.valveShut) refill",
-    replace: "if (gone.length === 0) refill",
+    find: "if (before === undefined || !planning.world.valveShut) refill",
+    replace: "if (before === undefined) refill",
     faults: ["host loses power"],
   },
   {
@@ -312,6 +313,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...LEASES,
   ...TRUST,
   ...PLANS,
+  ...AT_MOST_ONE_MUTANTS,
   ...TRIAL_MUTANTS,
   ...AGENTS,
   ...JOB_MUTANTS,

@@ -36,7 +36,8 @@ function drawStrategy(chance: Chance): UpdateStrategy {
   return { kind: "canary", canaries, weight: chance.one(0, 10, 100), ...hold };
 }
 
-function mayRunBesideItself(mode: ServiceMode, { container, ports }: TaskTemplate): boolean {
+function mayRunBesideItself(mode: ServiceMode, { container, ports, onLeaseLost }: TaskTemplate): boolean {
+  if (onLeaseLost === "stop") return false;
   const isWriter = container.mounts.some((mount) => mount.kind === "volume" && !mount.readOnly);
   const isFixed = ports.some(({ published }) => published.from === published.to);
   return !isWriter && !(isFixed && mode.kind === "global");

@@ -94,7 +94,8 @@ export class ServiceMaker {
     const mode: ServiceMode = chance.happens(0.2)
       ? { kind: "global" }
       : { kind: "replicated", replicas: chance.one(1, 1, 2, 2, 3, 4, 6) };
-    const made = this.#template(`${stack}_${name}`, this.image(), stack.length + name.length);
+    const made = this.#bounded(this.#template(`${stack}_${name}`, this.image(), stack.length + name.length));
+    const replaceAfterMs = mode.kind === "replicated" ? chance.one(undefined, undefined, 10_000, 40_000) : undefined;
     return {
       name: `${stack}_${name}`,
       stack,
@@ -103,7 +104,14 @@ export class ServiceMaker {
       template: made,
       update: { ...this.#policy(true), ...drawExtras(chance, mode, made) },
       rollback: { ...this.#policy(false), ...drawDeadline(chance) },
+      ...(replaceAfterMs === undefined ? {} : { replaceAfterMs }),
     };
+  }
+
+  /** Some must never run twice. */
+  #bounded(made: TaskTemplate): TaskTemplate {
+    const leaseMs = this.#chance.one(10_000, 15_000, 30_000);
+    return this.#chance.happens(0.3) ? { ...made, onLeaseLost: "stop", leaseMs } : made;
   }
 
   #policy(mayRollBack: boolean): UpdatePolicy {

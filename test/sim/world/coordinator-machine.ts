@@ -64,6 +64,7 @@ export class CoordinatorMachine implements Station {
   isSupervised = true;
   /** When it last went on after a pause, in true time. */
   resumedMs = 0;
+  #pausedMs = 0;
   /** Why it ended for good, once it did: agents obey another one. */
   refused: string | undefined;
 
@@ -185,6 +186,7 @@ export class CoordinatorMachine implements Station {
       hash: (text) => simHasher.hash(text),
       hashBytes: (bytes) => simHasher.hashBytes(bytes),
       nextTick,
+      hasFence: true,
     };
     return running.door.commit((state) => command(state, context));
   }
@@ -209,6 +211,7 @@ export class CoordinatorMachine implements Station {
   }
 
   pause(forMs: number): void {
+    this.#pausedMs = this.#universe.nowMs;
     this.#process?.pauseUntil(this.#universe.nowMs + forMs);
     if (forMs > NOTICED_PAUSE_MS) this.resumedMs = Math.max(this.resumedMs, this.#universe.nowMs + forMs);
   }
@@ -217,7 +220,10 @@ export class CoordinatorMachine implements Station {
     this.#machine?.unpause();
     this.#process?.unpause();
     this.#universe.scheduler.resumed();
-    this.resumedMs = Math.min(this.resumedMs, this.#universe.nowMs);
+    const { nowMs } = this.#universe;
+    if (this.resumedMs <= nowMs) return;
+    // a pause that was cut short may be too short to be noticed
+    this.resumedMs = nowMs - this.#pausedMs > NOTICED_PAUSE_MS ? nowMs : 0;
   }
 
   powerOff(): void {

@@ -11,6 +11,7 @@ import { IssuerKeys } from "../../../workers/agent/trust/issuer-keys.ts";
 import { AgentFiles } from "../fakes/agent-files.ts";
 import type { Connection } from "../fakes/connection.ts";
 import { EnginePort } from "../fakes/engine-port.ts";
+import { Fence } from "../fakes/fence.ts";
 import { MachineEngine } from "../fakes/machine-engine.ts";
 import { MachineRules } from "../fakes/machine-rules.ts";
 import { type PeerWire, SimPeerLinks } from "../fakes/peer-links.ts";
@@ -48,6 +49,7 @@ export class Host implements Station {
   /** Its agent has written a file and not heard of it; it asks the engine for something. */
   readonly moments = new Moments<"written" | "asked">();
   readonly #universe: Universe;
+  readonly #fence: Fence;
   #machine: Life | undefined;
   #process: Life | undefined;
   #core: AgentCore | undefined;
@@ -61,6 +63,10 @@ export class Host implements Station {
   /** Its agent's streams to and from its peers. */
   readonly wires = new Set<PeerWire>();
   meshAddress = "";
+  /** Until when, in true time, its agent was kept from its work: killed, or standing still. */
+  disturbedMs = 0;
+  /** Until when, in true time, all of it stood still. */
+  frozenMs = 0;
 
   constructor(universe: Universe, plan: HostPlan) {
     const { scheduler } = universe;
@@ -100,6 +106,11 @@ export class Host implements Station {
         this.moments.reach("asked");
       },
     };
+    this.#fence = new Fence(this.files, this.engine, this.clock, (box, endedBootMs) => {
+      this.#write(`the fence kills ${box.name}`);
+      for (const witness of universe.witnesses) witness.fenced(this, box, endedBootMs);
+    });
+    this.#fence.start(scheduler, this.#machine);
     universe.network.add(this);
     universe.hosts.push(this);
   }
@@ -222,6 +233,7 @@ export class Host implements Station {
       },
     );
     this.#core = core;
+    this.disturbedMs = this.#universe.nowMs;
     void core.run(this.#stop.signal);
   }
 
@@ -268,13 +280,16 @@ export class Host implements Station {
   /** All that runs on it stands still, and goes on as if nothing had been; its boot clock does not wait. */
   suspend(forMs: number): void {
     this.#machine?.pauseUntil(this.#universe.nowMs + forMs);
+    this.frozenMs = Math.max(this.frozenMs, this.#universe.nowMs + forMs);
   }
 
   pauseAgent(forMs: number): void {
     this.#process?.pauseUntil(this.#universe.nowMs + forMs);
+    this.disturbedMs = Math.max(this.disturbedMs, this.#universe.nowMs + forMs);
   }
 
   resume(): void {
+    this.frozenMs = Math.min(this.frozenMs, this.#universe.nowMs);
     this.#machine?.unpause();
     this.#process?.unpause();
     this.#universe.scheduler.resumed();
@@ -298,6 +313,7 @@ export class Host implements Station {
     this.#boots += 1;
     this.#write("boots");
     this.#machine = new Life(this.name);
+    this.#fence.start(this.#universe.scheduler, this.#machine);
     this.clock.reboot();
     this.engine.daemonUp();
     this.#universe.network.changed();

@@ -22,6 +22,8 @@ export interface Witness {
   created(host: Host, box: Box): void;
   started(host: Host, box: Box): void;
   ended(host: Host, box: Box): void;
+  /** A fence kills what its agent has not stopped; its lease ended then, by the machine's boot clock. */
+  fenced(host: Host, box: Box, leaseEndedBootMs: number): void;
   /** A machine's kernel has other rules. */
   routed(host: Host): void;
   /** An agent asked its engine for something. */
@@ -45,6 +47,7 @@ export class Bystander implements Witness {
   created(_host: Host, _box: Box): void {}
   started(_host: Host, _box: Box): void {}
   ended(_host: Host, _box: Box): void {}
+  fenced(_host: Host, _box: Box, _leaseEndedBootMs: number): void {}
   routed(_host: Host): void {}
   asked(_host: Host, _what: string, _box: Box): void {}
   wrote(_host: Host, _file: string, _before: string | undefined, _text: string): void {}

@@ -3,7 +3,7 @@
 import type { ServerResponse } from "node:http";
 import { DavitError, reasonOf } from "../../../src/core/model/errors.ts";
 import { EngineError } from "../../../src/ports/container-engine.ts";
-import { attemptOf } from "../plan/plan-task.ts";
+import { attemptOf } from "../plan/types.ts";
 import type { SeenContainer } from "../plan/types.ts";
 import { LogLines, type LogLine } from "./log-lines.ts";
 import type { BulkContext } from "./server.ts";

@@ -52,6 +52,8 @@ export type ReconcilerContext = {
   readonly limits: PoolLimits;
   readonly portOwners: PortOwners;
   readonly connections: ConnectionCounter | undefined;
+  /** What is left of a task's own lease of this length, in milliseconds. */
+  readonly leaseLeftMs: (leaseMs: number) => number;
   readonly wiring: Wiring;
   /** The engine stopped answering: no operation is started until `resume`. */
   readonly onEngineLost: (reason: string) => void;
@@ -133,6 +135,8 @@ export class Reconciler {
       connections: this.#connections,
       verdicts: prober.verdicts,
       busy: new Set(this.#busy.keys()),
+      stopping: new Set([...this.#busy.values()].flatMap((one) => (one.kind === "stop" ? [one.containerId] : []))),
+      leaseLeftMs: this.#context.leaseLeftMs,
       portOwner: (port, hostIp) => (owners ??= portOwners())(port, hostIp),
       nowMs: clock.nowMs(),
     };

@@ -7,12 +7,15 @@ import type { ContainerSpec } from "../../../src/core/model/service-spec.ts";
 import type { TaskWork } from "../../../src/core/model/work.ts";
 import { containerRequest } from "./container-request.ts";
 import { planDrain } from "./plan-drain.ts";
+import { heldByLease, leasedAgain, leaseEndMs, leaseOver, stopsByLease } from "./plan-lease.ts";
 import { planPrepare } from "./plan-prepare.ts";
 import { exitReason } from "./reasons.ts";
 import { planResize } from "./resize.ts";
 import { examine, postStart, remove, start, stop } from "./task-operations.ts";
 import { adoptedRun, advance, condemn, endAttempt, firstRun, isEnded, nextAttempt } from "./transitions.ts";
 import {
+  attemptOf,
+  isUp,
   type Operation,
   type PlanInput,
   type ProbeTarget,
@@ -36,6 +39,22 @@ const STOPPED_FROM_OUTSIDE: ReadonlySet<number> = new Set([0, 137, 143, 255]);
 
 /** A task that the node is to run, to stop, or to take away. `containers`: all of this task, any attempt. */
 export function planTask(
+  input: PlanInput,
+  work: TaskWork,
+  run: TaskRun | undefined,
+  containers: readonly SeenContainer[],
+): TaskPlan {
+  const operations = stopsByLease(input, work, containers);
+  if (operations.length > 0) {
+    const before = run ?? found(input, work.taskId, containers);
+    return { run: before.unleased === true ? before : { ...before, unleased: true }, operations, settled: false };
+  }
+  const plan = planDesired(input, work, leasedAgain(input, work, run, containers), containers);
+  const wakeAtMs = Math.min(plan.wakeAtMs ?? Infinity, leaseEndMs(input, work) ?? Infinity);
+  return wakeAtMs === Infinity ? plan : { ...plan, wakeAtMs };
+}
+
+function planDesired(
   input: PlanInput,
   work: TaskWork,
   run: TaskRun | undefined,
@@ -158,6 +177,9 @@ function planAttempt(input: PlanInput, work: TaskWork, run: TaskRun, container: 
   }
   switch (container.state) {
     case "created": {
+      const reason = heldByLease(input, work);
+      if (reason !== undefined)
+        return { run: advance(run, "ready", input.nowMs, { reason }), operations: [], settled: true };
       const starting = advance(run, "starting", input.nowMs, { containerId: container.id });
       return {
         run: starting,
@@ -326,8 +348,10 @@ function endOf(input: PlanInput, work: TaskWork, run: TaskRun, container: SeenCo
     exitCode,
     ...(lastOutput === "" ? {} : { lastOutput }),
   };
-  if (run.condemned !== undefined) {
-    return endAttempt(run, work, { state: "failed", reason: run.condemned, interrupted: false, changes }, input.nowMs);
+  const stoppedFor = run.condemned ?? (run.unleased === undefined ? undefined : leaseOver(work.leaseMs ?? 0));
+  if (stoppedFor !== undefined) {
+    const interrupted = run.condemned === undefined;
+    return endAttempt(run, work, { state: "failed", reason: stoppedFor, interrupted, changes }, input.nowMs);
   }
   const rebooted = run.bootId !== input.bootId;
   const fromOutside = STOPPED_FROM_OUTSIDE.has(exitCode) && container.oomKilled !== true;
@@ -373,12 +397,4 @@ function oldContainers(run: TaskRun, containers: readonly SeenContainer[], keep:
     (container) => attemptOf(container) !== run.status.attempt && !isUp(container) && container.state !== "removing",
   );
   return old.toSorted((a, b) => attemptOf(b) - attemptOf(a)).slice(keep);
-}
-
-export function attemptOf(container: SeenContainer): number {
-  return Number(container.labels["davit.attempt"] ?? 0);
-}
-
-function isUp(container: SeenContainer): boolean {
-  return container.state === "running" || container.state === "paused" || container.state === "restarting";
 }

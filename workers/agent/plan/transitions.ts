@@ -87,6 +87,7 @@ export function endAttempt(run: TaskRun, work: TaskWork, end: End, nowMs: number
     condemned: _,
     retryAtMs: __,
     postStarted: ____,
+    unleased: _____,
     ...rest
   } = advance(run, end.state, nowMs, {
     ...end.changes,

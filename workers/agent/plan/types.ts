@@ -35,6 +35,8 @@ export type TaskRun = {
   readonly drainSinceMs?: number;
   /** It is being stopped for this reason and counts as failed once it is down. */
   readonly condemned?: string;
+  /** It is being stopped because its lease is over: that is no failure, and it goes on when the lease does. */
+  readonly unleased?: true;
 };
 
 /** An exit as it was found by looking: with what the planner needs to say why. */
@@ -46,6 +48,16 @@ export type SeenContainer = EngineContainer & {
   /** Found ended when the engine came back, rather than seen ending. */
   readonly endedUnseen?: boolean;
 };
+
+/** It has a process, or is about to have one again. */
+export function isUp({ state }: SeenContainer): boolean {
+  return state === "running" || state === "paused" || state === "restarting";
+}
+
+/** Number of the attempt that it is of, by its label. */
+export function attemptOf(container: SeenContainer): number {
+  return Number(container.labels["davit.attempt"] ?? 0);
+}
 
 export type ImageFact =
   | { readonly kind: "missing" }
@@ -107,6 +119,10 @@ export type PlanInput = {
   /** What it said last, by task. */
   readonly connections: ReadonlyMap<TaskId, { readonly open: number; readonly atMs: number }>;
   readonly verdicts: ReadonlyMap<string, Verdict>;
+  /** What is left of a task's own lease of this length, in milliseconds; 0 or less: it may not run. */
+  readonly leaseLeftMs: (leaseMs: number) => number;
+  /** Containers that are being stopped. */
+  readonly stopping: ReadonlySet<string>;
   /** Subjects that an operation is under way for. */
   readonly busy: ReadonlySet<string>;
   readonly portOwner: PortOwner;

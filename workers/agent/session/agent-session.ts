@@ -186,7 +186,7 @@ export class AgentSession {
     const epoch = this.#epoch;
     if (!this.#isOpen || epoch === undefined || grant.epoch !== epoch.epoch || grant.nonce !== epoch.nonce) return;
     this.#shared.issuerTime.learn(grant.issuerTimeMs);
-    this.#shared.lease.granted(grant.seq, grant.leaseMs);
+    this.#shared.lease.granted(grant.seq, grant.leaseMs, grant.work, this.#shared.held.position);
   }
 
   async #takeWork(delta: WorkDelta): Promise<void> {
