@@ -77,7 +77,8 @@ export class NetworkChecks extends Bystander {
         if (standing !== "in" || runs.has(taskId as never)) continue;
         const withinMs = this.#mustBeOutWithin(host, taskId, address);
         if (withinMs === undefined) continue;
-        const key = `${host.name}/${taskId}`;
+        // one that was silent and is there again has its time to say so
+        const key = `${host.name}/${taskId}/${withinMs}`;
         left.add(key);
         const sinceMs = this.#leftSinceMs.get(key) ?? nowMs;
         this.#leftSinceMs.set(key, sinceMs);
