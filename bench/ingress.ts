@@ -1,5 +1,6 @@
 // What the ingress costs: requests a second through a node's own, beside a HAProxy with settings written by hand for the same containers, on
-// the same host, asked by wrk in turns; over HTTP and over HTTPS with the same certificate.
+// the same host, with the same headers and retries and none of what makes the ingress change without a reload; asked by wrk in turns, over HTTP
+// and over HTTPS with the same certificate.
 
 import { type Cluster, waitUntil } from "../test/lab/cluster.ts";
 import type { Lab } from "../test/lab/lab.ts";
@@ -9,7 +10,9 @@ import { median, type Row } from "./statistics.ts";
 
 const HOST = "bench.test";
 const NODE = "n1";
-const SECONDS = 4;
+const SECONDS = 2;
+/** Of each, in a run: short ones in turns, so that what else the machine does meets both. */
+const PULLS = 6;
 const CONNECTIONS = 32;
 const LEAST_RATIO = 0.95;
 const BY_HAND = { http: 8_180, https: 8_543 } as const;
@@ -61,6 +64,9 @@ defaults
   mode http
   option http-keep-alive
   option forwardfor
+  option redispatch 1
+  retries 3
+  retry-on conn-failure empty-response
   balance random
   timeout connect 1s
   timeout client 60s
@@ -69,8 +75,11 @@ defaults
 frontend door
   bind :${BY_HAND.http}
   bind :${BY_HAND.https} ssl crt /tmp/by-hand/site.pem alpn h2,http/1.1
+  http-request set-header X-Forwarded-Host %[req.hdr(host)]
+  http-request set-header X-Forwarded-Port %[dst_port]
   http-request set-header X-Forwarded-Proto https if { ssl_fc }
   http-request set-header X-Forwarded-Proto http unless { ssl_fc }
+  http-request disable-l7-retry unless { method GET HEAD OPTIONS }
   use_backend web if { hdr(host) -i ${HOST} ${HOST}:${BY_HAND.http} ${HOST}:${BY_HAND.https} }
 
 backend web
@@ -102,21 +111,23 @@ async function answers(lab: Lab, scheme: Scheme, port: number): Promise<boolean>
   return stdout === "200";
 }
 
-/** In turns, each first in every other run: what else the machine does meets both. */
+/** Each is first in every other pair. */
 async function measure(lab: Lab, scheme: Scheme, runs: number): Promise<Row> {
   const rates: Record<"own" | "hand", number[]> = { own: [], hand: [] };
-  for (let run = 0; run < runs * 2; run++) {
+  for (let run = 0; run < runs * PULLS; run++) {
     const both = ["own", "hand"] as const;
     for (const which of run % 2 === 0 ? both : both.toReversed())
       rates[which].push(await pull(lab, scheme, which === "own" ? OWN[scheme] : BY_HAND[scheme]));
   }
   const [own, hand] = [median(rates.own), median(rates.hand)];
+  // of pairs that were asked one after the other
+  const ratio = median(rates.own.map((rate, at) => rate / (rates.hand[at] ?? Number.NaN)));
   return {
     what: `ingress, ${scheme.toUpperCase()}: requests a second`,
-    davit: `${own.toFixed(0)}/s, ${(own / hand).toFixed(2)} ×`,
+    davit: `${own.toFixed(0)}/s, ${ratio.toFixed(2)} ×`,
     floor: `HAProxy by hand ${hand.toFixed(0)}/s`,
     target: `≥ ${LEAST_RATIO} ×`,
-    holds: own >= LEAST_RATIO * hand,
+    holds: ratio >= LEAST_RATIO,
   };
 }
 

@@ -19,8 +19,8 @@ import {
   CERTIFICATE_LIST,
   CHALLENGES_MAP,
   CONFIG_FILE,
+  frameOf,
   frameSignature,
-  hasTcpRoute,
   type IngressPaths,
   renderConfig,
   ROUTES_MAP,
@@ -120,7 +120,7 @@ export class IngressPart implements NetworkPart {
         wanted,
         layout,
         certificateFiles,
-        frame: frameSignature(paths, hasTcpRoute(wanted.routes), hash),
+        frame: frameSignature(paths, frameOf(wanted.routes), hash),
       };
       if (await this.#isAccepted(text, target)) {
         await files.write(CONFIG_FILE, text);

@@ -23,13 +23,27 @@ export const HTTPS_BACKEND = "davit-https";
 const HTTPS_SOCKET = "abns@davit-ingress-https";
 /** As long as any connection may be silent behind it; the proxy bears no more. */
 const HANDED_ON_FOR = "24d";
+const LOG_FORMAT = `  log-format '%ci "%[var(txn.host)]" %{+Q}r %ST %B %Ta %b/%s'`;
 
-/**
- * All but the backends. `signature`: what a running proxy tells, so that its reader knows which frame it has; absent to find it out. `hasTcp`:
- * a route is led by SNI. Only then is there a door before the door: it costs a second way through the proxy.
- */
-export function renderFrame({ directory }: IngressPaths, hasTcp: boolean, signature?: string): string {
+/** What the frame has only while a route wants it, because every request pays for it. */
+export type Frame = {
+  /** A route is led by SNI: there is a door before the door, and with it a second way through the proxy. */
+  readonly hasTcp: boolean;
+  /** A route has its requests logged. */
+  readonly isLogged: boolean;
+};
+
+export function frameOf(routes: readonly Pick<WantedRoute, "spec">[]): Frame {
+  return {
+    hasTcp: routes.some(({ spec }) => spec.protocol === "tcp"),
+    isLogged: routes.some(({ spec }) => spec.accessLog === true),
+  };
+}
+
+/** All but the backends. `signature`: what a running proxy tells, so that its reader knows which frame it has; absent to find it out. */
+export function renderFrame({ directory }: IngressPaths, { hasTcp, isLogged }: Frame, signature?: string): string {
   const routes = `${directory}/${ROUTES_MAP}`;
+  const challenges = `${directory}/${CHALLENGES_MAP}`;
   const https = hasTcp ? `${HTTPS_SOCKET} accept-proxy` : ":443";
   return `# Written by davit: changes are lost.
 global${signature === undefined ? "" : `\n  description ${signature}`}
@@ -59,10 +73,9 @@ defaults
 frontend davit
   bind :80
   bind ${https} ssl crt-list ${directory}/${CERTIFICATE_LIST} alpn h2,http/1.1 strict-sni
-  log-format '%ci "%[var(txn.host)]" %{+Q}r %ST %B %Ta %b/%s'
+${isLogged ? LOG_FORMAT : "  no log"}
   http-request set-var(txn.path) path
-  http-request set-var(txn.challenge) var(txn.path),map_str(${directory}/${CHALLENGES_MAP}) if { var(txn.path) -m beg ${CHALLENGE_PATH} }
-  http-request return status 200 content-type text/plain lf-string "%[var(txn.challenge)]" if { var(txn.challenge) -m found }
+  http-request return status 200 content-type text/plain lf-string "%[var(txn.path),map_str(${challenges})]" if { var(txn.path) -m beg ${CHALLENGE_PATH} } { var(txn.path),map_str(${challenges}) -m found }
   http-request deny deny_status 400 if { var(txn.path) -m sub /. %2 } { var(txn.path),url_dec -m reg (^|/)[.][.]?(/|$) }
   http-request set-var(txn.host) hdr(host),host_only,lower
   http-request set-var(txn.host) var(txn.host),regsub([.]$,) if { var(txn.host) -m end . }
@@ -72,14 +85,12 @@ frontend davit
   http-request return status 404 content-type text/plain string "no route leads from this host and path" unless { var(txn.route) -m found }
   http-request set-var(txn.flags) var(txn.route),field(2,|)
   http-request return status 404 content-type text/plain string "this host is served by TLS on port 443 alone" if { var(txn.flags) -m sub t }
-  http-request set-log-level silent unless { var(txn.flags) -m sub l }
-  http-request redirect scheme https code 308 if !{ ssl_fc } { var(txn.flags) -m sub r }
+${isLogged ? "  http-request set-log-level silent unless { var(txn.flags) -m sub l }\n" : ""}  http-request redirect scheme https code 308 if !{ ssl_fc } { var(txn.flags) -m sub r }
   http-request del-header Forwarded
   http-request set-header X-Forwarded-For %[src]
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   http-request set-header X-Forwarded-Port %[dst_port]
-  http-request set-header X-Forwarded-Proto https if { ssl_fc }
-  http-request set-header X-Forwarded-Proto http unless { ssl_fc }
+  http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
   http-request disable-l7-retry unless { method GET HEAD OPTIONS }
   use_backend %[var(txn.route),field(1,|)]
 ${hasTcp ? `\n${renderTcp(routes)}` : ""}`;
@@ -131,18 +142,13 @@ export function renderConfig({ paths, layout, routes, hash }: RenderInput): stri
     const title = route === undefined ? `backend ${name}` : `# ${route.key} of ${route.service}\nbackend ${name}`;
     return [...renderUsers(users, input.options), title, ...lines.map((line) => `  ${line}`)].join("\n");
   });
-  const hasTcp = hasTcpRoute(routes);
-  return `${renderFrame(paths, hasTcp, frameSignature(paths, hasTcp, hash))}\n${parts.join("\n\n")}\n`;
-}
-
-/** Whether one of them is led by SNI. */
-export function hasTcpRoute(routes: readonly Pick<WantedRoute, "spec">[]): boolean {
-  return routes.some(({ spec }) => spec.protocol === "tcp");
+  const frame = frameOf(routes);
+  return `${renderFrame(paths, frame, frameSignature(paths, frame, hash))}\n${parts.join("\n\n")}\n`;
 }
 
 /** What a running proxy says of itself when it has this frame. */
-export function frameSignature(paths: IngressPaths, hasTcp: boolean, hash: (text: string) => string): string {
-  return hash(renderFrame(paths, hasTcp)).slice(0, 16);
+export function frameSignature(paths: IngressPaths, frame: Frame, hash: (text: string) => string): string {
+  return hash(renderFrame(paths, frame)).slice(0, 16);
 }
 
 /** The digest of a backend's text. */
