@@ -103,9 +103,14 @@ test("the first route that is led by SNI reloads the proxy with a door before th
   await part.apply(view({ db: { ...db, endpoints: [] }, web: plain }));
   expect(proxy.serversOf("db.test/")).toEqual([]);
   expect(proxy.commands.filter((command) => command.includes("davit-https"))).toEqual([]);
+  await part.apply(view({ web: plain }));
+  expect([proxy.reloads, part.trouble]).toEqual([
+    1,
+    "changes come with the next reload of the ingress, within a minute",
+  ]);
   await clock.advance(RELOAD_EVERY_MS);
   await part.apply(view({ web: plain }));
-  expect(proxy.reloads).toBe(2);
+  expect([proxy.reloads, part.trouble]).toEqual([2, undefined]);
   expect(files.texts.get("haproxy.cfg")).not.toContain("frontend davit-tcp");
 });
 

@@ -292,7 +292,8 @@ export class IngressPart implements NetworkPart {
     if (dueMs <= 0) return await this.#reload(target);
     const optional = target.wanted.routes.filter(({ key, spec }) => waiting.includes(key) && needsReload(spec));
     const names = (optional.length > 0 ? optional.map(({ key }) => key) : waiting).slice(0, 5).join(", ");
-    this.#troubles = [`${names}: changes come with the next reload of the ingress, within a minute`];
+    const what = names === "" ? "" : `${names}: `;
+    this.#troubles = [`${what}changes come with the next reload of the ingress, within a minute`];
     this.#reloadTimer?.cancel();
     this.#reloadTimer = clock.after(dueMs, () => {
       const view = this.#view;
