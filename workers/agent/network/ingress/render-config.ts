@@ -18,7 +18,10 @@ export const CERTIFICATE_LIST = "certificates.list";
 export const CONFIG_FILE = "haproxy.cfg";
 export const CHALLENGE_PATH = "/.well-known/acme-challenge/";
 
-/** Where connections that no TCP route wants are handed on to. */
+/**
+ * Where connections that no TCP route wants are handed on to. Listened on in any case: a worker of before a reload may have taken one that it
+ * still has to hand on, when the new settings have no door before the door any more.
+ */
 export const HTTPS_BACKEND = "davit-https";
 const HTTPS_SOCKET = "abns@davit-ingress-https";
 /** As long as any connection may be silent behind it; the proxy bears no more. */
@@ -44,7 +47,7 @@ export function frameOf(routes: readonly Pick<WantedRoute, "spec">[]): Frame {
 export function renderFrame({ directory }: IngressPaths, { hasTcp, isLogged }: Frame, signature?: string): string {
   const routes = `${directory}/${ROUTES_MAP}`;
   const challenges = `${directory}/${CHALLENGES_MAP}`;
-  const https = hasTcp ? `${HTTPS_SOCKET} accept-proxy` : ":443";
+  const tls = `ssl crt-list ${directory}/${CERTIFICATE_LIST} alpn h2,http/1.1 strict-sni`;
   return `# Written by davit: changes are lost.
 global${signature === undefined ? "" : `\n  description ${signature}`}
   user haproxy
@@ -72,7 +75,7 @@ defaults
 
 frontend davit
   bind :80
-  bind ${https} ssl crt-list ${directory}/${CERTIFICATE_LIST} alpn h2,http/1.1 strict-sni
+${hasTcp ? "" : `  bind :443 ${tls}\n`}  bind ${HTTPS_SOCKET} accept-proxy ${tls}
 ${isLogged ? LOG_FORMAT : "  no log"}
   http-request set-var(txn.path) path
   http-request return status 200 content-type text/plain lf-string "%[var(txn.path),map_str(${challenges})]" if { var(txn.path) -m beg ${CHALLENGE_PATH} } { var(txn.path),map_str(${challenges}) -m found }
