@@ -10,7 +10,7 @@ import { createHasher } from "../../../src/system/hasher.ts";
 import { EMPTY_LAYOUT, planLayout, SPARES } from "../../../workers/agent/network/ingress/layout.ts";
 import { quoteWord } from "../../../workers/agent/network/ingress/quote.ts";
 import { backendInput, PLAIN } from "../../../workers/agent/network/ingress/render-backend.ts";
-import { backendSignature, renderConfig } from "../../../workers/agent/network/ingress/render-config.ts";
+import { backendSignature, frameOf, renderConfig } from "../../../workers/agent/network/ingress/render-config.ts";
 import type { WantedRoute } from "../../../workers/agent/network/ingress/wanted.ts";
 import { DIRECTORY } from "./fake-proxy.ts";
 
@@ -52,7 +52,13 @@ function layoutOf(routes: readonly WantedRoute[]) {
     input: backendInput(route),
     servers: route.servers.length,
   }));
-  return planLayout(EMPTY_LAYOUT, demands, backendSignature(PLAIN, hash), (input) => backendSignature(input, hash));
+  return planLayout(
+    EMPTY_LAYOUT,
+    demands,
+    backendSignature(PLAIN, hash),
+    (input) => backendSignature(input, hash),
+    frameOf(routes),
+  );
 }
 
 test("the settings of a plain route, one with every option, and the spare ones are these", async () => {
@@ -99,6 +105,7 @@ test("planning the same routes again changes nothing, and a route that goes leav
       routes.map((route) => ({ key: route.key, input: backendInput(route), servers: 0 })),
       backendSignature(PLAIN, hash),
       (input) => backendSignature(input, hash),
+      frameOf(routes),
     );
   const first = plan(EMPTY_LAYOUT, [one]);
   expect(plan(first, [one])).toEqual(first);

@@ -120,7 +120,7 @@ export class IngressPart implements NetworkPart {
         wanted,
         layout,
         certificateFiles,
-        frame: frameSignature(paths, frameOf(wanted.routes), hash),
+        frame: frameSignature(paths, layout.frame, hash),
       };
       if (await this.#isAccepted(text, target)) {
         await files.write(CONFIG_FILE, text);
@@ -209,14 +209,14 @@ export class IngressPart implements NetworkPart {
       servers: route.servers.length,
     }));
     const signatureOf = (input: typeof PLAIN): string => backendSignature(input, hash);
-    return planLayout(await this.#lastLayout(), demands, signatureOf(PLAIN), signatureOf);
+    return planLayout(await this.#lastLayout(), demands, signatureOf(PLAIN), signatureOf, frameOf(wanted.routes));
   }
 
   async #lastLayout(): Promise<Layout> {
     if (this.#layout !== undefined) return this.#layout;
     const text = await this.#context.files.read(LAYOUT_FILE);
     try {
-      return text === undefined ? EMPTY_LAYOUT : (JSON.parse(text) as Layout);
+      return text === undefined ? EMPTY_LAYOUT : { ...EMPTY_LAYOUT, ...(JSON.parse(text) as Partial<Layout>) };
     } catch {
       // a damaged one costs a reload
       return EMPTY_LAYOUT;

@@ -14,13 +14,22 @@ export type Backend = {
   readonly route?: string;
 };
 
+/** What is there for all routes only while one wants it, because every request pays for it. */
+export type Frame = {
+  /** A route is led by SNI: there is a door before the door, and with it a second way through the proxy. */
+  readonly hasTcp: boolean;
+  /** A route has its requests logged. */
+  readonly isLogged: boolean;
+};
+
 export type Layout = {
   /** Number of the next backend. */
   readonly next: number;
   readonly backends: readonly Backend[];
+  readonly frame: Frame;
 };
 
-export const EMPTY_LAYOUT: Layout = { next: 1, backends: [] };
+export const EMPTY_LAYOUT: Layout = { next: 1, backends: [], frame: { hasTcp: false, isLogged: false } };
 /** Hosts and paths that can come without a reload; a new reload fills them up again. */
 export const SPARES = 32;
 /** Servers of a backend that nobody asked for more of: a dozen tasks and as many that replace them come and go. */
@@ -28,12 +37,13 @@ export const USUAL_SLOTS = 16;
 
 export type Demand = { readonly key: string; readonly input: BackendInput; readonly servers: number };
 
-/** The next layout. `signatureOf`: the digest of a backend's text; `plain`: that of a spare one. */
+/** The next layout. `frame`: what the routes want of it; `signatureOf`: the digest of a backend's text; `plain`: that of a spare one. */
 export function planLayout(
   before: Layout,
   demands: readonly Demand[],
   plain: string,
   signatureOf: (input: BackendInput) => string,
+  frame: Frame,
 ): Layout {
   const free = before.backends.filter(
     ({ route, signature }) => signature === plain && (route === undefined || !demands.some(({ key }) => key === route)),
@@ -61,7 +71,14 @@ export function planLayout(
     spares.push(made(next, plain, USUAL_SLOTS));
     next += 1;
   }
-  return { next, backends: [...serving, ...spares] };
+  // what no route wants any more goes with a reload that comes anyway: clients with open connections notice one
+  const isFresh = isGrown || before.backends.length === 0;
+  const kept = isFresh ? frame : unionOf(before.frame, frame);
+  return { next, backends: [...serving, ...spares], frame: kept };
+}
+
+function unionOf(a: Frame, b: Frame): Frame {
+  return { hasTcp: a.hasTcp || b.hasTcp, isLogged: a.isLogged || b.isLogged };
 }
 
 /** The name says all that a backend is but its servers. */

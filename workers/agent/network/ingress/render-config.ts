@@ -1,7 +1,7 @@
 // The proxy's whole settings file: always what a proxy that starts now must serve, its servers included, so that a restart by whoever needs
 // nobody. Pure.
 
-import type { Layout } from "./layout.ts";
+import type { Frame, Layout } from "./layout.ts";
 import { backendInput, PLAIN, renderBackendBody, renderServers, renderUsers } from "./render-backend.ts";
 import type { WantedRoute } from "./wanted.ts";
 
@@ -28,14 +28,7 @@ const HTTPS_SOCKET = "abns@davit-ingress-https";
 const HANDED_ON_FOR = "24d";
 const LOG_FORMAT = `  log-format '%ci "%[var(txn.host)]" %{+Q}r %ST %B %Ta %b/%s'`;
 
-/** What the frame has only while a route wants it, because every request pays for it. */
-export type Frame = {
-  /** A route is led by SNI: there is a door before the door, and with it a second way through the proxy. */
-  readonly hasTcp: boolean;
-  /** A route has its requests logged. */
-  readonly isLogged: boolean;
-};
-
+/** What these routes want of the frame. */
 export function frameOf(routes: readonly Pick<WantedRoute, "spec">[]): Frame {
   return {
     hasTcp: routes.some(({ spec }) => spec.protocol === "tcp"),
@@ -145,7 +138,7 @@ export function renderConfig({ paths, layout, routes, hash }: RenderInput): stri
     const title = route === undefined ? `backend ${name}` : `# ${route.key} of ${route.service}\nbackend ${name}`;
     return [...renderUsers(users, input.options), title, ...lines.map((line) => `  ${line}`)].join("\n");
   });
-  const frame = frameOf(routes);
+  const { frame } = layout;
   return `${renderFrame(paths, frame, frameSignature(paths, frame, hash))}\n${parts.join("\n\n")}\n`;
 }
 
