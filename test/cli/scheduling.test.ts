@@ -83,11 +83,36 @@ describe("scheduling", () => {
     const tasks = await client.serviceTasks("ml_train");
     expect(tasks.map(({ node, reason }) => node ?? reason).sort()).toEqual(["1 node lacks 1 gpu", "n1", "n1"]);
     expect((await client.node("n1")).reservedByTasks.generic).toEqual({ gpu: 2 });
-    expect(await cli.run("node", "update", "n1", "--generic", "gpu=x")).toBe(2);
-    expect(cli.stderr).toContain("'gpu=x' is not a number of something");
+    expect(await cli.run("node", "update", "n1", "--generic", "gpu=")).toBe(2);
+    expect(cli.stderr).toContain("'gpu=' is not a number of something");
     await expect(client.updateNode("n1", { generic: { "a b": 1 } })).rejects.toMatchObject({ code: "invalid_input" });
     expect(await cli.run("node", "update", "n1", "--generic", "gpu-")).toBe(0);
     expect((await client.node("n1")).resources.generic).toEqual({});
+  });
+
+  test("named resources with ids are given to tasks one by one, and shown", async () => {
+    const { backend, client, cli } = await shop();
+    expect(await cli.run("node", "update", "n1", "--generic", "gpu=GPU-a,GPU-b")).toBe(0);
+    expect(cli.stdout).toContain("n1 is at 10.0.0.11 and has gpu=GPU-a,GPU-b\n");
+    const reservations = { cpus: 0, memoryBytes: 0, generic: { gpu: 1 } };
+    const limits = { cpus: 0, memoryBytes: 0, pids: 0 };
+    const ml = serviceOf("ml", "train", { replicas: 3, template: { resources: { limits, reservations } } });
+    await client.deploy(stackOf("ml", [ml]));
+    backend.run(3_000);
+    const tasks = await client.serviceTasks("ml_train");
+    expect(
+      tasks
+        .map(({ generic, reason }) => generic ?? reason)
+        .map(String)
+        .sort(),
+    ).toHaveLength(3);
+    expect(tasks.flatMap(({ generic }) => generic?.["gpu"] ?? []).sort()).toEqual(["GPU-a", "GPU-b"]);
+    expect(await client.node("n1")).toMatchObject({
+      resources: { generic: { gpu: 2 } },
+      genericIds: { gpu: ["GPU-a", "GPU-b"] },
+    });
+    await expect(client.updateNode("n1", { generic: { gpu: ["a", "a"] } })).rejects.toThrow("or is there twice");
+    await expect(client.updateNode("n1", { generic: { gpu: ["a b"] } })).rejects.toThrow("is no id of a gpu");
   });
 
   test("a rebalance shows its plan, asks, and moves what was agreed to", async () => {

@@ -37,7 +37,12 @@ export const nodePatchSchema: z.ZodType<NodePatch> = z
     name: optional(z.string()),
     availability: optional(z.enum(["active", "pause", "drain"])),
     drainDeadlineMs: optional(z.int().min(1).max(MAX_DRAIN_MS)),
-    generic: optional(z.record(z.string().max(64), z.union([z.int().min(0).max(1_000_000), z.null()]))),
+    generic: optional(
+      z.record(
+        z.string().max(64),
+        z.union([z.int().min(0).max(1_000_000), z.array(z.string().max(128)).max(1_000), z.null()]),
+      ),
+    ),
     labels: optional(patchMap),
     address: optional(z.strictObject({ host: short, port })),
     meshEndpoint: optional(z.union([meshEndpoint, z.null()])),

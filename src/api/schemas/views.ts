@@ -77,6 +77,7 @@ export const nodeSchema: z.ZodType<views.NodeView> = z
     hostKeyFingerprint: text,
     agentKey: text,
     resources: amountsSchema,
+    genericIds: optional(z.record(z.string(), z.array(z.string()))),
     reservedByTasks: amountsSchema,
     measured: optional(
       z.object({
@@ -139,6 +140,7 @@ export const taskSchema: z.ZodType<views.TaskView> = z
     unseenSince: optional(time),
     address: optional(text),
     hostPorts: z.array(hostPort),
+    generic: optional(z.record(z.string(), z.array(z.string()))),
     volumes: z.array(text),
     weight: z.number(),
     containerId: optional(text),

@@ -9,6 +9,7 @@ import type { NodeView } from "../../core/model/views.ts";
 import { versionKey, type World } from "../../core/model/world.ts";
 import { WITHDRAWAL_DEADLINE_MS } from "../../core/reconcile/planning.ts";
 import { meshRoutes } from "../../core/routes/cluster-routes.ts";
+import { countOf } from "../../core/schedule/ledger.ts";
 import { iso, maybe } from "./time.ts";
 
 const NOTHING: ResourceAmounts = { cpus: 0, memoryBytes: 0, generic: {} };
@@ -72,6 +73,7 @@ export function nodeView(world: World, node: Node, contact: NodeContact): NodeVi
     hostKeyFingerprint: fingerprintOf(node.hostKey),
     agentKey: node.agentKey,
     resources: withGeneric(status?.resources ?? NOTHING, node.generic),
+    ...maybe("genericIds", idsOf(node.generic)),
     reservedByTasks: reservations.reduce(add, NOTHING),
     ...maybe("measured", world.measured.get(node.id)),
     tasks: tasks.length,
@@ -81,7 +83,15 @@ export function nodeView(world: World, node: Node, contact: NodeContact): NodeVi
 
 /** What a user says of a node goes over what its agent found. */
 function withGeneric(found: ResourceAmounts, said: Node["generic"]): ResourceAmounts {
-  return said === undefined ? found : { ...found, generic: { ...found.generic, ...said } };
+  if (said === undefined) return found;
+  const counts = Object.entries(said).map(([kind, what]): [string, number] => [kind, countOf(what)]);
+  return { ...found, generic: { ...found.generic, ...Object.fromEntries(counts) } };
+}
+
+/** Undefined when no ids were given. */
+function idsOf(said: Node["generic"] = {}): NodeView["genericIds"] {
+  const named = Object.entries(said).filter(([, what]) => typeof what !== "number");
+  return named.length === 0 ? undefined : (Object.fromEntries(named) as NonNullable<NodeView["genericIds"]>);
 }
 
 function messageOf({ message, routesBehindMs }: NodeContact, trouble: string | undefined): string {

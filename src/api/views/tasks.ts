@@ -39,6 +39,7 @@ export function taskView(world: World, task: Task): TaskView {
     ...maybe("unseenSince", unseenSinceMs === undefined ? undefined : iso(unseenSinceMs)),
     ...maybe("address", task.address),
     hostPorts: task.hostPorts,
+    ...maybe("generic", task.generic),
     volumes: task.volumes,
     weight: task.weight,
     ...maybe("containerId", status?.containerId),

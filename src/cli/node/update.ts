@@ -39,8 +39,8 @@ export const nodeUpdate = buildCommand<Flags, [string], CliContext>({
         parse: String,
         variadic: true,
         optional: true,
-        brief: "how many of a named resource it has, for reservations.generic_resources; gpu- takes it away",
-        placeholder: "KIND=N|KIND-",
+        brief: "how many of a named resource it has, or which, for reservations.generic_resources; gpu- takes it away",
+        placeholder: "KIND=N|KIND=ID,ID|KIND-",
       },
     },
   },
@@ -56,22 +56,26 @@ export const nodeUpdate = buildCommand<Flags, [string], CliContext>({
       ...(flags.address === undefined ? {} : { address: await parseAddress(flags.address) }),
     };
     const node = await (await this.client()).updateNode(ref, patch);
-    const generic = Object.entries(node.resources.generic).map(([kind, amount]) => `${kind}=${amount}`);
+    const generic = Object.entries(node.resources.generic).map(
+      ([kind, amount]) => `${kind}=${node.genericIds?.[kind]?.join(",") ?? amount}`,
+    );
     say(this, `${node.name} is at ${node.address}${generic.length === 0 ? "" : ` and has ${generic.join(" ")}`}`);
   },
 });
 
-/** "gpu=2" and "gpu-" to counts, null for those to take away. */
-function parseGeneric(texts: readonly string[]): Readonly<Record<string, number | null>> {
-  const changes: Record<string, number | null> = {};
+/** "gpu=2" to counts, "gpu=GPU-1,GPU-2" to ids, and "gpu-" to null, for those to take away. */
+function parseGeneric(texts: readonly string[]): NonNullable<NodePatch["generic"]> {
+  const changes: Record<string, number | readonly string[] | null> = {};
   for (const text of texts) {
-    const match = /^([^=]+)=(\d{1,6})$/.exec(text) ?? /^([^=]+)-$/.exec(text);
+    const match = /^([^=]+)=(.+)$/.exec(text) ?? /^([^=]+)-$/.exec(text);
     if (match?.[1] === undefined)
       throw new DavitError(
         "invalid_input",
-        `'${text}' is not a number of something: write gpu=2, or gpu- to take it away`,
+        `'${text}' is not a number of something: write gpu=2, or gpu=ID,ID for which they are, or gpu- to take it away`,
       );
-    changes[match[1]] = match[2] === undefined ? null : Number(match[2]);
+    const [, kind, what] = match;
+    if (what === undefined) changes[kind] = null;
+    else changes[kind] = /^\d{1,6}$/.test(what) ? Number(what) : what.split(",");
   }
   return changes;
 }

@@ -18,6 +18,7 @@ const NODE_NAME = /^[a-zA-Z0-9][a-zA-Z0-9.-]{0,62}$/;
 const LABEL_KEY = /^[a-zA-Z0-9][a-zA-Z0-9_./-]{0,127}$/;
 const MAX_LABEL_VALUE = 1_024;
 /** Names of generic resources: `gpu`, `NVIDIA-GPU`. */
+const GENERIC_ID = /^[a-zA-Z0-9_./:=@+-]{1,128}$/;
 const GENERIC_KIND = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$/;
 
 /** Changes name, availability, labels or address; availability `active` also takes back `confirm-dead`. */
@@ -106,7 +107,7 @@ export function removeNode(id: NodeId): Command<Node> {
 
 /** What a user says that the node has; undefined when nothing is said. */
 function genericAfter({ generic }: Node, patch: NodePatch): Node["generic"] {
-  const next: Record<string, number> = { ...generic };
+  const next: Record<string, number | readonly string[]> = { ...generic };
   for (const [kind, amount] of Object.entries(patch.generic ?? {})) {
     if (amount === null) delete next[kind];
     else next[kind] = amount;
@@ -135,12 +136,20 @@ function checkPatch(node: Node, patch: NodePatch, all: readonly Node[]): void {
   }
   if (patch.drainDeadlineMs !== undefined && patch.availability !== "drain")
     throw new DavitError("invalid_input", `${what}: a deadline is for draining: give availability drain with it`);
-  for (const kind of Object.keys(patch.generic ?? {}))
+  for (const [kind, ids] of Object.entries(patch.generic ?? {})) {
     if (!GENERIC_KIND.test(kind))
       throw new DavitError(
         "invalid_input",
         `${what}: '${kind}' is not a name of a resource: 1–63 characters of [a-zA-Z0-9_.-], the first a letter or digit`,
       );
+    if (typeof ids !== "object" || ids === null) continue;
+    const bad = ids.find((id, at) => !GENERIC_ID.test(id) || ids.indexOf(id) !== at);
+    if (bad !== undefined)
+      throw new DavitError(
+        "invalid_input",
+        `${what}: '${bad}' is no id of a ${kind}, or is there twice: 1–128 characters of [a-zA-Z0-9_./:=@+-], each once`,
+      );
+  }
   const wrong = patch.meshEndpoint == null ? undefined : meshEndpointProblem(patch.meshEndpoint);
   if (wrong !== undefined) throw new DavitError("invalid_input", `${what}: ${wrong}`);
   const { address } = patch;
@@ -171,7 +180,7 @@ function describe(before: Node, after: Node, nowMs: number): string {
       ? ""
       : `resources ${
           Object.entries(after.generic ?? {})
-            .map(([kind, amount]) => `${kind}=${amount}`)
+            .map(([kind, what]) => `${kind}=${typeof what === "number" ? what : what.join(",")}`)
             .join(" ") || "none by name"
         }`,
     after.drainUntilMs === undefined || after.drainUntilMs === before.drainUntilMs

@@ -128,6 +128,9 @@ export type HostPort = {
   readonly protocol: PortProtocol;
 };
 
+/** Ids by the name of their resource. */
+export type HeldIds = Readonly<Record<string, readonly string[]>>;
+
 /** One placement of a slot on one node with one spec version. Written by the control loop only. */
 export type Task = {
   readonly id: TaskId;
@@ -152,6 +155,8 @@ export type Task = {
   /** Its own address on the node's bridge, kept over attempts and reboots. */
   readonly address?: string;
   readonly hostPorts: readonly HostPort[];
+  /** Of named resources whose ids its node was told: those that it holds, and no other task there. */
+  readonly generic?: HeldIds;
   /** Full names of the volumes that it mounts. */
   readonly volumes: readonly string[];
   /** Weight of its endpoint, 0–100. */
@@ -233,8 +238,8 @@ export type Node = {
   /** Where other nodes reach its mesh, for one behind a translation of addresses; absent: its address, at the cluster's port. */
   readonly meshEndpoint?: MeshEndpoint;
   readonly reserved: ResourceAmounts;
-  /** Named resources that its user says it has, such as GPUs, with how many; over what its agent finds. */
-  readonly generic?: Readonly<Record<string, number>>;
+  /** Named resources that its user says it has, such as GPUs: how many, or which by their ids; over what its agent finds. */
+  readonly generic?: Readonly<Record<string, number | readonly string[]>>;
   readonly joinedAtMs: WallMs;
   /** Set by `confirm-dead` or removal: its tasks are replaced at once, and it must be asked before it counts again. */
   readonly confirmedDeadAtMs?: WallMs;

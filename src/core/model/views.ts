@@ -49,6 +49,8 @@ export type NodeView = {
   readonly agentKey: string;
   readonly resources: ResourceAmounts;
   readonly reservedByTasks: ResourceAmounts;
+  /** Ids of named resources, where a user gave them. */
+  readonly genericIds?: Readonly<Record<string, readonly string[]>>;
   readonly measured?: {
     readonly cpuFraction: number;
     readonly memoryUsedBytes: number;
@@ -84,6 +86,8 @@ export type TaskView = {
   readonly unseenSince?: string;
   readonly address?: string;
   readonly hostPorts: readonly HostPort[];
+  /** Ids of named resources that it alone holds on its node. */
+  readonly generic?: Readonly<Record<string, readonly string[]>>;
   readonly volumes: readonly string[];
   readonly weight: number;
   readonly containerId?: string;
@@ -357,8 +361,8 @@ export type NodePatch = {
   readonly availability?: Availability;
   /** With availability `drain`: after so many milliseconds what is still there ends, whether or not it runs elsewhere. */
   readonly drainDeadlineMs?: number;
-  /** How many of named resources the node has; null takes one away. */
-  readonly generic?: Readonly<Record<string, number | null>>;
+  /** How many of named resources the node has, or which by their ids; null takes one away. */
+  readonly generic?: Readonly<Record<string, number | readonly string[] | null>>;
   readonly labels?: Readonly<Record<string, string | null>>;
   readonly address?: { readonly host: string; readonly port: number };
   /** Where other nodes reach its mesh; null: at its address again. */

@@ -198,9 +198,9 @@ export class Planning {
   placeWaiting({ service }: ServiceContext, task: Task, avoid: ReadonlySet<NodeId>): void {
     const placement = this.#place(service, task, this.#versionOf(service.id, task.specVersion), avoid);
     if ("placed" in placement) {
-      const { nodeId, address, hostPorts } = placement.placed;
-      this.steps.push({ kind: "place", taskId: task.id, nodeId, address, hostPorts, atMs: this.nowMs });
-      this.#book(service, { ...task, ...placement.placed }, nodeId);
+      const { placed } = placement;
+      this.steps.push({ kind: "place", taskId: task.id, ...placed, atMs: this.nowMs });
+      this.#book(service, { ...task, ...placed }, placed.nodeId);
     } else {
       this.wait(task, placement.reason);
     }

@@ -3,7 +3,7 @@
 import { assertNever } from "../model/invariant.ts";
 import type { NodeId, TaskId, VolumeId } from "../model/ids.ts";
 import type { JobRun, JobState } from "../model/job.ts";
-import type { Change, EventDraft, HostPort, Move, RecordKind, Service, Task } from "../model/records.ts";
+import type { Change, EventDraft, HeldIds, HostPort, Move, RecordKind, Service, Task } from "../model/records.ts";
 import type { Rollout } from "../model/rollout.ts";
 import { type State, versionKey } from "../model/world.ts";
 import { outcomesOf } from "../rollout/outcomes.ts";
@@ -18,6 +18,7 @@ export type Step =
       readonly nodeId: NodeId;
       readonly address: string;
       readonly hostPorts: readonly HostPort[];
+      readonly generic?: HeldIds;
       readonly atMs: number;
     }
   /** A running task goes over to another version in its container: only limits and reservations differ. */
@@ -172,8 +173,9 @@ function deleteAll(kind: RecordKind, ids: readonly string[]): readonly Change[] 
 function editOf(step: Edit): (task: Task) => Task {
   switch (step.kind) {
     case "place": {
-      const { nodeId, address, hostPorts, atMs } = step;
-      return ({ waiting: _waiting, ...task }) => ({ ...task, nodeId, address, hostPorts, assignedAtMs: atMs });
+      const { nodeId, address, hostPorts, generic, atMs } = step;
+      const held = generic === undefined ? {} : { generic };
+      return ({ waiting: _waiting, ...task }) => ({ ...task, nodeId, address, hostPorts, ...held, assignedAtMs: atMs });
     }
     case "wait":
       return ({ waiting: _waiting, ...task }) => (step.reason === "" ? task : { ...task, waiting: step.reason });

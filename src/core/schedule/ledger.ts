@@ -2,7 +2,7 @@
 // plan, and written to by each placement of the plan, so that no plan over-commits. Owned by one plan; nothing of it outlives the plan.
 
 import type { NodeId, ServiceId, TaskId } from "../model/ids.ts";
-import type { HostPort, Node, NodeStatus, Task, TaskStatus, Volume } from "../model/records.ts";
+import type { HeldIds, HostPort, Node, NodeStatus, Task, TaskStatus, Volume } from "../model/records.ts";
 import { isPinnedVolume, type PortSpec, type ResourceAmounts } from "../model/service-spec.ts";
 import { type State, versionKey } from "../model/world.ts";
 import type { Candidates } from "./candidates.ts";
@@ -55,6 +55,8 @@ export type NodeUse = {
   cpus: number;
   memoryBytes: number;
   readonly generic: Map<string, number>;
+  /** Ids of named resources that tasks hold. */
+  readonly ids: Map<string, Set<string>>;
   tasks: number;
   readonly byService: Map<ServiceId, number>;
   /** Of those, the ones that are not ending: the company that others look for. */
@@ -220,6 +222,14 @@ export class Ledger {
         use.generic.set(kind, (use.generic.get(kind) ?? 0) + sign * amount);
       }
     }
+    for (const [kind, ids] of Object.entries(task.generic ?? {})) {
+      const held = use.ids.get(kind) ?? new Set<string>();
+      use.ids.set(kind, held);
+      for (const id of ids) {
+        if (sign > 0) held.add(id);
+        else held.delete(id);
+      }
+    }
     if (task.desired !== "running") return;
     use.tasks += sign;
     use.byService.set(task.serviceId, (use.byService.get(task.serviceId) ?? 0) + sign);
@@ -282,6 +292,19 @@ export class Ledger {
     return lacks.join(" and ");
   }
 
+  /** Ids for what is asked of a node's named resources, the first free ones; kinds that it only counts are left out. Undefined: too few are free. */
+  idsFor({ node, ids }: NodeUse, wanted: ResourceAmounts): HeldIds | undefined {
+    const found: Record<string, readonly string[]> = {};
+    for (const [kind, amount] of Object.entries(wanted.generic)) {
+      const all = node.generic?.[kind];
+      if (all === undefined || typeof all === "number" || amount === 0) continue;
+      const free = all.filter((id) => ids.get(kind)?.has(id) !== true).slice(0, amount);
+      if (free.length < amount) return undefined;
+      found[kind] = free;
+    }
+    return found;
+  }
+
   /** A host port for each spec, or the first spec that finds none. */
   portsFor(
     use: NodeUse,
@@ -338,6 +361,7 @@ function emptyUse(node: Node, status: NodeStatus | undefined): NodeUse {
     cpus: 0,
     memoryBytes: 0,
     generic: new Map(),
+    ids: new Map(),
     tasks: 0,
     byService: new Map(),
     settled: new Map(),
@@ -352,7 +376,12 @@ function emptyUse(node: Node, status: NodeStatus | undefined): NodeUse {
 
 /** How much of a generic resource a node has: what its user says, else what its agent found. */
 export function genericOf(node: Node, status: NodeStatus | undefined, kind: string): number {
-  return node.generic?.[kind] ?? status?.resources.generic[kind] ?? 0;
+  return countOf(node.generic?.[kind] ?? status?.resources.generic[kind] ?? 0);
+}
+
+/** How many that are: a number, or so many ids. */
+export function countOf(what: number | readonly string[]): number {
+  return typeof what === "number" ? what : what.length;
 }
 
 /** What is reserved on a node, as a fraction of what it has: the larger of CPU and memory. */

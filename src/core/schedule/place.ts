@@ -1,7 +1,7 @@
 // Chooses a node for a task: the filters say which nodes can take it, the ranking says which is best, with deterministic ties. Pure.
 
 import type { NodeId, TaskId } from "../model/ids.ts";
-import type { HostPort, Node } from "../model/records.ts";
+import type { HeldIds, HostPort, Node } from "../model/records.ts";
 import type { ServiceMode, TaskTemplate } from "../model/service-spec.ts";
 import type { World } from "../model/world.ts";
 import { nextAddress } from "./address.ts";
@@ -12,7 +12,12 @@ import type { Ledger, NodeUse } from "./ledger.ts";
 import { findRoom, type Room } from "./preempt.ts";
 import { ranking, scoresOf } from "./ranking.ts";
 
-export type Placed = { readonly nodeId: NodeId; readonly address: string; readonly hostPorts: readonly HostPort[] };
+export type Placed = {
+  readonly nodeId: NodeId;
+  readonly address: string;
+  readonly hostPorts: readonly HostPort[];
+  readonly generic?: HeldIds;
+};
 export type Placement =
   | { readonly placed: Placed }
   /** Why no node takes it; `retryAtMs`: when time alone changes that. */
@@ -49,7 +54,9 @@ function look(asking: Asking): Placement {
 function placedOn(use: NodeUse, { ledger, wanted }: Asking): Placed | undefined {
   const address = nextAddress(use);
   const hostPorts = ledger.portsFor(use, wanted.template.ports, wanted.serviceId);
-  return address === undefined || "taken" in hostPorts ? undefined : { nodeId: use.node.id, address, hostPorts };
+  const ids = ledger.idsFor(use, wanted.template.resources.reservations);
+  if (address === undefined || ids === undefined || "taken" in hostPorts) return undefined;
+  return { nodeId: use.node.id, address, hostPorts, ...(Object.keys(ids).length === 0 ? {} : { generic: ids }) };
 }
 
 /** Where room can be made for a task that no node takes, by ending tasks of lower priority; undefined if nowhere, or if it may not. */

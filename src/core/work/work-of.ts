@@ -4,11 +4,12 @@ import { ownLeaseMs } from "../lease/own-lease.ts";
 import type { NodeId } from "../model/ids.ts";
 import { invariant } from "../model/invariant.ts";
 import { LEASE_MS } from "../model/lease.ts";
-import type { Node, Task } from "../model/records.ts";
+import type { HeldIds, Node, Task } from "../model/records.ts";
 import {
   type ContainerSpec,
   DEFAULT_DRAIN_MS,
   isJobMode,
+  type RuntimeOptions,
   type ServiceSpec,
   type TaskTemplate,
 } from "../model/service-spec.ts";
@@ -55,7 +56,7 @@ export function taskWork(state: State, task: Task): TaskWork {
     specVersion: task.specVersion,
     templateHash: version.templateHash,
     desired: task.desired,
-    container: filled(state, task, spec.name, withResources(template)),
+    container: filled(state, task, spec.name, withResources(template, task.generic ?? {})),
     resources: template.resources,
     health: template.health,
     restart: template.restart,
@@ -74,16 +75,45 @@ function leaseOf(template: TaskTemplate): { readonly leaseMs?: number } {
   return leaseMs === undefined ? {} : { leaseMs };
 }
 
-/** Named resources are told to the container as Swarm tells them: `DOCKER_RESOURCE_GPU=2`. What the user says goes before. */
-function withResources({ container, resources }: TaskTemplate): ContainerSpec {
+/**
+ * Named resources are told to the container as Swarm tells them: `DOCKER_RESOURCE_GPU=2`, or their ids with commas. What the user says goes before.
+ * Ids that the engine knows how to hand over are handed over: paths of devices, and names of the Container Device Interface.
+ */
+function withResources({ container, resources }: TaskTemplate, held: HeldIds): ContainerSpec {
   const entries = Object.entries(resources.reservations.generic);
   if (entries.length === 0) return container;
   const told = entries.map(([kind, amount]): [string, string] => [
     `DOCKER_RESOURCE_${kind.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`,
-    String(amount),
+    held[kind]?.join(",") ?? String(amount),
   ]);
-  return { ...container, env: { ...Object.fromEntries(told), ...container.env } };
+  return {
+    ...container,
+    env: { ...Object.fromEntries(told), ...container.env },
+    runtime: withDevices(container, held),
+  };
 }
+
+function withDevices({ runtime }: ContainerSpec, held: HeldIds): RuntimeOptions {
+  const ids = Object.values(held).flat();
+  const paths = ids.filter((id) => id.startsWith("/dev/"));
+  const names = ids.filter((id) => CDI_NAME.test(id));
+  const devices = paths.map((path) => ({ source: path, target: path, permissions: "rwm" }));
+  return {
+    ...runtime,
+    ...(devices.length === 0 ? {} : { devices: [...(runtime.devices ?? []), ...devices] }),
+    ...(names.length === 0
+      ? {}
+      : {
+          deviceRequests: [
+            ...(runtime.deviceRequests ?? []),
+            { driver: "cdi", ids: names, capabilities: [], options: {} },
+          ],
+        }),
+  };
+}
+
+/** vendor.com/class=name: https://github.com/cncf-tags/container-device-interface/blob/main/SPEC.md */
+const CDI_NAME = /^[A-Za-z0-9.-]+\/[A-Za-z0-9_-]+=[^,\s]+$/;
 
 /** Whether anybody connects to tasks of a service by its address, its names or its published ports. */
 function isReached({ mode, template }: ServiceSpec): boolean {

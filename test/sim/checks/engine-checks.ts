@@ -68,6 +68,7 @@ export class EngineChecks extends Bystander {
     this.#isNotDone(host, box);
     if (work === undefined || this.givenUp.has(host)) return;
     this.#checkRoom(host);
+    this.#checkDevices(host, box);
     this.#checkVolumes(host, box, work);
   }
 
@@ -91,6 +92,18 @@ export class EngineChecks extends Bystander {
       "S12",
       cpus <= has + 1e-6,
       () => `${cpus} CPUs are reserved by what runs on ${host.name}, which has ${has}`,
+    );
+  }
+
+  /** What it was told to be its own. */
+  #checkDevices(host: Host, box: Box): void {
+    const own = devicesOf(box);
+    if (own.length === 0) return;
+    const other = host.engine.running.find((one) => one !== box && devicesOf(one).some((id) => own.includes(id)));
+    this.#findings.check(
+      "S12",
+      other === undefined || box.labels["davit.task"] === other.labels["davit.task"],
+      () => `${box.name} and ${other?.name} both have one of ${own.join()} on ${host.name}`,
     );
   }
 
@@ -122,4 +135,10 @@ function isSameSlot(a: Box, b: Box): boolean {
   return (
     a.labels["davit.service.id"] === b.labels["davit.service.id"] && a.labels["davit.slot"] === b.labels["davit.slot"]
   );
+}
+
+/** Ids of the graphics processors that a container was told; none if it was told a number. */
+function devicesOf(box: Box): readonly string[] {
+  const told = box.request?.task.container.env["DOCKER_RESOURCE_GPU"] ?? "";
+  return /^\d*$/.test(told) ? [] : told.split(",");
 }

@@ -140,8 +140,8 @@ export class MoveChecks extends Bystander {
     for (const [kind, amount] of [...taken].filter(([name]) => name in asked))
       this.#findings.check(
         "S12",
-        amount <= (node.generic?.[kind] ?? 0),
-        () => `${amount} ${kind} are given on ${node.name}, which has ${node.generic?.[kind] ?? 0}`,
+        amount <= amountOf(node.generic?.[kind]),
+        () => `${amount} ${kind} are given on ${node.name}, which has ${amountOf(node.generic?.[kind])}`,
       );
   }
 
@@ -173,4 +173,8 @@ function specOf(state: MutableState, serviceId: string, version: number): Servic
 function nameOf(state: MutableState, task: Task): string {
   const service: Service | undefined = state.service.get(task.serviceId);
   return `${service?.name ?? task.serviceId}.${task.slot}`;
+}
+
+function amountOf(what: number | readonly string[] = 0): number {
+  return typeof what === "number" ? what : what.length;
 }

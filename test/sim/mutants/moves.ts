@@ -4,6 +4,12 @@ import type { Mutant } from "./mutant.ts";
 
 export const MOVES: readonly Mutant[] = [
   {
+    name: "one device is given to two tasks",
+    file: "src/core/schedule/ledger.ts",
+    find: "const free = all.filter((id) => ids.get(kind)?.has(id) !== true).slice(0, amount);",
+    replace: "const free = all.slice(0, ids.size > 1_000 ? 0 : amount);",
+  },
+  {
     name: "a rebalanced task leaves before the other one works",
     file: "src/core/reconcile/twins.ts",
     find: "if (isHealthy(planning.world, replacement)) planning.end(original, `rebalanced to ${where}`);",

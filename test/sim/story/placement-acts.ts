@@ -34,8 +34,11 @@ export function placementAct(
       };
     }
     default: {
-      const gpu = chance.one(0, 1, 2, 3);
-      return { what: `${gpu} gpu on ${host.name}`, command: updateNode({ ref: host.id, patch: { generic: { gpu } } }) };
+      const gpu = chance.one<number | readonly string[]>(0, 1, 2, 3, ["a"], ["a", "b"], ["b", "c", "d"]);
+      return {
+        what: `gpu=${String(gpu)} on ${host.name}`,
+        command: updateNode({ ref: host.id, patch: { generic: { gpu } } }),
+      };
     }
   }
 }
