@@ -6,6 +6,7 @@ import { idFromBytes, ID_BYTES, idSourceFrom } from "../core/model/ids.ts";
 import type { NextTick } from "../core/model/job.ts";
 import type { Change, EventDraft } from "../core/model/records.ts";
 import { applyChanges, copyState, type MutableState, type State, type World } from "../core/model/world.ts";
+import { clockChanges } from "../core/reconcile/clock-steps.ts";
 import { type Plan, plan } from "../core/reconcile/plan.ts";
 import { changesOf, describeStep, eventOf, type Step } from "../core/reconcile/step.ts";
 import { volumesMade } from "../core/work/volumes-made.ts";
@@ -118,9 +119,15 @@ export class ControlLoop {
     const nowMs = clock.nowMs();
     const startedMs = clock.bootMs();
     const planOf = (on: State): Plan => plan(worldOf(on), nowMs, newId, nextTick, MAX_STEPS);
-    const done: Done = { changes: [...volumesMade(state)], events: [], steps: [], passes: 0 };
-    let next = planOf(state);
-    if (next.steps.length > 0) next = this.#untilRest(copyState(state), next, planOf, done);
+    const found = [
+      ...clockChanges(state, { bootId: clock.bootId(), wallMs: nowMs, bootMs: startedMs }),
+      ...volumesMade(state),
+    ];
+    const done: Done = { changes: found, events: [], steps: [], passes: 0 };
+    const scratch = found.length === 0 ? undefined : copyState(state);
+    if (scratch !== undefined) applyChanges(scratch, found);
+    let next = planOf(scratch ?? state);
+    if (next.steps.length > 0) next = this.#untilRest(scratch ?? copyState(state), next, planOf, done);
     const isCut = done.steps.length >= MAX_STEPS;
     const { changes, events, steps, passes } = done;
     const tookMs = clock.bootMs() - startedMs;
@@ -129,7 +136,6 @@ export class ControlLoop {
 
   /** Applies plans to a copy until nothing is left, or until there is enough for one commit. Gives the last plan. */
   #untilRest(scratch: MutableState, first: Plan, planOf: (on: State) => Plan, done: Done): Plan {
-    applyChanges(scratch, done.changes);
     let next = first;
     while (next.steps.length > 0) {
       done.passes += 1;

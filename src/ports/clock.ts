@@ -10,6 +10,8 @@ export interface Clock {
   nowMs(): number;
   /** Milliseconds since the machine's boot, suspend included; never goes back (CLOCK_BOOTTIME). */
   bootMs(): number;
+  /** Of the boot that bootMs counts from: two boots, and two machines, have different ones. */
+  bootId(): string;
   /** Calls back once, after at least `delayMs`. */
   after(delayMs: number, run: () => void): Timer;
   /** Resolves after `delayMs`. */

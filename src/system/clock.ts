@@ -9,9 +9,11 @@ const CLOCK_BOOTTIME = 7;
 /** A clock of this machine. Where libc cannot be opened, boot time is read from /proc/uptime (10 ms steps); elsewhere than Linux from the monotonic clock. */
 export function createSystemClock(): Clock {
   const bootMs = bootClock();
+  const bootId = readBootId();
   return {
     nowMs: () => Date.now(),
     bootMs,
+    bootId: () => bootId,
     after: startTimer,
     sleep: (delayMs) => new Promise((resolve) => void startTimer(delayMs, resolve)),
   };
@@ -20,6 +22,12 @@ export function createSystemClock(): Clock {
 function startTimer(delayMs: number, run: () => void): Timer {
   const handle = setTimeout(run, delayMs);
   return { cancel: () => clearTimeout(handle) };
+}
+
+/** Elsewhere than on Linux the clock is the process's own. */
+function readBootId(): string {
+  if (process.platform !== "linux") return `process ${process.pid} ${Date.now()}`;
+  return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 }
 
 function bootClock(): () => number {

@@ -23,6 +23,10 @@ export class FakeClock implements Clock {
     return this.#bootMs;
   }
 
+  bootId(): string {
+    return "boot";
+  }
+
   after(delayMs: number, run: () => void): Timer {
     const timer = { atMs: this.#bootMs + Math.max(0, delayMs), seq: this.#seq++, run };
     this.#timers.push(timer);

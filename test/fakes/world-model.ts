@@ -90,6 +90,9 @@ export function begunState(): MutableState {
   return state;
 }
 
+/** Worlds of the test that runs now: its end looks whether each has come to rest. */
+export const WORLDS: WorldModel[] = [];
+
 export class WorldModel {
   readonly state: MutableState = begunState();
   readonly presence = new Map<NodeId, Presence>();
@@ -112,6 +115,7 @@ export class WorldModel {
 
   constructor(seed = "world") {
     this.#ids = idSourceFrom(seed);
+    WORLDS.push(this);
   }
 
   world(): World {

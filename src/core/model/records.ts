@@ -35,6 +35,8 @@ export type Cluster = {
   readonly encryption?: "wireguard" | "off";
   /** UDP port of the mesh on every node; absent is DEFAULT_MESH_PORT. Cannot change later. */
   readonly meshPort?: number;
+  /** Both clocks of the coordinator's machine when they were compared first in its boot, and after each step of the wall clock since. */
+  readonly clock?: { readonly bootId: string; readonly wallMs: WallMs; readonly bootMs: number };
 };
 
 export const DEFAULT_MESH_PORT = 51_820;

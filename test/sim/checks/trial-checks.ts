@@ -15,6 +15,9 @@ export type Knowledge = {
   readonly isLost: (task: Task) => boolean;
 };
 
+/** A step of the wall clock is told by two clocks that show whole milliseconds. */
+const ROUNDING_MS = 5;
+
 type Clock = { readonly key: string; readonly sinceMs: number; readonly pausedAtMs?: number };
 /** A time in which a task was healthy; open while it is. */
 type Span = { readonly fromMs: number; readonly toMs?: number };
@@ -117,7 +120,7 @@ export class TrialChecks {
     const least = Math.min(...heldMs, Number.POSITIVE_INFINITY);
     this.#findings.check(
       "S10",
-      slots.length === 0 || least >= holdMs,
+      slots.length === 0 || least >= holdMs - ROUNDING_MS,
       () => `${service.name} is promoted after ${least} ms of healthy tasks, and ${holdMs} were asked for`,
     );
   }
@@ -145,7 +148,7 @@ export class TrialChecks {
     const known = this.#progress.get(next.id);
     const isSame = known?.key === key && before !== undefined;
     if (isSame && next.state.endsWith("paused") && next.paused?.byHand === true) {
-      this.#progress.set(next.id, { ...known, pausedAtMs: nowMs });
+      this.#progress.set(next.id, { ...known, pausedAtMs: known.pausedAtMs ?? nowMs });
       return;
     }
     if (isSame && known.pausedAtMs !== undefined) {
@@ -158,7 +161,7 @@ export class TrialChecks {
       const deadlineMs = policy?.progressDeadlineMs ?? 0;
       this.#findings.check(
         "L2",
-        nowMs - known.sinceMs >= deadlineMs,
+        nowMs - known.sinceMs >= deadlineMs - ROUNDING_MS,
         () => `${service.name} ends for want of progress after ${nowMs - known.sinceMs} ms of ${deadlineMs}`,
       );
     }

@@ -14,6 +14,8 @@ export class HostClock {
   readonly rate: number;
   #bootedMs: number;
   #wallOffsetMs = 0;
+  #boots = 0;
+  #believedMs = 0;
 
   constructor(scheduler: Scheduler, rate: number, uptimeMs: number) {
     this.#scheduler = scheduler;
@@ -23,6 +25,7 @@ export class HostClock {
 
   reboot(): void {
     this.#bootedMs = this.#scheduler.nowMs - 1;
+    this.#boots += 1;
   }
 
   stepWall(byMs: number): void {
@@ -42,6 +45,20 @@ export class HostClock {
     return Math.floor(WALL_START_MS + this.#scheduler.nowMs * this.rate + this.#wallOffsetMs);
   }
 
+  bootId(): string {
+    return `boot ${this.#boots}`;
+  }
+
+  /** What its wall would show if nobody had ever set it, but for what nobody could know any more. */
+  steadyMs(): number {
+    return Math.floor(WALL_START_MS + this.#scheduler.nowMs * this.rate + this.#believedMs);
+  }
+
+  /** It was set by so much, and boots before anybody noticed: that counts as time that passed. */
+  believe(byMs: number): void {
+    this.#believedMs += byMs;
+  }
+
   /** As one process sees it: its timers end with it. */
   portOf(life: Life): Clock {
     const after = (delayMs: number, run: () => void): Timer =>
@@ -49,6 +66,7 @@ export class HostClock {
     return {
       nowMs: () => this.nowMs(),
       bootMs: () => this.bootMs(),
+      bootId: () => this.bootId(),
       after,
       sleep: (delayMs) => new Promise((resolve) => void after(delayMs, resolve)),
     };

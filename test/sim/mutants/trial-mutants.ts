@@ -4,6 +4,13 @@ import type { Mutant } from "./mutant.ts";
 
 export const TRIAL_MUTANTS: readonly Mutant[] = [
   {
+    name: "a wall clock that is set counts as time",
+    file: "src/core/reconcile/clock-steps.ts",
+    find: "return Math.abs(stepMs) < STEP_MS ? [] : [note, ...moved(state, stepMs)];",
+    replace: "return Math.abs(stepMs) < STEP_MS ? [] : [note];",
+    faults: ["coordinator's wall clock stepped"],
+  },
+  {
     name: "canaries take over before they are promoted",
     file: "src/core/rollout/tracks.ts",
     find: "    if (isSwitched) endUnfit(planning, slot);",

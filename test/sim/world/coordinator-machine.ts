@@ -230,6 +230,7 @@ export class CoordinatorMachine implements Station {
     if (this.#machine === undefined) return;
     this.#write("loses its power");
     this.file.powerLost(this.chance.happens(0.5));
+    this.#forgetStep();
     this.#machine.end();
     this.#machine = undefined;
     this.#connections.clear();
@@ -244,6 +245,14 @@ export class CoordinatorMachine implements Station {
     this.#universe.network.changed();
     if (this.isSupervised)
       this.#universe.scheduler.after(this.chance.between(500, 3_000), this.#machine, () => this.start());
+  }
+
+  /** A step of its wall clock that is not noted durably cannot be told from time any more. */
+  #forgetStep(): void {
+    const [cluster] = this.file.state.cluster.values();
+    const noted = cluster?.clock;
+    if (noted?.bootId !== this.clock.bootId()) return;
+    this.clock.believe(this.clock.nowMs() - noted.wallMs - (this.clock.bootMs() - noted.bootMs));
   }
 
   #dialer(life: Life): AgentDialer<Node> {
