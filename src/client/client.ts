@@ -1,6 +1,7 @@
 // The typed client of the coordinator's API: one method for each endpoint. It knows paths and shapes, no server code. Used by the command
 // line, the dashboard and tests.
 
+import type { RebalanceView } from "../core/model/rebalance-views.ts";
 import type { EndpointsView } from "../core/model/endpoint-views.ts";
 import type { RolloutDetailView, RolloutView } from "../core/model/rollout-views.ts";
 import type { PeerCheckView } from "../core/model/peer-check.ts";
@@ -134,7 +135,7 @@ function serviceCalls(transport: Transport) {
     deploy: (spec, options = {}) =>
       send<views.DeployView>(transport, "PUT", withQuery(at("stacks", spec.name), options), spec),
     rebalance: ({ dryRun, moves } = {}) =>
-      send<views.RebalanceView>(
+      send<RebalanceView>(
         transport,
         "POST",
         withQuery("/v1/rebalance", { dryRun }),

@@ -1,5 +1,6 @@
 // The surface of the API's client: how to reach a coordinator, and one method for each thing that can be asked of it. Types only.
 
+import type { RebalanceView } from "../core/model/rebalance-views.ts";
 import type { EndpointsView } from "../core/model/endpoint-views.ts";
 import type { Duplex } from "node:stream";
 import type { PeerCheckView } from "../core/model/peer-check.ts";
@@ -24,7 +25,6 @@ import type {
   NodePatch,
   NodeView,
   ProgressView,
-  RebalanceView,
   RegistryRequest,
   RegistryView,
   ServiceDetailView,

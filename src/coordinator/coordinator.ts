@@ -20,6 +20,7 @@ import { Observations } from "./observations.ts";
 import { lagging } from "../core/reconcile/acknowledged.ts";
 import { PresenceLoop } from "./presence.ts";
 import { RoutesDocuments } from "./routes-documents.ts";
+import { ScaleLoop } from "./scale-loop.ts";
 import { type ReconnectPolicy, Sessions, WorkIndex } from "./sessions.ts";
 import type { Trust } from "./trust.ts";
 import { configOf, WorkDocuments } from "./work-documents.ts";
@@ -53,6 +54,7 @@ export class Coordinator {
   readonly #presence: PresenceLoop;
   readonly #sessions: Sessions;
   readonly #loop: ControlLoop;
+  readonly #scale: ScaleLoop;
   readonly #listeners = new Set<() => void>();
 
   constructor(input: CoordinatorInput) {
@@ -69,6 +71,12 @@ export class Coordinator {
       log: log.with({ part: "plan" }),
       worldOf: (state) => this.worldOf(state),
       nextTick: input.nextTick,
+    });
+    this.#scale = new ScaleLoop({
+      door,
+      clock,
+      log: log.with({ part: "scale" }),
+      worldOf: (state) => this.worldOf(state),
     });
     this.#sessions = this.#createSessions();
     this.#presence = new PresenceLoop({
@@ -94,11 +102,13 @@ export class Coordinator {
     this.#presence.start();
     this.#sessions.sync();
     this.#loop.wake();
+    this.#scale.look();
   }
 
   /** An orderly end: nodes are told, so that nothing looks like a loss. */
   stop(reason: string): void {
     this.#loop.stop();
+    this.#scale.stop();
     this.#presence.stop();
     this.#sessions.stop(reason);
   }
@@ -209,6 +219,7 @@ export class Coordinator {
       observed: (id, frame) => this.#observations.tasks(id, frame.tasks, frame.gone),
       facts: (id, facts) => this.#observations.facts(id, facts),
       measured: (id, frame) => void this.#measured.set(id, frame.measured),
+      called: (id, frame) => this.#scale.called(id, frame),
       progress: (id, progress) => {
         const before = this.#acknowledged();
         this.#progress.set(id, { workApplied: 0, routesApplied: 0, ...this.#progress.get(id), ...progress });

@@ -9,6 +9,7 @@ import type { Work, WorkPosition } from "../core/model/work.ts";
 import type { NodeProgress } from "../core/model/world.ts";
 import {
   type AgentFrame,
+  type Called,
   type Challenge,
   CONFIG_PART_CHARS,
   type MeasuredFrame,
@@ -31,6 +32,7 @@ export interface SessionEvents {
   observed(id: NodeId, frame: Observe): void;
   facts(id: NodeId, facts: Welcome["node"]): void;
   measured(id: NodeId, frame: MeasuredFrame): void;
+  called(id: NodeId, frame: Called): void;
   progress(id: NodeId, progress: Partial<NodeProgress>): void;
   closed(session: NodeSession, reason: string): void;
   /** The agent obeys another chain of epochs: this coordinator must stop. */
@@ -173,6 +175,8 @@ export class NodeSession {
         return events.facts(id, frame.node);
       case "measured":
         return events.measured(id, frame);
+      case "called":
+        return events.called(id, frame);
       case "applied":
         events.progress(id, { workApplied: frame.applied.generation });
         return frame.routes === undefined ? undefined : this.#routes?.progress(frame.routes);

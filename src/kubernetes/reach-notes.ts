@@ -14,6 +14,14 @@ export function noteReach({ spec, note }: ServiceContext): void {
       `${drainMs} ms: a pod is asked to stop at once, whoever is connected`,
       "give it a preStop hook that sleeps, and a longer stop_grace_period",
     );
+  if (spec.scale !== undefined) {
+    const { min, idleMs, ports } = spec.scale;
+    note(
+      "x-davit.scale",
+      `{min: ${min}, idle: ${idleMs} ms}, woken at ${ports.join(", ")}: a Deployment keeps its replicas`,
+      "use an autoscaler that can scale to zero",
+    );
+  }
   if (policy === undefined) return;
   const callers = policy.map(({ from, ports }) => {
     const written = ports.map(({ port, protocol }) => (protocol === "tcp" ? `${port}` : `${port}/${protocol}`));

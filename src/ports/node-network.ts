@@ -9,6 +9,7 @@ import type {
   NetworkRoutes,
   ServiceRoutes,
 } from "../core/model/routes.ts";
+import type { ServiceId } from "../core/model/ids.ts";
 import type { NodeWork, TaskWork } from "../core/model/work.ts";
 
 /** All that a part may look at. What peers said of their own tasks' readiness is already in the endpoints' standing. */
@@ -20,9 +21,14 @@ export type NetworkView = {
   readonly ingress: readonly IngressRoutes[];
   readonly certificates: readonly CertificateRoutes[];
   readonly challenges: ChallengeRoutes["answers"];
+  /** Where calls of services that may fall asleep are held while there is no endpoint for them; absent: nowhere. */
+  readonly activations?: ReadonlyMap<ServiceId, Activation>;
   /** The node's own tasks, those that are to end included. */
   readonly tasks: readonly TaskWork[];
 };
+
+/** `ports`: by the port inside of the service's containers, where it is listened for at `address`. */
+export type Activation = { readonly address: string; readonly ports: ReadonlyMap<number, number> };
 
 export interface NetworkPart {
   /** For messages: "mesh", "firewall", "resolver", "ingress". */

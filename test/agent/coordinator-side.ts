@@ -91,6 +91,7 @@ export class CoordinatorSide {
         observed: (_, frame) => void this.heard.push(...frame.tasks),
         facts: () => {},
         measured: () => {},
+        called: () => {},
         progress: (_, { workApplied, routesApplied }) => {
           if (workApplied !== undefined) this.applied.push(workApplied);
           if (routesApplied !== undefined) this.routesApplied.push(routesApplied);

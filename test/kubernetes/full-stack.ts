@@ -190,6 +190,7 @@ const INGRESS: readonly Complete<IngressSpec>[] = [
 ];
 
 const SERVICE: Complete<ServiceSpec> = {
+  scale: { min: 1, idleMs: 300_000, ports: [8080] },
   name: "full_app",
   stack: "full",
   labels: { "org.example.tier": "web" },

@@ -10,7 +10,7 @@ import type { ServiceRoutes } from "../../src/core/model/routes.ts";
 import { planFirewall } from "../../workers/agent/network/firewall/plan-firewall.ts";
 import { renderDifference, renderRuleset } from "../../workers/agent/network/firewall/ruleset.ts";
 import { anyServices } from "../agent/firewall/any-services.ts";
-import { endpoint, FACTS, inNetworks, service, viewOf } from "../agent/firewall/views.ts";
+import { activationsOf, endpoint, FACTS, inNetworks, service, viewOf } from "../agent/firewall/views.ts";
 import { waitUntil } from "./cluster.ts";
 import { testLab } from "./lab.ts";
 import { type Answer, NetworkHosts } from "./network/hosts.ts";
@@ -359,7 +359,9 @@ describe("texts", () => {
   });
 
   test("of any view are taken by nft, and so are the differences between them", async () => {
-    const views = fc.sample(anyServices, 20).map((services) => viewOf(services));
+    const views = fc
+      .sample(anyServices, 20)
+      .map((services) => viewOf(services, { activations: activationsOf(services) }));
     for (const [at, view] of views.entries()) {
       const [old, next] = [planFirewall(view, FACTS), planFirewall(views[at + 1] ?? view, FACTS)];
       await expectTaken(`${renderRuleset(old)}${renderDifference(old, next) ?? ""}`);

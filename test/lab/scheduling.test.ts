@@ -1,8 +1,9 @@
 // What moves tasks for other reasons than a new image, on real hosts: order of starting, limits in the running container, draining, evening out,
 // each with the coordinator killed in the middle where something is under way.
 
+import type { RebalanceView } from "../../src/core/model/rebalance-views.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { RebalanceView, ServiceDetailView, ServiceExplainView, TaskView } from "../../src/core/model/views.ts";
+import type { ServiceDetailView, ServiceExplainView, TaskView } from "../../src/core/model/views.ts";
 import { type Cluster, joinNodes, startCluster, waitUntil } from "./cluster.ts";
 import { testLab } from "./lab.ts";
 import { LabStack } from "./stack.ts";

@@ -16,6 +16,7 @@ import type { Random } from "../../src/ports/random.ts";
 import type { Signer, Verifier } from "../../src/ports/signer.ts";
 import { ConfigStore } from "./configs/config-store.ts";
 import { Prober, type ProbeRunner } from "./health/prober.ts";
+import type { Calls } from "./network/activator/calls.ts";
 import { NetworkDriver, type NetworkInput } from "./network/network-driver.ts";
 import { endpointsOf, networkView, withStandings } from "./network/network-view.ts";
 import { Peers, type PeerPorts } from "./peers/peers.ts";
@@ -61,6 +62,8 @@ export type AgentPorts = {
   readonly connections?: ConnectionCounter;
   /** Absent where agents do not speak to each other. */
   readonly peers?: PeerPorts;
+  /** Absent where no service falls asleep. */
+  readonly calls?: Calls;
 };
 
 export type AgentIdentity = {
@@ -213,11 +216,16 @@ export class AgentCore implements SessionShared {
 
   /** Runs until `signal` aborts: waits for the engine, looks, works, follows events; over and over. */
   async run(signal: AbortSignal): Promise<void> {
+    this.#ports.calls?.begin(
+      (waiting, active) => this.tell({ type: "called", waiting, active }),
+      () => this.#network.wake(),
+    );
     // what is held is in force before the engine is asked for anything
     this.#network.wake();
     await this.#watch.run(signal);
     this.#network.stop();
     this.#peers?.stop();
+    this.#ports.calls?.stop();
   }
 
   /** What the agent waits for or does, in a few words. */
@@ -317,10 +325,9 @@ export class AgentCore implements SessionShared {
     const view = networkView(this.held.node, this.held.tasks, this.routes.sections);
     if (view === undefined || position === undefined) return undefined;
     const peers = this.#peers;
-    return {
-      view: peers === undefined ? view : withStandings(view, (endpoint) => peers.standingOf(endpoint)),
-      position,
-    };
+    const known = peers === undefined ? view : withStandings(view, (endpoint) => peers.standingOf(endpoint));
+    const { calls } = this.#ports;
+    return { view: calls === undefined ? known : { ...known, activations: calls.follow(known) }, position };
   }
 
   #networkChanged(): void {

@@ -9,6 +9,7 @@ import { createSystemClock } from "../../src/system/clock.ts";
 import { createHasher } from "../../src/system/hasher.ts";
 import { configureLog, createLog, type LogLevel } from "../../src/system/log.ts";
 import { createSystemRandom } from "../../src/system/random.ts";
+import type { Clock } from "../../src/ports/clock.ts";
 import type { NetworkPart } from "../../src/ports/node-network.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { AgentCore } from "./agent-core.ts";
@@ -24,7 +25,10 @@ import { createSdNotify, type SdNotify } from "./host/sd-notify.ts";
 import { serveBulk } from "./http/server.ts";
 import { ImageCollector } from "./loop/image-collector.ts";
 import type { PoolLimits } from "./loop/reconciler.ts";
+import { Activator } from "./network/activator/activator.ts";
+import { Calls } from "./network/activator/calls.ts";
 import { createIngress } from "./network/ingress/create-ingress.ts";
+import type { IngressPart } from "./network/ingress/ingress-part.ts";
 import { ensureMeshKey } from "./network/mesh-key.ts";
 import { ResolverPart } from "./network/dns/resolver-part.ts";
 import { Conntrack } from "./network/firewall/conntrack.ts";
@@ -60,7 +64,7 @@ export async function runAgent(argv: readonly string[]): Promise<number> {
         if (argv[1] === "http") return await dial(`${paths.runtimeDir}/agent.sock`);
         break;
       case "network-remove":
-        return await removeNetwork(createParts(paths));
+        return await removeNetwork(createParts(paths).parts);
     }
     throw new DavitError("invalid_input", `run agent: unknown arguments "${argv.join(" ")}"`, {
       wayOut: "davit agent | davit agent keygen | davit agent dial control|http | davit agent network-remove",
@@ -112,6 +116,8 @@ async function assemble(
   const facts = new NodeFactsReader(engine, { bootId, agentVersion: packageJson.version, meshKey }, () =>
     ownPorts(core),
   );
+  const conntrack = new Conntrack(runOnHost);
+  const { parts, ingress } = createParts(paths);
   const core: AgentCore = await AgentCore.load(
     {
       engine,
@@ -127,8 +133,9 @@ async function assemble(
       portOwners: lookAtPorts,
       wiring: createWiring(engine, runOnHost, resolvConfDirectory(paths)),
       nodeFacts: () => facts.read(),
-      parts: createParts(paths),
-      connections: new Conntrack(runOnHost),
+      parts,
+      connections: conntrack,
+      calls: createCalls(conntrack, ingress, clock),
       peers: { links: new TcpLinks(), verifierOf: (publicJwk) => createVerifier(() => [publicJwk]) },
     },
     {
@@ -151,12 +158,30 @@ async function assemble(
   return { core, reporter, collector, engine };
 }
 
+/** Who sees which services are called here: the kernel's doors, and the ingress. */
+function createCalls(conntrack: Conntrack, ingress: IngressPart, clock: Clock): Calls {
+  const log = createLog("activator");
+  return new Calls({
+    activator: new Activator({ clock, log }),
+    clock,
+    log,
+    witnesses: [(services) => conntrack.called(services), (services) => ingress.called(services)],
+  });
+}
+
 /** What makes the routes true on the host, in the order in which it is put in force: the mesh before all that runs over it. */
-function createParts(paths: AgentPaths): readonly NetworkPart[] {
+function createParts(paths: AgentPaths): { readonly parts: readonly NetworkPart[]; readonly ingress: IngressPart } {
   const run = runOnHost;
   const finder = new EndpointFinder(lookUpName, createLog("firewall"));
   const clock = createSystemClock();
-  return [
+  const ingress = createIngress({
+    run,
+    clock,
+    hasher: createHasher(),
+    log: createLog("ingress"),
+    stateDir: paths.stateDir,
+  });
+  const parts = [
     new MeshPart({
       run,
       lookup: lookUpName,
@@ -179,8 +204,9 @@ function createParts(paths: AgentPaths): readonly NetworkPart[] {
       directory: resolvConfDirectory(paths),
       hostResolvConf: "/etc/resolv.conf",
     }),
-    createIngress({ run, clock, hasher: createHasher(), log: createLog("ingress"), stateDir: paths.stateDir }),
+    ingress,
   ];
+  return { parts, ingress };
 }
 
 function meshKeyPath(paths: AgentPaths): string {

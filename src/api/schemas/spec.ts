@@ -355,6 +355,7 @@ export const serviceSpecSchema: z.ZodType<ServiceSpec> = z
     rollback: policySchema,
     ingress: optional(z.array(ingressSchema).max(MAX_ITEMS)),
     replaceAfterMs: optional(durationMs),
+    scale: optional(z.strictObject({ min: count, idleMs: count, ports: z.array(count).max(MAX_ITEMS) })),
   })
   .openapi("ServiceSpec");
 

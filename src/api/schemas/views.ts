@@ -1,6 +1,7 @@
 // What the API answers, as schemas: for the OpenAPI document, and for the tests that hold every answer against it. Answers are not
 // validated on the way out. The types are those of core/model/views.ts; a field missing here is a type error.
 
+import type { RebalanceView } from "../../core/model/rebalance-views.ts";
 import { z } from "@hono/zod-openapi";
 import type { PeerCheckView } from "../../core/model/peer-check.ts";
 import { TASK_STATES } from "../../core/model/records.ts";
@@ -150,7 +151,7 @@ export const taskSchema: z.ZodType<views.TaskView> = z
   })
   .openapi("Task");
 
-export const rebalanceSchema: z.ZodType<views.RebalanceView> = z
+export const rebalanceSchema: z.ZodType<RebalanceView> = z
   .object({
     dryRun: z.boolean(),
     revision: whole,
@@ -214,6 +215,7 @@ const serviceFields = {
   ports: z.array(portSchema),
   updateStatus: optional(updateStatus),
   rolloutState: optional(z.enum(ROLLOUT_STATES)),
+  asleep: optional(z.literal(true)),
   waiting: z.array(text),
   createdAt: time,
   updatedAt: time,

@@ -11,6 +11,7 @@ import type {
   UpdateStatusView,
 } from "../../core/model/views.ts";
 import { isJobMode } from "../../core/model/service-spec.ts";
+import { wantedReplicas } from "../../core/model/scale.ts";
 import { type State, versionKey, type World } from "../../core/model/world.ts";
 import { isHealthy, isResizeRefused } from "../../core/reconcile/health.ts";
 import { isBeside, phaseOf } from "../../core/rollout/phase.ts";
@@ -64,7 +65,7 @@ export function isCurrentTask(state: State, service: Service, version: ServiceVe
 function desiredCount(world: World, service: Service, version: ServiceVersion, live: readonly Task[]): number {
   switch (service.mode.kind) {
     case "replicated":
-      return service.mode.replicas;
+      return wantedReplicas(service) ?? 0;
     // what runs of a job comes and goes: its runs say how far it is
     case "replicated-job":
     case "global-job":
@@ -129,6 +130,7 @@ export function serviceView(world: World, { service, version, live, serving, hea
     ports: version.spec.template.ports,
     ...maybe("updateStatus", updateStatus),
     ...maybe("rolloutState", rollout?.state),
+    ...(service.asleep === undefined ? {} : { asleep: true as const }),
     waiting: byFrequency(live.flatMap((task) => (task.waiting === undefined ? [] : [task.waiting]))),
     createdAt: iso(service.createdAtMs),
     updatedAt: iso(service.updatedAtMs),

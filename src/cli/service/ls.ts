@@ -33,7 +33,7 @@ export function renderServices(services: readonly ServiceView[]): string {
     shortImage(service.image),
     service.ports.map(portOf).join(" "),
     service.updateStatus?.state ?? "",
-    cut(service.waiting.join("; "), 80),
+    cut([...(service.asleep === true ? ["asleep: nobody calls it"] : []), ...service.waiting].join("; "), 80),
   ]);
   return renderTable(["ID", "NAME", "MODE", "HEALTHY", "IMAGE", "PORTS", "UPDATE", "WAITS FOR"], rows);
 }

@@ -1,8 +1,8 @@
 // davit rebalance: shows which tasks would go elsewhere if they were placed now, and moves them once that is agreed to.
 
+import type { RebalanceView } from "../../core/model/rebalance-views.ts";
 import { buildCommand } from "@stricli/core";
 import { DavitError } from "../../core/model/errors.ts";
-import type { RebalanceView } from "../../core/model/views.ts";
 import { type CliContext, JSON_FLAG, note, say, sayJson } from "../context.ts";
 import { renderTable } from "../render/table.ts";
 import { WAIT_FLAGS, type WaitFlags, waitUnlessDetached } from "../wait.ts";

@@ -12,7 +12,9 @@ import {
   isJobMode,
 } from "../../core/model/service-spec.ts";
 import type { UpdatePolicy } from "../../core/model/update-policy.ts";
+import type { IngressSpec } from "../../core/model/ingress.ts";
 import { readIngress } from "../x-davit/ingress.ts";
+import { readScale } from "../x-davit/scale.ts";
 import { JOB_RESTART, jobKeys, readJob } from "../x-davit/job.ts";
 import { readOnLeaseLost, readReplaceAfter } from "../x-davit/on-lease-lost.ts";
 import { readWishes } from "../x-davit/placement.ts";
@@ -73,6 +75,8 @@ export function readService(context: ServiceContext, name: string, map: MapNode)
   const template = readTemplate(context, { map, deploy, extension, path, fullName, isJob: isJobMode(mode) });
   const known = exposedPorts(reader, map, path, template);
   const ingress = readIngress(reader, get(extension, "ingress"), `${path}.x-davit.ingress`, known);
+  const ports = calledPorts(known, template, ingress ?? []);
+  const scale = readScale(reader, get(extension, "scale"), `${path}.x-davit.scale`, { mode, ports });
   return {
     name: fullName,
     stack,
@@ -85,7 +89,18 @@ export function readService(context: ServiceContext, name: string, map: MapNode)
     rollback: readUpdatePolicy(reader, deploy, extension, "rollback", path),
     ...(ingress === undefined ? {} : { ingress }),
     ...readReplaceAfter(reader, get(extension, "replace_after"), `${path}.x-davit.replace_after`),
+    ...(scale === undefined ? {} : { scale }),
   };
+}
+
+/** TCP ports that callers are known to use, ascending. */
+function calledPorts(
+  known: readonly number[],
+  { ports }: TaskTemplate,
+  ingress: readonly IngressSpec[],
+): readonly number[] {
+  const published = ports.filter(({ protocol }) => protocol === "tcp").map(({ target }) => target);
+  return [...new Set([...known, ...published, ...ingress.map(({ port }) => port)])].toSorted((a, b) => a - b);
 }
 
 /** How it is reached; nothing if that is as usual. */

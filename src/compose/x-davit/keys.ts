@@ -84,6 +84,10 @@ export const X_DAVIT_KEYS: KeyTable = {
     "davit",
     "how long a lost node is silent before its tasks are replaced elsewhere; at once (6 s)",
   ),
-  ...under(X, v("not yet"), "scale"),
+  [`${X}.scale`]: v(
+    "davit",
+    "{min: 0, idle: 5m}: fewer tasks while nobody calls it, all of them again at the first call",
+  ),
+  ...under(`${X}.scale`, v("davit"), "min idle"),
   "x-davit.ingress": v("not yet"),
 };

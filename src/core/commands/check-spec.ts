@@ -12,6 +12,7 @@ import {
 } from "../model/service-spec.ts";
 import { configFaults } from "./check-configs.ts";
 import { ingressClashes, ingressFaults } from "./check-ingress.ts";
+import { scaleFaults } from "./check-scale.ts";
 import { jobFaults, orderFaults } from "./check-jobs.ts";
 import { dependencyFaults } from "./check-dependencies.ts";
 import type { CommandContext } from "./command.ts";
@@ -91,6 +92,7 @@ function serviceFaults(spec: ServiceSpec, context: CommandContext): readonly Fau
     ...(spec.mode.kind === "replicated" ? replicaFaults(where, spec.mode.replicas) : []),
     ...jobFaults(spec, context),
     ...ingressFaults(spec),
+    ...scaleFaults(spec),
     ...portFaults(where, spec.template.ports),
     ...networkFaults(where, spec.template),
     ...reachFaults(spec),

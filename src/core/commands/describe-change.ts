@@ -32,6 +32,7 @@ const NAMED: readonly { readonly path: string; readonly tell: (before: unknown, 
   { path: "dependsOn", tell: () => "depends_on" },
   { path: "update.strategy", tell: (before, after) => `update strategy ${strategy(before)} → ${strategy(after)}` },
   { path: "ingress", tell: (before, after) => ingress(before, after) },
+  { path: "scale", tell: () => "when it falls asleep" },
   { path: "labels", tell: (before, after) => `labels ${keys(before, after)}` },
 ];
 

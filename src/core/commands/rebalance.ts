@@ -1,9 +1,9 @@
 // Evens out what runs where: the moves are stored with their services, and the control loop makes them one after the other. Pure.
 
+import type { MoveView, RebalanceView } from "../model/rebalance-views.ts";
 import { DavitError } from "../model/errors.ts";
 import { asId } from "../model/ids.ts";
 import type { Move, Service } from "../model/records.ts";
-import type { MoveView, RebalanceView } from "../model/views.ts";
 import type { State, World } from "../model/world.ts";
 import { planRebalance } from "../schedule/rebalance.ts";
 import { taskName } from "../reconcile/step.ts";

@@ -72,6 +72,8 @@ export type Service = {
   readonly address?: string;
   /** Ports that every node answers on for it, given when it was deployed. */
   readonly ports?: readonly PublishedPort[];
+  /** How many tasks it has while nobody calls it; absent: it is awake. Gone with the next change. */
+  readonly asleep?: number;
   /** What users asked of the change that is under way; gone with the next change. */
   readonly asked?: RolloutWish;
 };

@@ -78,6 +78,8 @@ export type ServiceRoutes = {
   readonly ports: readonly PublishedPort[];
   /** Named ports, for SRV records: `_http._tcp.web`. */
   readonly namedPorts: readonly { readonly name: string; readonly port: number; readonly protocol: PortProtocol }[];
+  /** TCP ports at which callers wake it, where it may fall asleep; absent: never. */
+  readonly waking?: readonly number[];
   /** Absent: every member of its networks may call every port. */
   readonly policy?: readonly PolicyRule[];
   /** By slot, then id. */

@@ -2,6 +2,7 @@
 // Durations are milliseconds, sizes bytes, CPUs a fraction of cores. Absent means "the engine's or davit's default". Pure.
 
 import type { IngressSpec } from "./ingress.ts";
+import type { ScaleSpec } from "./scale.ts";
 import type { JobSpec } from "./job.ts";
 import type { UpdatePolicy } from "./update-policy.ts";
 
@@ -28,6 +29,8 @@ export type ServiceSpec = {
   readonly ingress?: readonly IngressSpec[];
   /** Silence of a lost node, in milliseconds, after which its tasks are replaced; absent: as soon as it is lost. */
   readonly replaceAfterMs?: number;
+  /** Fewer tasks while nobody calls it; absent: always all. */
+  readonly scale?: ScaleSpec;
 };
 
 export const DEPENDENCY_CONDITIONS = ["service_started", "service_healthy", "service_completed_successfully"] as const;

@@ -113,6 +113,8 @@ export type ServiceView = {
   readonly ports: readonly PortSpec[];
   readonly updateStatus?: UpdateStatusView;
   readonly rolloutState?: RolloutState;
+  /** Nobody called it for so long that it has fewer tasks. */
+  readonly asleep?: true;
   /** Reasons of tasks without a node, by frequency. */
   readonly waiting: readonly string[];
   readonly createdAt: string;
@@ -136,26 +138,6 @@ export type ServiceDetailView = ServiceView & {
   readonly spec: ServiceSpec;
   readonly versions: readonly ServiceVersionView[];
   readonly tasks: readonly TaskView[];
-};
-
-/** Which tasks a rebalance moves, and why others stay. */
-export type RebalanceView = {
-  readonly dryRun: boolean;
-  readonly revision: number;
-  readonly moves: readonly MoveView[];
-  /** Services of which no task is moved although one might be, with the reason. */
-  readonly stays: readonly { readonly service: string; readonly reason: string }[];
-};
-export type MoveView = {
-  readonly service: string;
-  readonly serviceId: string;
-  readonly task: string;
-  readonly taskId: string;
-  readonly from: string;
-  readonly to: string;
-  readonly nodeId: string;
-  /** "tasks of the same version: 3 there, 1 on n4" */
-  readonly why: string;
 };
 
 /** For each node why a task of the service would go there or not. */

@@ -2,6 +2,7 @@
 //   agent → challenge   coordinator → open   agent → welcome | refuse   then both ways until one closes.
 // Pure: types and what they mean. The codec is in codec.ts.
 
+import type { ServiceId } from "../model/ids.ts";
 import type { EpochChain } from "../model/lease.ts";
 import type { NodeStatus, TaskStatus } from "../model/records.ts";
 import type { RoutesDelta } from "../model/routes.ts";
@@ -104,6 +105,15 @@ export type Observe = {
   /** Tasks that the agent removed entirely. */ readonly gone: readonly string[];
 };
 export type NodeFacts = { readonly type: "node"; readonly node: Welcome["node"] };
+/**
+ * Services that may fall asleep: those that connections wait for on this node, at once and every second for as long as they wait, and those
+ * that are called here, every few seconds.
+ */
+export type Called = {
+  readonly type: "called";
+  readonly waiting: readonly ServiceId[];
+  readonly active: readonly ServiceId[];
+};
 export type MeasuredFrame = { readonly type: "measured"; readonly measured: Measured };
 
 /** The agent lacks a config that its work mounts: the part from `offset` on, please. */
@@ -133,6 +143,7 @@ export type AgentFrame =
   | Observe
   | NodeFacts
   | MeasuredFrame
+  | Called
   | WantConfig;
 export type CoordinatorFrame = Open | Refuse | Grant | WorkFrame | RoutesFrame | ConfigPart | NoConfig | Bye;
 export type Frame = AgentFrame | CoordinatorFrame;

@@ -6,6 +6,7 @@ import { madeFor, runsOf, serviceNamed } from "../jobs/job-context.ts";
 import type { Service, ServiceVersion, Task } from "../model/records.ts";
 import type { Rollout } from "../model/rollout.ts";
 import { type Dependency, isJobMode } from "../model/service-spec.ts";
+import { wantedReplicas } from "../model/scale.ts";
 import { versionKey, type World } from "../model/world.ts";
 import { hasFailed, isFinished, isHealthy, isResizeRefused } from "./health.ts";
 
@@ -93,7 +94,8 @@ function unmetService(
   { condition }: Dependency,
 ): Unmet | undefined {
   const { state } = world;
-  if (by.mode.kind === "replicated" && by.mode.replicas === 0) return undefined;
+  const replicas = wantedReplicas(by);
+  if (replicas === 0) return undefined;
   const tasks = [...state.task.values()].filter(
     (task) => task.serviceId === by.id && task.desired === "running" && isCurrent(world, by, version, task),
   );
@@ -113,7 +115,7 @@ function unmetService(
         : { reason: "none of its tasks is healthy yet", hasFailed: isStuck };
     case "service_completed_successfully": {
       const done = new Set(tasks.filter((task) => isFinished(state, task)).map((task) => task.onlyNode ?? task.slot));
-      const wanted = by.mode.kind === "replicated" ? by.mode.replicas : Math.max(1, tasks.length);
+      const wanted = replicas ?? Math.max(1, tasks.length);
       if (done.size >= wanted) return undefined;
       return { reason: `${done.size} of its ${wanted} tasks have completed`, hasFailed: isStuck };
     }

@@ -9,6 +9,7 @@ import { isJobMode } from "../model/service-spec.ts";
 import type { NodeId } from "../model/ids.ts";
 import type { Service, ServiceVersion, Task } from "../model/records.ts";
 import type { Rollout } from "../model/rollout.ts";
+import { wantedReplicas } from "../model/scale.ts";
 import { versionKey, type World } from "../model/world.ts";
 import { isLost } from "./health.ts";
 import { planJob } from "../jobs/plan-job.ts";
@@ -133,9 +134,9 @@ type Slots = {
 
 function slotsOf(planning: Planning, context: ServiceContext): Slots {
   const { service, version, tasks } = context;
-  if (service.mode.kind === "replicated") {
+  const replicas = wantedReplicas(service);
+  if (replicas !== undefined) {
     const bySlot = Map.groupBy(tasks, (task) => task.slot);
-    const { replicas } = service.mode;
     const slots = Array.from({ length: replicas }, (_, at) => slotOf(planning, at + 1, bySlot.get(at + 1) ?? []));
     return { slots, wanted: slots, old: slots };
   }
@@ -172,6 +173,7 @@ function endExtras(planning: Planning, { service, tasks }: ServiceContext, slots
 }
 
 function whyExtra(planning: Planning, service: Service, task: Task): string {
+  if (service.asleep !== undefined) return "its service fell asleep: nobody called it";
   if (service.mode.kind === "replicated") return `scaled to ${service.mode.replicas}`;
   const node = task.nodeId === undefined ? undefined : planning.world.state.node.get(task.nodeId);
   if (node === undefined) return "its node was removed";

@@ -34,6 +34,7 @@ export function serviceRoutes(state: State, serviceId: ServiceId, tasks: Iterabl
     networks: networksOf(versions),
     ports: service === undefined ? [] : publishedOf(spec.template.ports, service.ports ?? []),
     namedPorts: [],
+    ...(spec.scale === undefined || service === undefined ? {} : { waking: spec.scale.ports }),
     ...(spec.reach?.policy === undefined ? {} : { policy: rulesOf(state, spec.reach.policy) }),
     endpoints: listed.map((task) => endpointOf(state, task, isJob)),
   };

@@ -3,6 +3,7 @@
 import type { ServiceId } from "../model/ids.ts";
 import type { Node, Task } from "../model/records.ts";
 import type { PlacementSpec } from "../model/service-spec.ts";
+import { wantedReplicas } from "../model/scale.ts";
 import type { World } from "../model/world.ts";
 import { isOnLostNode } from "../reconcile/health.ts";
 import type { Ledger, NodeUse } from "./ledger.ts";
@@ -61,8 +62,9 @@ export function partnerOf(world: World, ledger: Ledger, partner: string, slot: n
   const id = ledger.serviceNamed(partner);
   if (id === undefined) return `it is to be with ${partner}, which does not exist`;
   const service = world.state.service.get(id);
-  if (service?.mode.kind === "replicated" && service.mode.replicas < slot)
-    return `it is to be with ${partner}.${slot}, and ${partner} has only ${service.mode.replicas} replicas`;
+  const replicas = service === undefined ? undefined : wantedReplicas(service);
+  if (replicas !== undefined && replicas < slot)
+    return `it is to be with ${partner}.${slot}, and ${partner} has only ${replicas} replicas`;
   const present = ledger
     .tasksOf(id, slot)
     .filter(

@@ -32,7 +32,7 @@ function fakeProgram(end: Partial<CommandEnd> = {}): { readonly run: HostCommand
 describe("connections", () => {
   test("are read with who asked for what and who answers", () => {
     expect(parseConnections(LISTING)).toHaveLength(7);
-    expect(parseConnections(LISTING)[0]).toEqual({
+    expect(parseConnections(LISTING)[0]).toMatchObject({
       protocol: "tcp",
       isEstablished: true,
       from: "192.0.2.9",

@@ -5,7 +5,7 @@ import { asId } from "../../../src/core/model/ids.ts";
 import type { NetworkView } from "../../../src/ports/node-network.ts";
 import { planFirewall } from "../../../workers/agent/network/firewall/plan-firewall.ts";
 import { renderRuleset } from "../../../workers/agent/network/firewall/ruleset.ts";
-import { endpoint, FACTS, inNetworks, service, taskAt, viewOf } from "./views.ts";
+import { activationsOf, endpoint, FACTS, inNetworks, service, taskAt, viewOf } from "./views.ts";
 
 function chain(view: NetworkView, name: string): readonly string[] | undefined {
   return planFirewall(view, FACTS).chains.get(name)?.rules;
@@ -109,6 +109,46 @@ describe("members of networks", () => {
     const sets = [...planFirewall(view, FACTS).sets.keys()].filter((name) => name.startsWith("network."));
     expect(new Set(sets).size).toBe(names.length);
     for (const name of sets) expect(name).toMatch(/^[a-zA-Z][a-zA-Z0-9/_.-]{0,254}$/);
+  });
+});
+
+describe("the door of a service that may fall asleep", () => {
+  const awake = service(3, "naps", [endpoint("10.210.2.12")], {
+    waking: [8_080, 9_000],
+    ports: [
+      { published: 7_000, target: 8_080, protocol: "tcp" },
+      { published: 7_001, target: 53, protocol: "udp" },
+    ],
+  });
+  const asleep = { ...awake, endpoints: [] };
+  const view = (one: typeof awake): NetworkView => viewOf([web, one], { activations: activationsOf([one]) });
+
+  test("leads to its endpoints while it has one, and marks what it leads there", () => {
+    expect(chain(view(awake), "service.shop_naps.s3")?.slice(1)).toEqual([
+      "ct mark set ct mark | 0x40000",
+      "dnat to 10.210.2.12",
+    ]);
+    expect(chain(view(awake), "tcp.7000")?.[0]).toBe("ct mark set ct mark | 0x50000");
+  });
+
+  test("leads to where calls are held while it has none: TCP only, and only at the ports that wake it", () => {
+    expect(chain(view(asleep), "service.shop_naps.s3")?.slice(1)).toEqual([
+      "meta l4proto tcp dnat ip to tcp dport map { 8080 : 10.210.1.1 . 41000, 9000 : 10.210.1.1 . 41001 }",
+    ]);
+    expect(chain(view(asleep), "tcp.7000")).toEqual(["meta l4proto tcp dnat ip to 10.210.1.1:41000"]);
+    expect(elements(view(asleep), "published")).not.toContain("udp . 7001 : goto udp.7001");
+    expect(chain(view(asleep), "host_door")?.[1]).toBe(
+      "ct status dnat ip daddr 10.210.1.1 tcp dport { 41000, 41001 } accept",
+    );
+    expect(chain(viewOf([web]), "host_door")?.[1]).toMatch(/^ip daddr 10.210.1.1 meta l4proto/);
+  });
+
+  test("keeps a policy there too: who may not call it wakes it not, nor at a port that is not for that caller", () => {
+    const policy = [{ from: asId<"service">("s1"), ports: [{ port: 9_000, protocol: "tcp" }] }] as const;
+    expect(chain(view({ ...asleep, policy }), "service.shop_naps.s3")?.slice(1)).toEqual([
+      "ip saddr @caller.s1 meta l4proto tcp dnat ip to tcp dport map { 9000 : 10.210.1.1 . 41001 }",
+      'iifname != "davit0" meta l4proto tcp dnat ip to tcp dport map { 8080 : 10.210.1.1 . 41000, 9000 : 10.210.1.1 . 41001 }',
+    ]);
   });
 });
 

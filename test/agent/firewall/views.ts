@@ -70,6 +70,17 @@ export function taskAt(address: string, changes: Partial<TaskWork> = {}): TaskWo
   return { ...workOf(1), address, ...changes };
 }
 
+/** Where node n1 holds calls: of the first service that may fall asleep from port 41000 on, of the next from 41100. */
+export function activationsOf(services: readonly ServiceRoutes[]): NonNullable<NetworkView["activations"]> {
+  const sleepers = services.filter(({ waking }) => waking !== undefined);
+  return new Map(
+    sleepers.map(({ serviceId, waking = [] }, at) => [
+      serviceId,
+      { address: "10.210.1.1", ports: new Map(waking.map((port, nth) => [port, 41_000 + at * 100 + nth])) },
+    ]),
+  );
+}
+
 /** What node n1 knows. */
 export function viewOf(services: readonly ServiceRoutes[], changes: Partial<NetworkView> = {}): NetworkView {
   const names = new Set(services.flatMap(({ networks }) => networks.map(({ network }) => network)));

@@ -1,10 +1,10 @@
 // Tasks that move without a new version: drains within the update's limits and with a deadline, and rebalances.
 
+import type { RebalanceView } from "../../../src/core/model/rebalance-views.ts";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { rebalance } from "../../../src/core/commands/rebalance.ts";
 import { progressView } from "../../../src/api/views/progress.ts";
-import type { RebalanceView } from "../../../src/core/model/views.ts";
 import { applyChanges } from "../../../src/core/model/world.ts";
 import { isHealthy } from "../../../src/core/reconcile/health.ts";
 import { commandContext } from "../../fakes/memory-backend.ts";

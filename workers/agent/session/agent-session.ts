@@ -76,7 +76,7 @@ export class AgentSession {
   }
 
   /** Sends a frame of facts; nothing before the opening. */
-  tell(frame: Extract<AgentFrame, { readonly type: "node" | "measured" | "applied" }>): void {
+  tell(frame: Extract<AgentFrame, { readonly type: "node" | "measured" | "applied" | "called" }>): void {
     if (this.#isOpen && !this.#isClosed) this.#stream.send(frame);
   }
 

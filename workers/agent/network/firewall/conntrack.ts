@@ -2,9 +2,12 @@
 // is gone or, for UDP, out of the routes: a UDP "connection" has no end of its own while its client goes on sending.
 
 import { DavitError } from "../../../../src/core/model/errors.ts";
+import type { ServiceId } from "../../../../src/core/model/ids.ts";
+import type { ServiceRoutes } from "../../../../src/core/model/routes.ts";
 import type { ConnectionCounter, NetworkView } from "../../../../src/ports/node-network.ts";
 import { type CommandEnd, type HostCommand, mustRun } from "../run-command.ts";
 import { chosenFrom } from "./balance.ts";
+import { CALLED_MARK } from "./names.ts";
 
 /** One connection: what its client sent to, and who answers. */
 export type Connection = {
@@ -13,6 +16,8 @@ export type Connection = {
   readonly from: string;
   readonly to: string;
   readonly answeredBy: string;
+  /** Addresses and ports of both, as they are in the table. */
+  readonly key: string;
 };
 
 const LINE = /^(\w+)\s.*?\bsrc=(\S+) dst=(\S+) .*?\bsrc=(\S+) dst=\S+/;
@@ -22,7 +27,8 @@ export function parseConnections(output: string): readonly Connection[] {
   return output.split("\n").flatMap((line) => {
     const [, protocol, from, to, answeredBy] = LINE.exec(line) ?? [];
     if (protocol === undefined || from === undefined || to === undefined || answeredBy === undefined) return [];
-    return [{ protocol, isEstablished: line.includes(" ESTABLISHED "), from, to, answeredBy }];
+    const key = [...line.matchAll(/\b(?:src|dst|sport|dport)=(\S+)/g)].map(([, value]) => value).join();
+    return [{ protocol, isEstablished: line.includes(" ESTABLISHED "), from, to, answeredBy, key }];
   });
 }
 
@@ -52,6 +58,8 @@ function numberOf(address: string): number {
 
 export class Conntrack implements ConnectionCounter {
   readonly #run: HostCommand;
+  /** Connections to services that may fall asleep, at the last look. */
+  #called: ReadonlySet<string> = new Set();
 
   constructor(run: HostCommand) {
     this.#run = run;
@@ -61,6 +69,24 @@ export class Conntrack implements ConnectionCounter {
     const argv = ["conntrack", "-L", "-p", "tcp", "--state", "ESTABLISHED", "--reply-src", address];
     const output = await mustRun(this.#run, `count connections to ${address}`, argv);
     return parseConnections(output).filter(({ from, isEstablished }) => isEstablished && from !== address).length;
+  }
+
+  /**
+   * Services that doors of this node led connections to, which may fall asleep: those with open connections, and those with any that was not there
+   * at the last look. What has ended stays in the table for minutes.
+   */
+  async called(services: readonly ServiceRoutes[]): Promise<readonly ServiceId[]> {
+    const mark = `${CALLED_MARK}/${CALLED_MARK}`;
+    const output = await mustRun(this.#run, "look who is called", ["conntrack", "-L", "-m", mark]);
+    const connections = parseConnections(output);
+    const before = this.#called;
+    this.#called = new Set(connections.map(({ key }) => key));
+    const calling = connections.filter(({ key, isEstablished }) => isEstablished || !before.has(key));
+    const answering = new Set(calling.map(({ answeredBy }) => answeredBy));
+    const isCalled = ({ endpoints }: ServiceRoutes): boolean => endpoints.some(({ address }) => answering.has(address));
+    return services
+      .filter((service) => service.waking !== undefined && isCalled(service))
+      .map(({ serviceId }) => serviceId);
   }
 
   async forget(address: string): Promise<void> {

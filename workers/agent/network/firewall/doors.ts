@@ -3,11 +3,13 @@
 
 import type { PublishedPort } from "../../../../src/core/model/published-port.ts";
 import type { Endpoint, ServiceRoutes } from "../../../../src/core/model/routes.ts";
-import type { NetworkView } from "../../../../src/ports/node-network.ts";
+import type { Activation, NetworkView } from "../../../../src/ports/node-network.ts";
 import { BRIDGE } from "../../plan/types.ts";
 import { PUBLISHED_MARK } from "../mesh/names.ts";
 import { chosenFrom, renderChoice } from "./balance.ts";
-import { networkSet, objectName } from "./facts.ts";
+import { hex, networkSet, objectName } from "./facts.ts";
+import { callerSet } from "./membership.ts";
+import { CALLED_MARK } from "./names.ts";
 import type { Chain, NamedSet } from "./ruleset.ts";
 
 export type Doors = {
@@ -29,15 +31,24 @@ export function planDoors(view: NetworkView): Doors {
   const chains = new Map<string, Chain>();
   for (const service of view.services) {
     const endpoints = chosenFrom(service.endpoints);
-    if (endpoints.length === 0) continue;
+    const activation = endpoints.length === 0 ? view.activations?.get(service.serviceId) : undefined;
+    if (endpoints.length === 0 && activation === undefined) continue;
     if (service.address !== undefined) {
       const name = objectName("service", service.name, service.serviceId);
-      chains.set(name, { rules: [...membersOnly(service), `dnat to ${renderChoice(endpoints, service.balance)}`] });
+      const rules =
+        activation === undefined
+          ? [...noted(service), `dnat to ${renderChoice(endpoints, service.balance)}`]
+          : wakingRules(service, activation);
+      chains.set(name, { rules: [...membersOnly(service), ...rules] });
       addresses.set(service.address, `goto ${name}`);
     }
     for (const port of service.ports) {
       const name = portName(port);
-      chains.set(name, { rules: publishedRules(service, port, endpoints) });
+      const at = activation?.ports.get(port.target);
+      if (activation === undefined) chains.set(name, { rules: publishedRules(service, port, endpoints) });
+      else if (port.protocol === "tcp" && at !== undefined)
+        chains.set(name, { rules: [`meta l4proto tcp dnat ip to ${activation.address}:${at}`] });
+      else continue;
       const key = `${port.protocol} . ${port.published}`;
       if (isEveryAddress(port.hostIp)) published.set(key, `goto ${name}`);
       else publishedAt.set(`${port.hostIp} . ${key}`, `goto ${name}`);
@@ -57,6 +68,31 @@ function membersOnly(service: ServiceRoutes): readonly string[] {
   return [[`iifname "${BRIDGE}"`, ...isNone, "return"].join(" ")];
 }
 
+/** Its connections are told from others, where it matters whether there are any. */
+function noted(service: ServiceRoutes): readonly string[] {
+  return service.waking === undefined ? [] : [`ct mark set ct mark | ${hex(CALLED_MARK)}`];
+}
+
+/**
+ * To where calls are held. A policy is kept here, because what is held comes to the service from the node, which everybody lets in. Another
+ * port, and a caller that may not, is left at the address.
+ */
+function wakingRules({ policy }: ServiceRoutes, activation: Activation): readonly string[] {
+  const to = (ports: readonly number[] | undefined): readonly string[] => {
+    const entries = [...activation.ports]
+      .filter(([port]) => ports === undefined || ports.includes(port))
+      .map(([port, at]) => `${port} : ${activation.address} . ${at}`);
+    return entries.length === 0 ? [] : [`meta l4proto tcp dnat ip to tcp dport map { ${entries.join(", ")} }`];
+  };
+  if (policy === undefined) return to(undefined);
+  const allowed = policy.flatMap(({ from, ports }) =>
+    to(ports.filter(({ protocol }) => protocol === "tcp").map(({ port }) => port)).map(
+      (rule) => `ip saddr @${callerSet(from)} ${rule}`,
+    ),
+  );
+  return [...allowed, ...to(undefined).map((rule) => `iifname != "${BRIDGE}" ${rule}`)];
+}
+
 /** The connection's mark says that it entered here. */
 function publishedRules(
   service: ServiceRoutes,
@@ -64,7 +100,7 @@ function publishedRules(
   endpoints: readonly Endpoint[],
 ): readonly string[] {
   return [
-    `ct mark set ct mark | 0x${PUBLISHED_MARK.toString(16)}`,
+    `ct mark set ct mark | ${hex(service.waking === undefined ? PUBLISHED_MARK : PUBLISHED_MARK | CALLED_MARK)}`,
     `meta l4proto ${port.protocol} dnat ip to ${renderChoice(endpoints, service.balance, port.target)}`,
   ];
 }

@@ -1,6 +1,7 @@
 // Chains that judge: that nobody sends under a false address, who may be forwarded to whom, and what of the host containers may reach. What is
 // not known is dropped: a node whose rules are old lets through less, never more. Pure.
 
+import type { NetworkView } from "../../../../src/ports/node-network.ts";
 import { BRIDGE } from "../../plan/types.ts";
 import { OTHER_PORT } from "../dns/resolver-part.ts";
 import { PEER_MARK } from "../mesh/names.ts";
@@ -43,7 +44,7 @@ export function ends(places: Places): readonly (readonly [string, Chain])[] {
 }
 
 /** Sources first, then what is forwarded, then the host itself. */
-export function guards(places: Places): readonly (readonly [string, Chain])[] {
+export function guards(places: Places, activations: NetworkView["activations"]): readonly (readonly [string, Chain])[] {
   const { pool, subnet, gateway, servicePool } = places;
   return [
     [
@@ -90,7 +91,7 @@ export function guards(places: Places): readonly (readonly [string, Chain])[] {
         rules: [`ip saddr ${pool} ip saddr != @nodes goto host_door`],
       },
     ],
-    ["host_door", { rules: hostRules(places) }],
+    ["host_door", { rules: hostRules(places, activations) }],
     [
       "guard_own",
       {
@@ -101,10 +102,12 @@ export function guards(places: Places): readonly (readonly [string, Chain])[] {
   ];
 }
 
-/** What of the host containers may reach: names, what the node publishes by the engine, and where its ingress answers. */
-function hostRules({ gateway, pool }: Places): readonly string[] {
+/** What of the host containers may reach: names, what is held for services that are asleep, what the node publishes by the engine, and where its ingress answers. */
+function hostRules({ gateway, pool }: Places, activations: NetworkView["activations"]): readonly string[] {
+  const held = [...(activations?.values() ?? [])].flatMap(({ ports }) => [...ports.values()]).toSorted((a, b) => a - b);
   return [
     `${REPLIES} accept`,
+    ...(held.length === 0 ? [] : [`ct status dnat ip daddr ${gateway} tcp dport { ${held.join(", ")} } accept`]),
     `ip daddr ${gateway} ${FOR_NAMES} accept`,
     `ip daddr ${gateway} icmp type echo-request accept`,
     `ip daddr ${pool} goto refused`,

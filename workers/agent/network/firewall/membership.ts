@@ -49,7 +49,8 @@ export function planMembership(view: NetworkView, servicePool: string): Membersh
   return { sets, chains };
 }
 
-function callerSet(serviceId: string): string {
+/** The set of a calling service's addresses, of those that a policy names. */
+export function callerSet(serviceId: string): string {
   return objectName("caller", serviceId);
 }
 

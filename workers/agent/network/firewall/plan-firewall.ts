@@ -24,7 +24,7 @@ export function planFirewall(view: NetworkView, facts: HostFacts): Ruleset {
       ...doors.chains,
       ...membership.chains,
       ...translation(places),
-      ...guards(places),
+      ...guards(places, view.activations),
     ]),
   };
 }

@@ -4,6 +4,8 @@
 
 import type { Clock, Timer } from "../../../../src/ports/clock.ts";
 import type { Log } from "../../../../src/ports/log.ts";
+import type { ServiceId } from "../../../../src/core/model/ids.ts";
+import type { ServiceRoutes } from "../../../../src/core/model/routes.ts";
 import type { NetworkPart, NetworkView } from "../../../../src/ports/node-network.ts";
 import { DavitError, reasonOf } from "../../../../src/core/model/errors.ts";
 import { needsReload } from "../../../../src/core/model/ingress.ts";
@@ -25,6 +27,7 @@ import {
   renderConfig,
   ROUTES_MAP,
 } from "./render-config.ts";
+import type { Requests } from "./running.ts";
 import { type KnownCertificate, RunningProxy, type Served, type Target } from "./running-proxy.ts";
 import { type Wanted, type WantedCertificate, wantedOf } from "./wanted.ts";
 
@@ -65,6 +68,8 @@ export class IngressPart implements NetworkPart {
   #reloadTimer: Timer | undefined;
   #view: NetworkView | undefined;
   #running: Promise<void> = Promise.resolve();
+  /** At the last look whether anybody is called. */
+  #requests: ReadonlyMap<string, Requests> = new Map();
 
   constructor(context: IngressContext) {
     this.#context = context;
@@ -80,6 +85,23 @@ export class IngressPart implements NetworkPart {
   apply(view: NetworkView): Promise<void> {
     this.#view = view;
     return this.#alone(() => this.#apply(view));
+  }
+
+  /** Those of these services that have requests, or had any since the last look. */
+  async called(services: readonly ServiceRoutes[]): Promise<readonly ServiceId[]> {
+    const [view, layout] = [this.#view, this.#layout];
+    const sleepers = new Set(services.map(({ serviceId }) => serviceId));
+    if (view?.ingress.some(({ serviceId }) => sleepers.has(serviceId)) !== true || layout === undefined) return [];
+    const workers = await this.#proxy.workers();
+    if (workers === undefined) return [];
+    const requests = await this.#proxy.requests(workers);
+    const before = this.#requests;
+    this.#requests = requests;
+    const busy = [...requests].filter(([key, { open, total }]) => open > 0 || total > (before.get(key)?.total ?? 0));
+    const backends = new Set(busy.map(([key]) => key.slice(key.indexOf("/") + 1)));
+    const routes = new Set(layout.backends.flatMap(({ name, route }) => (backends.has(name) ? (route ?? []) : [])));
+    const called = wantedOf(view).routes.filter(({ key, serviceId }) => routes.has(key) && sleepers.has(serviceId));
+    return [...new Set(called.map(({ serviceId }) => serviceId))];
   }
 
   async remove(): Promise<void> {

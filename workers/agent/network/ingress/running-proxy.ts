@@ -13,8 +13,10 @@ import {
   parseCertificateList,
   parseFingerprint,
   parseMap,
+  parseRequests,
   parseServers,
   parseWorkers,
+  type Requests,
   type RunningServers,
   type Workers,
 } from "./running.ts";
@@ -62,6 +64,16 @@ export class RunningProxy {
     } catch {
       return undefined;
     }
+  }
+
+  /** Requests by worker and backend: `1234/b7`. */
+  async requests({ current, old }: Workers): Promise<ReadonlyMap<string, Requests>> {
+    const all = new Map<string, Requests>();
+    for (const worker of [...(current === undefined ? [] : [current]), ...old]) {
+      const requests = parseRequests(await this.#socket.ask(worker, "show stat -1 2 -1"));
+      for (const [backend, each] of requests) all.set(`${worker}/${backend}`, each);
+    }
+    return all;
   }
 
   /** Resolves when all that can be in force without a reload is, in every worker. Rejects when the proxy refuses or does not answer. */

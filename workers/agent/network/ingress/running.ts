@@ -84,6 +84,23 @@ export function parseFingerprint(text: string): string | undefined {
   return /^SHA1 FingerPrint: ([0-9A-F]+)$/m.exec(text)?.[1];
 }
 
+/** Requests that a backend has and had. */
+export type Requests = { readonly open: number; readonly total: number };
+
+/** The answer to `show stat -1 2 -1`, which is of backends only: requests by backend. */
+export function parseRequests(text: string): ReadonlyMap<string, Requests> {
+  const [header = "", ...lines] = text.split("\n").filter((line) => line.trim() !== "");
+  const columns = header.replace(/^#\s*/, "").split(",");
+  const [name, open, total] = ["pxname", "scur", "stot"].map((column) => columns.indexOf(column));
+  const at = (fields: readonly string[], column: number | undefined): string => fields[column ?? -1] ?? "";
+  return new Map(
+    lines.map((line) => {
+      const fields = line.split(",");
+      return [at(fields, name), { open: Number(at(fields, open)), total: Number(at(fields, total)) }];
+    }),
+  );
+}
+
 /** A field of the answer to `show info`. */
 export function infoField(text: string, name: string): string | undefined {
   return new RegExp(`^${name}: (.*)$`, "m").exec(text)?.[1];

@@ -3,7 +3,7 @@
 import { certificateName, type IngressSpec, routeKey } from "../../../../src/core/model/ingress.ts";
 import type { ServiceId } from "../../../../src/core/model/ids.ts";
 import type { CertificateRoutes, ChallengeRoutes } from "../../../../src/core/model/routes.ts";
-import type { NetworkView } from "../../../../src/ports/node-network.ts";
+import type { Activation, NetworkView } from "../../../../src/ports/node-network.ts";
 
 export type WantedServer = {
   readonly address: string;
@@ -40,7 +40,9 @@ export type Wanted = {
 };
 
 /** All that the proxy of this node must serve. */
-export function wantedOf(view: Pick<NetworkView, "services" | "ingress" | "certificates" | "challenges">): Wanted {
+export function wantedOf(
+  view: Pick<NetworkView, "services" | "ingress" | "certificates" | "challenges" | "activations">,
+): Wanted {
   const routes = new Map<string, WantedRoute>();
   const services = new Map(view.services.map((service) => [service.serviceId, service]));
   for (const { serviceId, name, maintenance, routes: specs } of view.ingress.toSorted(byId)) {
@@ -49,7 +51,10 @@ export function wantedOf(view: Pick<NetworkView, "services" | "ingress" | "certi
     for (const spec of specs) {
       const key = routeKey(spec);
       if (routes.has(key)) continue;
-      const servers = taking.map(({ address, weight }) => ({ address, port: spec.port, weight }));
+      const servers = [
+        ...taking.map(({ address, weight }) => ({ address, port: spec.port, weight })),
+        ...(taking.length === 0 ? holding(view.activations?.get(serviceId), spec.port) : []),
+      ];
       routes.set(key, {
         key,
         serviceId,
@@ -62,6 +67,12 @@ export function wantedOf(view: Pick<NetworkView, "services" | "ingress" | "certi
   }
   const sorted = [...routes.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
   return { routes: sorted, certificates: certificatesFor(sorted, view.certificates), challenges: view.challenges };
+}
+
+/** Where requests wait for a service that is asleep. */
+function holding(activation: Activation | undefined, port: number): readonly WantedServer[] {
+  const at = activation?.ports.get(port);
+  return activation === undefined || at === undefined ? [] : [{ address: activation.address, port: at, weight: 100 }];
 }
 
 /** Those that a route is served with: a proxy that shows a certificate for a name without routes tells what it need not. */
