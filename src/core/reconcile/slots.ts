@@ -182,8 +182,11 @@ export function versionFor(planning: Planning, context: ServiceContext, before: 
   const isKept = (version: number | undefined): version is number =>
     version !== undefined && planning.version(service.id, version) !== undefined;
   if (track !== undefined) {
-    const version = before?.specVersion ?? rollout.fromVersion;
-    return isKept(version) ? version : service.version;
+    // what ran before the change that the rollout comes from may be what it goes to: then it is none from before
+    const isFrom = (version: number | undefined): version is number =>
+      isKept(version) && planning.version(service.id, version)?.templateHash !== context.version.templateHash;
+    if (isFrom(before?.specVersion)) return before.specVersion;
+    return isKept(rollout.fromVersion) ? rollout.fromVersion : service.version;
   }
   if (isHalted(rollout) && rollout.state === "paused") {
     const isFailed = before === undefined || before.specVersion === rollout.toVersion;

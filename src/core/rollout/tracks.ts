@@ -59,6 +59,8 @@ function part(slot: Slot, isOfIt: (task: Task) => boolean): Slot {
 /** Fills both tracks, as far as the rollout is to go on. */
 export function planTracks(planning: Planning, context: ServiceContext, rollout: Rollout, tracks: Tracks): void {
   const isSwitched = phaseOf(rollout) === "switched";
+  const hasFrom =
+    rollout.fromVersion !== undefined && planning.version(context.service.id, rollout.fromVersion) !== undefined;
   const track = { isNew: true, weight: isSwitched ? FULL_WEIGHT : trialWeight(context.version.spec.update) };
   const budgets = {
     old: new MoveBudget(planning, context, tracks.old),
@@ -66,8 +68,8 @@ export function planTracks(planning: Planning, context: ServiceContext, rollout:
   };
   for (const task of tracks.surplus) planning.end(task, "it is not needed on trial any more");
   for (const slot of tracks.old) {
-    // what is only kept for a way back is not made anew
-    if (isSwitched) endUnfit(planning, slot);
+    // what is only kept for a way back is not made anew, nor what there is no version for any more
+    if (isSwitched || !hasFrom) endUnfit(planning, slot);
     else planSlot(planning, { ...context, track: { isNew: false, weight: FULL_WEIGHT } }, slot, budgets.old);
   }
   for (const slot of tracks.fresh) {

@@ -8,7 +8,7 @@ import { versionKey } from "../../../src/core/model/world.ts";
 import { isHealthy } from "../../../src/core/reconcile/health.ts";
 import type { WorldModel } from "../../fakes/world-model.ts";
 import { assertThat } from "./invariants.ts";
-import { anyEvent, Story } from "./story.ts";
+import { anyEvent, Story, type StoryEvent } from "./story.ts";
 
 /** What is true once nothing happens any more. */
 function assertConverged({ model }: Story): void {
@@ -50,6 +50,31 @@ function assertServiceConverged(model: WorldModel, one: Service): void {
   );
 }
 
+const USUAL = {
+  parallelism: 0,
+  order: "start-first",
+  failureAction: "pause",
+  delayMs: 0,
+  monitorMs: 0,
+  progressDeadlineMs: 30_000,
+  strategy: undefined,
+} as const;
+/** On trial is what ran two changes ago, and of that a task is gone that the change between had not reached: it is not made again without end. */
+const BACK_ON_TRIAL: readonly StoryEvent[] = [
+  { kind: "deploy", service: "api", image: 4, shape: 0, update: USUAL },
+  { kind: "deploy", service: "api", image: 0, shape: 0, update: { ...USUAL, parallelism: 1 } },
+  { kind: "force", service: "api" },
+  { kind: "exhaust", pick: 7 },
+  {
+    kind: "deploy",
+    service: "api",
+    image: 4,
+    shape: 0,
+    update: { ...USUAL, strategy: { kind: "canary", canaries: { percent: 50 }, weight: 100, holdMs: 10_000 } },
+  },
+  { kind: "wait", steps: 1, ms: 200 },
+];
+
 const RUNS = Number(process.env["PLANNER_RUNS"] ?? 200);
 
 describe("random worlds", () => {
@@ -61,7 +86,7 @@ describe("random worlds", () => {
         story.heal();
         assertConverged(story);
       }),
-      { numRuns: RUNS },
+      { numRuns: RUNS, examples: [[BACK_ON_TRIAL]] },
     );
   }, 120_000);
 });

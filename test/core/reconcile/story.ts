@@ -23,7 +23,7 @@ type Deploy = {
   readonly shape: number;
   readonly update: Partial<Omit<UpdatePolicy, "strategy">> & { readonly strategy: UpdateStrategy | undefined };
 };
-type Event =
+export type StoryEvent =
   | Deploy
   | { readonly kind: "scale"; readonly service: string; readonly replicas: number }
   | { readonly kind: "force" | "rollback" | "remove"; readonly service: string }
@@ -57,7 +57,7 @@ const update = fc.record({
   progressDeadlineMs: fc.constantFrom(30_000, 600_000),
 });
 /** Anything that may happen. */
-export const anyEvent: fc.Arbitrary<Event> = fc.oneof(
+export const anyEvent: fc.Arbitrary<StoryEvent> = fc.oneof(
   {
     weight: 5,
     arbitrary: fc.record({ kind: fc.constant("deploy" as const), service, image, shape: fc.nat(8), update }),
@@ -175,7 +175,7 @@ export class Story {
     this.model.volume("data");
   }
 
-  tell(event: Event): void {
+  tell(event: StoryEvent): void {
     const { model } = this;
     switch (event.kind) {
       case "deploy":

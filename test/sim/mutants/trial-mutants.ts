@@ -13,9 +13,9 @@ export const TRIAL_MUTANTS: readonly Mutant[] = [
   {
     name: "canaries take over before they are promoted",
     file: "src/core/rollout/tracks.ts",
-    find: "    if (isSwitched) endUnfit(planning, slot);",
+    find: "    if (isSwitched || !hasFrom) endUnfit(planning, slot);",
     replace:
-      "    if (workingIn(planning, tracks.fresh).some((one) => one.slot === slot.slot && one.onlyNode === slot.onlyNode))\n      for (const task of slot.live) planning.end(task, `updated to version ${context.service.version}`);\n    else if (isSwitched) endUnfit(planning, slot);",
+      "    if (workingIn(planning, tracks.fresh).some((one) => one.slot === slot.slot && one.onlyNode === slot.onlyNode))\n      for (const task of slot.live) planning.end(task, `updated to version ${context.service.version}`);\n    else if (isSwitched || !hasFrom) endUnfit(planning, slot);",
   },
   {
     name: "a promotion by itself counts the time in which a canary was not healthy",
