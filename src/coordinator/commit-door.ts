@@ -139,7 +139,7 @@ export class CommitDoor {
       return;
     }
     try {
-      const guards = firstGuards(drafts);
+      const guards = outerGuards(drafts);
       const committed = await this.#store.commit({
         epoch: this.#epoch,
         atMs: this.#clock.nowMs(),
@@ -171,14 +171,18 @@ export class CommitDoor {
   }
 }
 
-/** The first guard on a record speaks of the state before the group; later ones speak of what the group itself makes, which the build has seen. */
-function firstGuards(drafts: readonly Draft[]): readonly Guard[] {
-  const first = new Map<string, Guard>();
-  for (const guard of drafts.flatMap((draft) => draft.guards ?? [])) {
-    const key = `${guard.kind}/${guard.id}`;
-    if (!first.has(key)) first.set(key, guard);
+/**
+ * Those that speak of the state before the group. What guards a record that an earlier draft of the group changes, with a guard or, as the
+ * planner does, without one, speaks of what the group itself makes, which the build has seen.
+ */
+function outerGuards(drafts: readonly Draft[]): readonly Guard[] {
+  const changed = new Set<string>();
+  const outer: Guard[] = [];
+  for (const { guards = [], changes } of drafts) {
+    outer.push(...guards.filter(({ kind, id }) => !changed.has(`${kind}/${id}`)));
+    for (const change of changes) changed.add(`${change.kind}/${change.op === "put" ? change.record.id : change.id}`);
   }
-  return [...first.values()];
+  return outer;
 }
 
 /** Each caller gets the events of its own draft: the store numbers them in the order in which they were handed over. */

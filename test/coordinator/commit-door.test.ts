@@ -78,6 +78,29 @@ describe("the commit door", () => {
     expect(seen).toEqual([1, 2]);
   });
 
+  test("of a group the store is shown what guards the state before it, not what guards what the group itself makes", async () => {
+    const store = new GatedStore();
+    const { door } = doorOn(store);
+    const [a, b] = [asId<"service">("a"), asId<"service">("b")];
+    const service = (id: typeof a, index: number): Change =>
+      ({ op: "put", kind: "service", record: { id, index } }) as unknown as Change;
+    const first = door.commit(() => ({ changes: [put("x")], result: 0 }));
+    await settle();
+    // the planner changes a service without a guard; a user who comes after it saw what it made
+    const later = [
+      door.commit(() => ({ changes: [service(a, 3)], result: 0 })),
+      door.commit(() => ({ changes: [service(a, 4)], guards: [{ kind: "service", id: a, index: 3 }], result: 0 })),
+      door.commit(() => ({ changes: [service(b, 8)], guards: [{ kind: "service", id: b, index: 7 }], result: 0 })),
+      door.commit(() => ({ changes: [service(b, 9)], guards: [{ kind: "service", id: b, index: 8 }], result: 0 })),
+    ];
+    store.gates[0]?.resolve();
+    await first;
+    await settle();
+    expect(store.commits[1]?.guards).toEqual([{ kind: "service", id: b, index: 7 }]);
+    store.gates[1]?.resolve();
+    await Promise.all(later);
+  });
+
   test("a build that refuses takes nobody of its group along", async () => {
     const store = new GatedStore();
     const { door } = doorOn(store);

@@ -117,17 +117,17 @@ const TRUST: readonly Mutant[] = [
   {
     name: "memory changes before the disk has the commit",
     file: "src/coordinator/commit-door.ts",
-    find: "      const guards = firstGuards(drafts);",
+    find: "      const guards = outerGuards(drafts);",
     replace:
-      "      applyChanges(this.#state, changes);\n      this.#revision += 1;\n      for (const listener of this.#listeners) listener(changes, this.#revision, []);\n      const guards = firstGuards(drafts);",
+      "      applyChanges(this.#state, changes);\n      this.#revision += 1;\n      for (const listener of this.#listeners) listener(changes, this.#revision, []);\n      const guards = outerGuards(drafts);",
     faults: ["coordinator killed", "coordinator's disk slow", "coordinator loses power"],
   },
   {
     name: "a change is acknowledged before the disk has it",
     file: "src/coordinator/commit-door.ts",
-    find: "      const guards = firstGuards(drafts);",
+    find: "      const guards = outerGuards(drafts);",
     replace:
-      "      for (const one of ready) one.resolve({ result: one.draft.result, revision: this.#revision + 1, events: [] });\n      const guards = firstGuards(drafts);",
+      "      for (const one of ready) one.resolve({ result: one.draft.result, revision: this.#revision + 1, events: [] });\n      const guards = outerGuards(drafts);",
     faults: ["coordinator killed", "coordinator's disk slow"],
   },
   {
