@@ -66,7 +66,7 @@ async function joinHosts(): Promise<void> {
 async function openShop(): Promise<void> {
   teller.act("One more: davit deploy");
   const files = [join(SHOP, "compose.yaml"), join(SHOP, "compose.lab.yaml")];
-  const env = { REGISTRY: lab.registry, STORE_NODE: VICTIM, STORE_ADDRESS: lab.ip(VICTIM) };
+  const env = { REGISTRY: lab.registry, STORE_NODE: VICTIM };
   const argv = ["deploy", ...files.flatMap((file) => ["-f", file]), "--name", "shop", "--timeout", "2m"];
   await teller.step(`deploys the shop: ${WEB_REPLICAS} × web, api on every node, store on ${VICTIM}`, () =>
     coordinator.must(argv, { env, onOutput: teller.passOn }),

@@ -21,7 +21,7 @@ export type Exposure = {
 
 /** `routes`: of an Ingress to this service; what goes through it is not published a second time. */
 export function exposureOf(context: ServiceContext, routes: readonly IngressRoute[]): Exposure {
-  const { spec, options } = context;
+  const { spec, options, note } = context;
   const { ports, health } = spec.template;
   const probe = health.probe.kind === "http" || health.probe.kind === "tcp" ? [health.probe.port] : [];
   const known: readonly ExportedPort[] = [
@@ -32,6 +32,13 @@ export function exposureOf(context: ServiceContext, routes: readonly IngressRout
   const inside = [...new Map(known.map((port) => [portKey(port), port])).values()].sort(
     (a, b) => a.port - b.port || (a.protocol < b.protocol ? -1 : 1),
   );
+  for (const { target, names = [] } of ports)
+    if (names.length > 0)
+      note(
+        "ports",
+        `${target} is found by ${names.map((name) => `_${name}`).join(" and ")} in SRV records: here by its number`,
+        "give the Service's port that name",
+      );
   const routed = new Set(routes.map(({ port }) => port ?? onlyPort(inside)));
   const published = ports
     .filter(({ mode, target, protocol }) => mode === "ingress" && !(protocol === "tcp" && routed.has(target)))

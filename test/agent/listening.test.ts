@@ -1,7 +1,7 @@
 // Who listens on which port, read from the kernel's tables, and whose listening is in the way of whose publishing.
 
 import { describe, expect, test } from "vitest";
-import { isInTheWay, parseListeners } from "../../workers/agent/host/listening.ts";
+import { isInTheWay, ListenerReader, parseListeners } from "../../workers/agent/host/listening.ts";
 
 const HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
 
@@ -24,6 +24,25 @@ describe("the kernel's tables", () => {
     const zeros = "0".repeat(32);
     const line = `   0: ${zeros}:0050 ${zeros}:0000 0A 00000000:00000000 00:00000000 00000000     0        0 9 1`;
     expect(parseListeners(`${HEAD}\n${line}\n`, "tcp")).toEqual([{ port: "80/tcp", address: "any", inode: "9" }]);
+  });
+
+  test("IPv4 in the clothes of IPv6 is IPv4", () => {
+    const line = `   0: 0000000000000000FFFF00000100007F:0050 ${"0".repeat(32)}:0000 0A 0:0 0:0 0 0 0 9 1`;
+    expect(parseListeners(`${HEAD}\n${line}\n`, "tcp")).toEqual([{ port: "80/tcp", address: "127.0.0.1", inode: "9" }]);
+  });
+
+  test("of this machine are told with their processes, without those that are davit's own", () => {
+    const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => undefined } });
+    try {
+      const own = { protocol: "tcp", port: server.port, address: "127.0.0.1" };
+      const found = new ListenerReader().read(new Set()).find(({ port }) => port === server.port);
+      expect(found).toMatchObject(own);
+      expect(found?.process).toContain(`(pid ${process.pid})`);
+      const others = new ListenerReader().read(new Set([`${server.port}/tcp`]));
+      expect(others.some(({ port }) => port === server.port)).toBe(false);
+    } finally {
+      server.stop(true);
+    }
   });
 
   test("an unconnected UDP socket listens", () => {

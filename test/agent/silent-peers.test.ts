@@ -60,6 +60,17 @@ describe("a peer that falls silent", () => {
     expect(world.standing(2)).toBe("in");
   });
 
+  test("after the routes hid its task, which its last word still shows for a moment, is hidden once that counts no more", async () => {
+    await world.begin();
+    world.endpoints = [endpoint(PEER, 2)];
+    await world.spoken(2);
+    world.endpoints = [endpoint(PEER, 2, "waiting")];
+    world.peers.routesChanged();
+    expect([world.standing(2), world.changes]).toEqual(["in", 0]);
+    await world.clock.advance(SILENCE_MS);
+    expect([world.standing(2), world.changes]).toEqual(["waiting", 1]);
+  });
+
   test("is tried a bounded number of endpoints at a time, each in its turn", async () => {
     await world.begin();
     world.endpoints = Array.from({ length: 150 }, (_, at) => ({ ...endpoint(PEER, 2), address: `10.210.2.${at}` }));

@@ -169,7 +169,7 @@ describe("printing", () => {
 
   test("the example of the project loads without a warning, and so does what is printed of it", () => {
     const text = readFileSync(join(import.meta.dirname, "../../examples/shop/compose.yaml"), "utf8");
-    const first = load(text, { environment: { STORE_ADDRESS: "a$b", STORE_NODE: "n2" } });
+    const first = load(text, { environment: { STORE_NODE: "n2" } });
     expect([...first.problems, ...first.warnings]).toEqual([]);
     if (first.merged === undefined) throw new Error("nothing read");
     expect(load(renderCompose(first.merged, "shop")).stack).toEqual(first.stack);

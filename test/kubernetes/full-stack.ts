@@ -217,7 +217,14 @@ const SERVICE: Complete<ServiceSpec> = {
     restart: RESTART,
     health: HEALTH,
     ports: [
-      { target: 8080, published: { from: 9000, to: 9000 }, protocol: "tcp", mode: "ingress", hostIp: "10.0.0.1" },
+      {
+        target: 8080,
+        published: { from: 9000, to: 9000 },
+        protocol: "tcp",
+        mode: "ingress",
+        hostIp: "10.0.0.1",
+        names: ["web"],
+      },
     ],
     networks: [{ network: "full_front", aliases: ["www"] }],
     settleMs: 4_000,

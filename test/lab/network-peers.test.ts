@@ -25,7 +25,7 @@ beforeAll(async () => {
   await web.mustDeploy({
     web: {
       image: web.image("v1"),
-      ports: [`${PORT}:8080`],
+      ports: [{ target: 8080, published: `${PORT}`, name: "pages", app_protocol: "http" }],
       deploy: { mode: "global", restart_policy: { delay: "8s" } },
       "x-davit": { health: { http: { port: 8080, path: "/" }, interval: "1s", start_interval: "200ms" } },
     },
@@ -62,6 +62,16 @@ async function hostNameOn(node: string): Promise<string> {
   const id = [...(await web.containers("web", [node])).values()].flat()[0] ?? "";
   return (await lab.on(node, `docker exec ${id} hostname`)).trim();
 }
+
+describe("a named port", () => {
+  test("is told by SRV records under its own name and under that of what is spoken there", async () => {
+    const client = [...(await web.containers("web", ["n1"])).values()].flat()[0] ?? "";
+    for (const name of ["_pages._tcp.web", "_http._tcp.web", "_http._tcp.tasks.web"]) {
+      const said = await lab.on("n1", `docker exec ${client} nslookup -type=srv ${name} 2>&1 || true`);
+      expect(said, name).toMatch(/8080 (\d\.)?(tasks\.)?web/);
+    }
+  });
+});
 
 describe("without a coordinator", () => {
   test("a container that is killed gets no connection a second later, from any node, and gets some again once it is ready", async () => {

@@ -26,16 +26,21 @@ describe("everyday changes", () => {
   test("a stack of replicated and global services runs where the plan says, answers on its ports, and is removed without a trace", async () => {
     const shop = stack("day");
     await shop.mustDeploy({
-      web: { image: shop.image("v1"), ports: ["8080-8089:8080"], deploy: { replicas: 4 }, "x-davit": HTTP },
+      web: { image: shop.image("v1"), ports: ["8080:8080"], deploy: { replicas: 6 }, "x-davit": HTTP },
       api: { image: shop.image("v1"), ports: ["9000:8080"], deploy: { mode: "global" } },
     });
     const tasks = await shop.tasks("web");
     expect(new Set(tasks.map((task) => task.node)).size).toBe(3);
-    for (const task of tasks) {
-      const page = await fetchPage(cluster, task.node ?? "", task.hostPorts[0]?.published ?? 0);
-      expect(page).toContain("version=v1");
+    for (const node of cluster.nodes) {
+      const pages = [];
+      for (let count = 0; count < 60; count++) pages.push(await fetchPage(cluster, node, 8080));
+      const hosts = new Set(pages.map((page) => /host=(\w+)/.exec(page)?.[1]));
+      expect(hosts.size, `${node} leads to all six`).toBe(6);
+      expect(await fetchPage(cluster, node, 9000)).toContain("version=v1");
     }
-    for (const node of cluster.nodes) expect(await fetchPage(cluster, node, 9000)).toContain("version=v1");
+    for (const node of cluster.nodes)
+      for (const container of await lab.containers(node, "davit.stack=day"))
+        expect(container.Ports.filter(({ PublicPort }) => PublicPort !== undefined)).toEqual([]);
     await shop.remove();
     for (const node of cluster.nodes) expect(await lab.containers(node, "davit.stack=day", true)).toEqual([]);
   });
@@ -238,10 +243,38 @@ describe("what goes wrong with a service", () => {
   test("a port that something else has on every host, 22 included, is refused with the reason, and the command ends", async () => {
     const shop = stack("port");
     const result = await shop.deploy({ web: { image: shop.image("v1"), ports: ["22:8080"] } }, ["--timeout", "30s"]);
-    expect(result.exitCode).toBe(6);
-    expect(result.stderr).toMatch(/3 nodes have port 22\/tcp taken/);
+    expect(result.exitCode).toBe(4);
+    expect(result.stderr).toMatch(/port 22\/tcp is in use on n\d by \w+ \(pid \d+\)/);
+    expect(result.stderr).toMatch(/stop what listens there on n\d and n\d and n\d/);
+    const bound = { target: 8080, published: "22", mode: "host" };
+    const held = await shop.deploy({ web: { image: shop.image("v1"), ports: [bound] } }, ["--timeout", "30s"]);
+    expect(held.exitCode).toBe(6);
+    expect(held.stderr).toMatch(/3 nodes have port 22\/tcp taken/);
     await shop.remove();
   });
+
+  test("a port that one host listens on, be it on loopback only, is refused by that host's name; at an address it opens nothing else", async () => {
+    const shop = stack("local");
+    const listen = `my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => 5432, Listen => 1) or die; sleep 600`;
+    await lab.on("n2", `systemd-run --unit=squatter --quiet perl -MIO::Socket::INET -e '${listen}'`);
+    await waitUntil("the coordinator knows who listens", 45_000, async () => {
+      const refused = await shop.deploy({ web: { image: shop.image("v1"), ports: ["5432:8080"] } }, ["--dry-run"]);
+      return refused.exitCode !== 0 && /port 5432\/tcp is in use on n2 by \w+/.test(refused.stderr);
+    });
+    await lab.on("n2", "systemctl stop squatter");
+    await waitUntil("the port is free", 45_000, async () => {
+      const allowed = await shop.deploy({ web: { image: shop.image("v1"), ports: ["127.0.0.1:5432:8080"] } }, [
+        "--dry-run",
+      ]);
+      return allowed.exitCode === 0;
+    });
+    await shop.mustDeploy({ web: { image: shop.image("v1"), ports: ["127.0.0.1:5432:8080"], "x-davit": HTTP } });
+    for (const node of cluster.nodes) {
+      expect(await lab.on(node, "curl -sS --max-time 5 http://127.0.0.1:5432/")).toContain("version=v1");
+      await expect(fetchPage(cluster, node, 5432)).rejects.toThrow("connect");
+    }
+    await shop.remove();
+  }, 150_000);
 
   test("a service that fits nowhere says why by frequency, and runs once a node has what it asks for", async () => {
     const shop = stack("nowhere");

@@ -316,6 +316,7 @@ export class AgentCore implements SessionShared {
   }
 
   routesReceived(): void {
+    this.#peers?.routesChanged();
     this.#network.wake();
     this.sendProgress();
   }

@@ -97,6 +97,7 @@ export const portSchema: z.ZodType<PortSpec> = z.strictObject({
   protocol: z.enum(["tcp", "udp"]),
   mode: z.enum(["ingress", "host"]),
   hostIp: optional(text),
+  names: optional(z.array(text).max(MAX_ITEMS)),
 });
 
 export const amountsSchema: z.ZodType<ResourceAmounts> = z.strictObject({

@@ -19,7 +19,11 @@ type Parsed = {
   readonly protocol: "tcp" | "udp";
   readonly hostIp: string | undefined;
   readonly mode: "ingress" | "host";
+  readonly names: readonly string[];
 };
+
+/** What can be part of a host name: `_web-api._tcp.shop`. */
+const PORT_NAME = /^[a-z0-9]([a-z0-9-]{0,60}[a-z0-9])?$/;
 
 export function readPorts(reader: Reader, node: ComposeNode | undefined, path: string): readonly PortSpec[] {
   let left = MAX_PORTS;
@@ -57,7 +61,7 @@ function readShort(reader: Reader, node: ComposeNode, path: string): Parsed | un
   const hosts = published === "" ? CHOSEN_PORTS : parsePortRange(published);
   if (targets === undefined || hosts === undefined)
     return reader.problem(node.at, path, `'${text}' is not a port range (1–65535)`);
-  return { target: targets, published: hosts, protocol, hostIp, mode: "ingress" };
+  return { target: targets, published: hosts, protocol, hostIp, mode: "ingress", names: [] };
 }
 
 function readLong(reader: Reader, map: MapNode, path: string): Parsed | undefined {
@@ -79,12 +83,28 @@ function readLong(reader: Reader, map: MapNode, path: string): Parsed | undefine
     protocol,
     hostIp: reader.text(get(map, "host_ip"), `${path}.host_ip`),
     mode,
+    names: readNames(reader, map, path),
   };
 }
 
+/** Its own name, and that of what is spoken there; what is no part of a host name is for people only. */
+function readNames(reader: Reader, map: MapNode, path: string): readonly string[] {
+  const given = [
+    reader.text(get(map, "name"), `${path}.name`),
+    reader.text(get(map, "app_protocol"), `${path}.app_protocol`),
+  ];
+  const names = given.flatMap((name) => (name === undefined ? [] : [name.toLowerCase()]));
+  return [...new Set(names)].filter((name) => PORT_NAME.test(name));
+}
+
 function expand(reader: Reader, node: ComposeNode, path: string, parsed: Parsed): readonly PortSpec[] {
-  const { target, published, protocol, hostIp, mode } = parsed;
-  const base = { protocol, mode, ...(hostIp === undefined ? {} : { hostIp }) };
+  const { target, published, protocol, hostIp, mode, names } = parsed;
+  const base = {
+    protocol,
+    mode,
+    ...(hostIp === undefined ? {} : { hostIp }),
+    ...(names.length === 0 ? {} : { names }),
+  };
   const count = target.to - target.from + 1;
   if (count === 1) return [{ ...base, target: target.from, published }];
   const isChosen = published === CHOSEN_PORTS;

@@ -250,6 +250,16 @@ export type Node = {
 };
 
 /** What is known of a node by looking. Written from sessions and the lease loop only. Key: the node's id. */
+/** A socket that something listens with. */
+export type Listener = {
+  readonly protocol: PortProtocol;
+  readonly port: number;
+  /** IPv4; absent: every address of the host. */
+  readonly address?: string;
+  /** "nginx (pid 812)"; absent when it cannot be told. */
+  readonly process?: string;
+};
+
 export type NodeStatus = {
   readonly id: NodeId;
   readonly bootId: string;
@@ -265,6 +275,8 @@ export type NodeStatus = {
   readonly lostAtMs: readonly WallMs[];
   /** Ports that something outside davit listens on, so that the planner keeps away: "tcp/22". */
   readonly listening: readonly string[];
+  /** Everything outside davit that listens, loopback included: a published port must not take its place. Absent from agents of before. */
+  readonly listeners?: readonly Listener[];
   /** Base64 of its WireGuard public key; the private one never leaves it. */
   readonly meshKey?: string;
   /** What keeps its network from being as its routes say, in words; absent when nothing does. */

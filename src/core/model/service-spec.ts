@@ -320,12 +320,15 @@ export type HealthSpec = {
 export type PortProtocol = "tcp" | "udp";
 export type PortSpec = {
   readonly target: number;
-  /** Range of host ports; equal ends for a single one. A task takes one free port of the range on its node. */
+  /** Range of host ports; equal ends for a single one. The service has one of it on every node; with mode host each task one on its own. */
   readonly published: { readonly from: number; readonly to: number };
   readonly protocol: PortProtocol;
+  /** `ingress`: every node answers, in the kernel. `host`: the engine binds it on the task's node. */
   readonly mode: "ingress" | "host";
   /** Host address to bind; absent means all. */
   readonly hostIp?: string;
+  /** By which SRV records tell it, in lower case: "http" for `_http._tcp.web`. Absent: none. */
+  readonly names?: readonly string[];
 };
 
 /** What is absent is as usual. A change of it replaces no task. */

@@ -22,6 +22,12 @@ function maskOf(address: number, bits: number): number {
   return bits === 0 ? 0 : (address & (0xffffffff << (32 - bits))) >>> 0;
 }
 
+/** Whether an IPv4 address is of a network; what is no IPv4 address is of none. */
+export function contains(cidr: Cidr, address: string): boolean {
+  if (!/^\d+\.\d+\.\d+\.\d+$/.test(address)) return false;
+  return maskOf(parseCidr(`${address}/32`).base, cidr.bits) === cidr.base;
+}
+
 /** "10.210.3.0/24". */
 export function renderCidr(cidr: Cidr): string {
   return `${renderAddress(cidr.base)}/${cidr.bits}`;

@@ -5,7 +5,13 @@ import type { ServiceId } from "../model/ids.ts";
 import type { ServiceVersion, Task } from "../model/records.ts";
 import { publishedOf } from "../model/published-port.ts";
 import type { Endpoint, PolicyRule, ServiceRoutes } from "../model/routes.ts";
-import { type AllowedCaller, isJobMode, type NetworkAttachment, type ServiceSpec } from "../model/service-spec.ts";
+import {
+  type AllowedCaller,
+  isJobMode,
+  type NetworkAttachment,
+  type PortSpec,
+  type ServiceSpec,
+} from "../model/service-spec.ts";
 import { type State, versionKey } from "../model/world.ts";
 import { isListed, standingOf } from "./standing.ts";
 
@@ -33,7 +39,7 @@ export function serviceRoutes(state: State, serviceId: ServiceId, tasks: Iterabl
     balance: spec.reach?.balance ?? "random",
     networks: networksOf(versions),
     ports: service === undefined ? [] : publishedOf(spec.template.ports, service.ports ?? []),
-    namedPorts: [],
+    namedPorts: namedPortsOf(spec.template.ports),
     ...(spec.scale === undefined || service === undefined ? {} : { waking: spec.scale.ports }),
     ...(spec.reach?.policy === undefined ? {} : { policy: rulesOf(state, spec.reach.policy) }),
     endpoints: listed.map((task) => endpointOf(state, task, isJob)),
@@ -61,6 +67,17 @@ function networksOf(versions: readonly ServiceVersion[]): readonly NetworkAttach
   return [...aliases]
     .map(([network, names]) => ({ network, aliases: [...names].sort() }))
     .sort((a, b) => (a.network < b.network ? -1 : 1));
+}
+
+/** The port inside the container, each name once for a protocol: the first one counts. */
+function namedPortsOf(ports: readonly PortSpec[]): ServiceRoutes["namedPorts"] {
+  const named = new Map<string, ServiceRoutes["namedPorts"][number]>();
+  for (const { target, protocol, names } of ports)
+    for (const name of names ?? []) {
+      const key = `${name}/${protocol}`;
+      if (!named.has(key)) named.set(key, { name, port: target, protocol });
+    }
+  return [...named.values()];
 }
 
 /** A caller that is not there may call nothing: its rule comes true once it is. */

@@ -195,7 +195,7 @@ function hasResources({ ledger, wanted }: Asking, use: NodeUse): Lack | undefine
 }
 
 function hasPorts({ ledger, wanted }: Asking, use: NodeUse): Lack | undefined {
-  const specs = wanted.template.ports;
+  const specs = wanted.template.ports.filter(({ mode }) => mode === "host");
   if (specs.length === 0) return undefined;
   const ports = ledger.portsFor(use, specs, wanted.serviceId);
   if (!("taken" in ports)) return undefined;

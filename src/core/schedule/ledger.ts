@@ -305,7 +305,7 @@ export class Ledger {
     return found;
   }
 
-  /** A host port for each spec, or the first spec that finds none. */
+  /** A host port for each spec that asks for the task's own node, or the first one that finds none. Other ports are the cluster's. */
   portsFor(
     use: NodeUse,
     specs: readonly PortSpec[],
@@ -313,6 +313,7 @@ export class Ledger {
   ): readonly HostPort[] | { readonly taken: PortSpec; readonly by: string } {
     const found: HostPort[] = [];
     for (const spec of specs) {
+      if (spec.mode !== "host") continue;
       const port = this.#freePort(use, spec, serviceId, found);
       if (typeof port === "string") return { taken: spec, by: port };
       found.push(port);
@@ -326,12 +327,21 @@ export class Ledger {
       const { target, protocol, hostIp } = spec;
       const port: HostPort = { published, target, protocol, ...(hostIp === undefined ? {} : { hostIp }) };
       const holder = use.ports.find((held) => collides(held.port, port));
-      if (holder !== undefined) by = this.#holderName(holder.serviceId, serviceId);
+      const publisher = this.#publisherOf(port);
+      if (publisher !== undefined) by = `${publisher}, on every node`;
+      else if (holder !== undefined) by = this.#holderName(holder.serviceId, serviceId);
       else if (also.some((held) => collides(held, port))) by = "the task itself";
       else if (use.status?.listening.includes(`${protocol}/${published}`) === true) by = "something outside davit";
       else return port;
     }
     return by;
+  }
+
+  /** Who has it on every node: connections would be led there, whatever listens. */
+  #publisherOf(port: HostPort): string | undefined {
+    for (const service of this.#state.service.values())
+      if (service.ports?.some((published) => collides(published, port)) === true) return service.name;
+    return undefined;
   }
 
   #holderName(holder: ServiceId, asking: ServiceId): string {

@@ -36,8 +36,8 @@ class FakeHost implements FirewallHost {
     return this.isBridged ? Promise.resolve() : Promise.reject(new Error("bridge-nf-call-iptables is not 1"));
   }
   bridge = (): Promise<string | undefined> => Promise.resolve(this.bridgeNumber);
-  prepareBridge(): Promise<void> {
-    this.done.push(`prepare bridge ${this.bridgeNumber}`);
+  prepareLinks(_places: unknown, hasBridge: boolean): Promise<void> {
+    this.done.push(hasBridge ? `prepare bridge ${this.bridgeNumber}` : "prepare links");
     return Promise.resolve();
   }
   forgetBridge(): Promise<void> {
@@ -200,7 +200,8 @@ describe("what is taken away by others", () => {
   test("is made again: what a bridge needs that was made anew, within half a second", async () => {
     host.bridgeNumber = undefined;
     await part.apply(viewWith("10.210.1.10"));
-    expect(host.done).toEqual([]);
+    expect(host.done).toEqual(["prepare links"]);
+    host.done.length = 0;
     host.bridgeNumber = "6";
     await clock.advance(500);
     expect(host.done).toEqual(["prepare bridge 6"]);

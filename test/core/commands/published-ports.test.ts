@@ -4,11 +4,14 @@ import { describe, expect, test } from "vitest";
 import { publishedPorts } from "../../../src/core/commands/published-ports.ts";
 import { deployStack } from "../../../src/core/commands/deploy-stack.ts";
 import { publishedOf } from "../../../src/core/model/published-port.ts";
+import type { DavitError } from "../../../src/core/model/errors.ts";
+import { asId } from "../../../src/core/model/ids.ts";
+import type { Listener } from "../../../src/core/model/records.ts";
 import type { PortSpec } from "../../../src/core/model/service-spec.ts";
 import { applyChanges, type MutableState } from "../../../src/core/model/world.ts";
 import { commandContext } from "../../fakes/memory-backend.ts";
 import { serviceOf, stackOf } from "../../fakes/stacks.ts";
-import { begunState } from "../../fakes/world-model.ts";
+import { begunState, WorldModel } from "../../fakes/world-model.ts";
 
 function port(from: number, to = from, more: Partial<PortSpec> = {}): PortSpec {
   return { target: 80, published: { from, to }, protocol: "tcp", mode: "ingress", ...more };
@@ -78,4 +81,62 @@ describe("published ports", () => {
       { published: 82, target: 80, protocol: "tcp" },
     ]);
   });
+
+  test("that anything on any host listens on are refused with host and process, and ranges pass over them", () => {
+    const state = begunState();
+    listens(state, "n1", { protocol: "tcp", port: 22, process: "sshd (pid 4)" });
+    listens(state, "n2", { protocol: "tcp", port: 5_432, address: "127.0.0.1" }, { protocol: "tcp", port: 22 });
+    const refused = (spec: PortSpec) => {
+      try {
+        deploy(state, "one", { web: [spec] });
+      } catch (error) {
+        return error as DavitError;
+      }
+      throw new Error(`${spec.published.from} was given`);
+    };
+    expect(refused(port(22)).message).toBe("publish ports of one_web: port 22/tcp is in use on n1 by sshd (pid 4)");
+    expect(refused(port(22)).wayOut).toContain("on n1 and n2, or publish another port");
+    expect(refused(port(5_432)).message).toBe("publish ports of one_web: port 5432/tcp is in use on n2");
+    expect(refused(port(5_432, 5_432, { hostIp: "127.0.0.1" })).message).toContain("in use on n2");
+    expect(refused(port(51_820, 51_820, { protocol: "udp" })).message).toContain("is the mesh's own");
+    expect(state.service.size).toBe(0);
+    deploy(state, "one", {
+      web: [port(22, 23), port(22, 22, { protocol: "udp" }), port(5_432, 5_432, { hostIp: "10.0.0.1" })],
+    });
+    expect(published(state, "one_web")).toEqual([22, 5_432, 23]);
+  });
+
+  test("that a service has are kept, whatever listens since; what listens inside the pool is davit's own", () => {
+    const state = begunState();
+    deploy(state, "one", { web: [port(80)] });
+    listens(state, "n1", { protocol: "tcp", port: 80 }, { protocol: "udp", port: 53, address: "10.210.1.1" });
+    deploy(state, "one", { web: [port(80), port(53, 53, { protocol: "udp" })] });
+    expect(published(state, "one_web")).toEqual([80, 53]);
+    expect(() => deploy(state, "two", { web: [port(80)] })).toThrow("published by one_web");
+  });
+
+  test("do not count what a node listened on that was confirmed dead", () => {
+    const state = begunState();
+    listens(state, "n1", { protocol: "tcp", port: 80 });
+    const node = state.node.get(asId("n1"));
+    if (node !== undefined) state.node.set(node.id, { ...node, confirmedDeadAtMs: 1 });
+    deploy(state, "one", { web: [port(80)] });
+    expect(published(state, "one_web")).toEqual([80]);
+  });
+
+  test("of mode host in the same stack are nobody else's", () => {
+    const state = begunState();
+    expect(() => deploy(state, "one", { a: [port(80, 80, { mode: "host" })], b: [port(80)] })).toThrow(
+      "port 80/tcp is published by one_a already",
+    );
+  });
 });
+
+function listens(state: MutableState, name: string, ...listeners: readonly Listener[]): void {
+  const world = new WorldModel();
+  const id = world.node(name);
+  const [node, status] = [world.state.node.get(id), world.state.nodeStatus.get(id)];
+  if (node === undefined || status === undefined) throw new Error("a node was made");
+  state.node.set(id, node);
+  state.nodeStatus.set(id, { ...status, listeners });
+}

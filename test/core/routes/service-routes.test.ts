@@ -89,6 +89,17 @@ describe("the standing of an endpoint", () => {
 });
 
 describe("a service's section", () => {
+  test("tells named ports, inside the container, each name once for a protocol", () => {
+    const port = (target: number, protocol: "tcp" | "udp", ...names: readonly string[]) =>
+      ({ target, published: { from: target, to: target }, protocol, mode: "ingress", names }) as const;
+    const ports = [port(80, "tcp", "web", "http"), port(81, "tcp", "http"), port(53, "udp", "web")];
+    expect(routesOf(running(1, template({ ports })))?.namedPorts).toEqual([
+      { name: "web", port: 80, protocol: "tcp" },
+      { name: "http", port: 80, protocol: "tcp" },
+      { name: "web", port: 53, protocol: "udp" },
+    ]);
+  });
+
   test("names networks of every version that still has tasks", () => {
     const on = (...networks: readonly string[]) =>
       template({

@@ -150,6 +150,20 @@ describe("host ports", () => {
     expect(world.plan()).toEqual([]);
   });
 
+  test("that a service publishes on every node are given to no task", () => {
+    const world = new WorldModel();
+    world.node("n1");
+    world.deploy("web", { kind: "replicated", replicas: 3 }, template({ ports: [{ ...port(80), mode: "ingress" }] }));
+    const service = [...world.state.service.values()].find(({ name }) => name === "web");
+    if (service === undefined) throw new Error("it was deployed");
+    world.state.service.set(service.id, { ...service, ports: [{ published: 80, target: 80, protocol: "tcp" }] });
+    world.run(5_000);
+    expect(world.running("web").map((task) => task.hostPorts)).toEqual([[], [], []]);
+    expect(reason(ask(world, template({ ports: [port(80)] })))).toBe(
+      "1 node has port 80/tcp taken by web, on every node",
+    );
+  });
+
   test("one port can be bound on two addresses, but not beside all addresses", () => {
     const world = new WorldModel();
     world.node("n1");

@@ -1,9 +1,10 @@
 // Which ports something listens on, from /proc/net, and who it is. Processes are looked up only when a name is needed.
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import type { Listener } from "../../../src/core/model/records.ts";
 
 /** `address`: dotted IPv4, "any" for all addresses, else the kernel's hex text. */
-type Listener = { readonly port: string; readonly address: string; readonly inode: string };
+type Found = { readonly port: string; readonly address: string; readonly inode: string };
 
 const TABLES = [
   { file: "/proc/net/tcp", protocol: "tcp" },
@@ -15,8 +16,8 @@ const TABLES = [
 const WAITING = { tcp: "0A", udp: "07" } as const;
 
 /** Each listening socket in a /proc/net table, its port as "22/tcp". */
-export function parseListeners(table: string, protocol: "tcp" | "udp"): readonly Listener[] {
-  const listeners: Listener[] = [];
+export function parseListeners(table: string, protocol: "tcp" | "udp"): readonly Found[] {
+  const listeners: Found[] = [];
   for (const line of table.split("\n").slice(1)) {
     const fields = line.trim().split(/\s+/);
     const [address = "", hexPort = ""] = (fields[1] ?? "").split(":");
@@ -27,9 +28,13 @@ export function parseListeners(table: string, protocol: "tcp" | "udp"): readonly
   return listeners;
 }
 
+/** IPv4 in the clothes of IPv6: sockets of programs that know IPv6 only. */
+const MAPPED = "0000000000000000FFFF0000";
+
 /** The kernel writes addresses as 32-bit words in host order: "0100007F" is 127.0.0.1. */
 function readAddress(hex: string): string {
   if (/^0+$/.test(hex)) return "any";
+  if (hex.length === 32 && hex.startsWith(MAPPED)) return readAddress(hex.slice(MAPPED.length));
   if (hex.length !== 8) return hex;
   return (hex.match(/../g) ?? [])
     .toReversed()
@@ -41,7 +46,7 @@ function isLoopback(address: string): boolean {
   return address.startsWith("127.") || address === "00000000000000000000000001000000";
 }
 
-function readListeners(): readonly Listener[] {
+function readListeners(): readonly Found[] {
   return TABLES.flatMap(({ file, protocol }) => {
     try {
       return parseListeners(readFileSync(file, "utf8"), protocol);
@@ -63,6 +68,40 @@ export function listeningPorts(own: ReadonlySet<string>): readonly string[] {
     .filter((port) => !own.has(port))
     .map((port) => port.split("/").toReversed().join("/"))
     .toSorted();
+}
+
+/** Everything that listens for IPv4, with its process; without ports in `own` ("8080/tcp"). Who it is is looked up once for each socket. */
+export class ListenerReader {
+  #known: ReadonlyMap<string, string | undefined> = new Map();
+
+  read(own: ReadonlySet<string>): readonly Listener[] {
+    const found = readListeners().filter(({ port, address }) => !own.has(port) && !isOfIpv6(address));
+    const known = new Map(
+      found.map(({ inode }) => [inode, this.#known.has(inode) ? this.#known.get(inode) : processOf(inode)] as const),
+    );
+    this.#known = known;
+    const all = found.map(({ port, address, inode }) => listenerOf(port, address, known.get(inode)));
+    // one for IPv4 and one for IPv6, or one for each thread, are one to whoever is told
+    return [...new Map(all.map((one) => [JSON.stringify(one), one])).values()].sort(byPort);
+  }
+}
+
+function listenerOf(text: string, address: string, process: string | undefined): Listener {
+  const [port, protocol] = text.split("/");
+  return {
+    protocol: protocol === "udp" ? "udp" : "tcp",
+    port: Number(port),
+    ...(address === "any" ? {} : { address }),
+    ...(process === undefined ? {} : { process }),
+  };
+}
+
+function byPort(a: Listener, b: Listener): number {
+  return a.port - b.port || (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
+}
+
+function isOfIpv6(address: string): boolean {
+  return address !== "any" && !address.includes(".");
 }
 
 /** Whether publishing on `hostIp` (absent: on all addresses) collides with a listener on `address`. Any listener bars "all addresses". */

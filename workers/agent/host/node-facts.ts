@@ -4,12 +4,13 @@
 import type { Welcome } from "../../../src/core/protocol/frames.ts";
 import type { ContainerEngine, EngineInfo } from "../../../src/ports/container-engine.ts";
 import { EngineError } from "../../../src/ports/container-engine.ts";
-import { listeningPorts } from "./listening.ts";
+import { ListenerReader, listeningPorts } from "./listening.ts";
 
 export class NodeFactsReader {
   readonly #engine: ContainerEngine;
   readonly #fixed: Pick<Welcome["node"], "bootId" | "agentVersion" | "meshKey">;
   readonly #ownPorts: () => ReadonlySet<string>;
+  readonly #listeners = new ListenerReader();
   #info: EngineInfo | undefined;
 
   /** `fixed`: what holds for as long as this agent runs; `ownPorts`: host ports ("8080/tcp") of davit's own running containers. */
@@ -37,6 +38,7 @@ export class NodeFactsReader {
   async read(): Promise<Welcome["node"]> {
     this.#info ??= await this.#ask();
     const info = this.#info;
+    const own = this.#ownPorts();
     return {
       ...this.#fixed,
       engineVersion: info?.version ?? "",
@@ -44,7 +46,8 @@ export class NodeFactsReader {
       platform: { os: info?.os ?? process.platform, arch: platformArch(info?.arch ?? process.arch) },
       kernel: info?.kernel ?? "",
       resources: { cpus: info?.cpus ?? 0, memoryBytes: info?.memoryBytes ?? 0, generic: {} },
-      listening: listeningPorts(this.#ownPorts()),
+      listening: listeningPorts(own),
+      listeners: this.#listeners.read(own),
     };
   }
 

@@ -109,6 +109,14 @@ export class Peers {
     this.#tellChange();
   }
 
+  /** The routes are others: what they say and what is known beside them are compared from here on. Who told is looking at both anyway. */
+  routesChanged(): void {
+    this.#overruled = this.#context
+      .endpoints()
+      .flatMap((endpoint) => (this.standingOf(endpoint) === endpoint.standing ? [] : [endpoint.taskId]))
+      .join();
+  }
+
   stop(): void {
     this.#isStopped = true;
     this.#tick?.cancel();
@@ -176,13 +184,9 @@ export class Peers {
 
   #tellChange(): void {
     if (this.#isStopped) return;
-    const { endpoints, onChange } = this.#context;
-    const overruled = endpoints()
-      .flatMap((endpoint) => (this.standingOf(endpoint) === endpoint.standing ? [] : [endpoint.taskId]))
-      .join();
-    if (overruled === this.#overruled) return;
-    this.#overruled = overruled;
-    onChange();
+    const before = this.#overruled;
+    this.routesChanged();
+    if (this.#overruled !== before) this.#context.onChange();
   }
 }
 

@@ -12,8 +12,8 @@ export interface FirewallHost {
   requireBridgedPackets(): Promise<void>;
   /** Number of the containers' bridge, another one each time that it is made; undefined while there is none. */
   bridge(): Promise<string | undefined>;
-  /** What the rules need of the bridge; gone with it. */
-  prepareBridge(places: Places): Promise<void>;
+  /** What the rules need of the links, the bridge among them if it is there; gone with it. */
+  prepareLinks(places: Places, hasBridge: boolean): Promise<void>;
   forgetBridge(): Promise<void>;
   /** Gives every port of the bridge hairpin mode. */
   setHairpin(): Promise<void>;

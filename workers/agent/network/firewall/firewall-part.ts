@@ -45,6 +45,7 @@ export class FirewallPart implements NetworkPart {
   #madeAtMs = Number.NEGATIVE_INFINITY;
   #seenAtMs = Number.NEGATIVE_INFINITY;
   #bridge: string | undefined;
+  #areLinksPrepared = false;
   #last: Promise<void> = Promise.resolve();
   #timer: Timer | undefined;
   #echo: Timer | undefined;
@@ -130,8 +131,11 @@ export class FirewallPart implements NetworkPart {
   async #prepareBridge(view: NetworkView): Promise<void> {
     const { host } = this.#deps;
     const bridge = await host.bridge();
+    if (bridge !== this.#bridge || !this.#areLinksPrepared) {
+      await host.prepareLinks(placesOf(view, { endpoints: new Map() }), bridge !== undefined);
+      this.#areLinksPrepared = true;
+    }
     if (bridge !== undefined && bridge !== this.#bridge) {
-      await host.prepareBridge(placesOf(view, { endpoints: new Map() }));
       // the engine makes its chains with its first network
       this.#isEngineTold = false;
       await this.#tellEngine();

@@ -57,11 +57,13 @@ export class LinuxHost implements FirewallHost {
   /**
    * Replies to the host's own loopback are let in. Programs of the host get as far as the rule that leads them to an endpoint; the link that
    * the route names is never used, and is not the bridge, or the kernel would tell containers to look for services on it themselves.
+   * All of it is for hosts without a container, too: they have no bridge, and speak as nodes.
    */
-  async prepareBridge(places: Places): Promise<void> {
+  async prepareLinks(places: Places, hasBridge: boolean): Promise<void> {
     const links = [BRIDGE, MESH_LINK, TUNNEL_LINK];
     await Promise.all(links.map((link) => write(`/proc/sys/net/ipv4/conf/${link}/route_localnet`, "1")));
-    const route = [places.servicePool, "dev", "lo", "src", places.gateway, "proto", String(SERVICE_ROUTE_PROTOCOL)];
+    const own = hasBridge ? places.gateway : places.self.meshAddress;
+    const route = [places.servicePool, "dev", "lo", "src", own, "proto", String(SERVICE_ROUTE_PROTOCOL)];
     await this.must("lead the host to services' addresses", ["ip", "-4", "route", "replace", ...route]);
   }
 
