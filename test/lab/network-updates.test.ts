@@ -1,110 +1,122 @@
-// Rolling updates under load at the level of connections: tasks enter the doors once they answer, leave them on every node before they are asked
-// to stop, and clients through every node's published port keep account of what they asked. New connections all succeed; those that were kept
-// open across the end of the drain are counted apart.
+// Updates under load at the level of connections, as a user makes them: in batches, by canaries, blue-green, one after the other. Two clients ask
+// through every node's published port, on kept and on new connections, and keep account. New connections all succeed; kept ones that end with
+// their task are counted apart. UPDATES sets how many there are: 30 by hand, some in every run.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Endpoint, ServiceRoutes } from "../../src/core/model/routes.ts";
-import { endpoint, service } from "../agent/firewall/views.ts";
-import { waitUntil } from "./cluster.ts";
+import type { RolloutDetailView } from "../../src/core/model/rollout-views.ts";
+import { type Cluster, startCluster, waitUntil } from "./cluster.ts";
 import { testLab } from "./lab.ts";
 import { Ledger } from "./ledger.ts";
-import { NetworkHosts } from "./network/hosts.ts";
+import { originImage, pushOrigin } from "./network/origin-image.ts";
+import { LabStack } from "./stack.ts";
 
-const NODES = [1, 2, 3] as const;
-const UPDATES = 3;
+const UPDATES = Number(process.env["UPDATES"] ?? 6);
 const REQUESTS = 10_000;
-/** Between the moment at which a task is out of every node's doors and its stop. */
-const DRAIN_MS = 1_500;
-const PORT = 8_000;
+const REPLICAS = 3;
+const PORT = 8_100;
+/** What an update may take with its load. */
+const UPDATE_MS = 90_000;
+
+const KINDS = [
+  { name: "in batches", update: {} },
+  { name: "by canaries", update: { strategy: "canary", canaries: 1, weight: 20, hold: "2s" } },
+  { name: "blue-green", update: { strategy: "blue-green", keep: "2s" } },
+] as const;
 
 const lab = testLab();
-const hosts = new NetworkHosts(lab, 3);
+let cluster: Cluster;
+let web: LabStack;
 
 beforeAll(async () => {
-  await hosts.up();
-  await hosts.startKeeping();
-}, 180_000);
-afterAll(() => lab.down());
+  cluster = await startCluster({ lab, nodes: 3 });
+  await pushOrigin(lab);
+  web = new LabStack(cluster, "load");
+  await web.mustDeploy(versionOf(0));
+}, 240_000);
+afterAll(async () => {
+  await cluster.down();
+});
 
-/** Tasks of one version: one on each node, at an address of its own. */
-function versionOf(number: number): readonly Endpoint[] {
-  return NODES.map((node) => endpoint(`10.210.${node}.${20 + number}`, { slot: node }));
+/** Version `number` differs in its environment only; `kind`: how it comes in. */
+function versionOf(number: number): Parameters<LabStack["mustDeploy"]>[0] {
+  const { update } = KINDS[number % KINDS.length] ?? KINDS[0];
+  return {
+    web: {
+      image: originImage(lab),
+      ports: [`${PORT}:8080`],
+      environment: { VERSION: String(number) },
+      deploy: { replicas: REPLICAS, update_config: { parallelism: 1, order: "start-first", monitor: "0s" } },
+      "x-davit": {
+        drain: "2s",
+        health: { http: { port: 8080, path: "/" }, interval: "1s", start_interval: "200ms" },
+        update,
+      },
+    },
+  };
 }
 
-function web(endpoints: readonly Endpoint[]): ServiceRoutes {
-  return service(1, "web", endpoints, { ports: [{ published: PORT, target: 8_080, protocol: "tcp" }] });
+/** Host names of the containers that run: their ids, cut. */
+async function names(): Promise<readonly string[]> {
+  return [...(await web.containers("web")).values()].flat().map((id) => id.slice(0, 12));
 }
 
-async function start({ address, nodeId }: Endpoint): Promise<void> {
-  const name = `web-${address.split(".").at(-1)}`;
-  await lab.on(
-    nodeId,
-    `docker run -d --name ${name} --hostname ${name}-${nodeId} --network davit0 --ip ${address} ${hosts.image}`,
-  );
-  await waitUntil(`${name} answers`, 20_000, async () => {
-    return (await lab.ssh(nodeId, `origin call tcp ${address} 8080`)).stdout.startsWith("host=");
+function startClients(): readonly Ledger[] {
+  return [1, 2].map(() => {
+    const client = new Ledger();
+    for (const node of cluster.nodes) {
+      const target = { address: lab.ip(node), port: PORT, host: lab.ip(node) };
+      client.keepAsking(target, "kept", 2, 2);
+      client.keepAsking(target, "new", 3);
+    }
+    return client;
   });
 }
 
-async function stop({ address, nodeId }: Endpoint): Promise<void> {
-  await lab.on(
-    nodeId,
-    `docker stop -t 10 web-${address.split(".").at(-1)} && docker rm web-${address.split(".").at(-1)}`,
-  );
+function haveServed(clients: readonly Ledger[], hosts: readonly string[]): boolean {
+  return clients.every((client) => {
+    const seen = new Set(client.entries.map(({ body }) => /^host=(\S+)/.exec(body ?? "")?.[1]));
+    return hosts.every((host) => seen.has(host));
+  });
 }
 
-/** One after the other: the new task enters, the old one leaves, drains, and stops. */
-async function update(from: readonly Endpoint[], to: readonly Endpoint[]): Promise<void> {
-  let current = [...from];
-  for (const [at, next] of to.entries()) {
-    const old = from[at];
-    if (old === undefined) throw new Error("every version has as many tasks");
-    await hosts.make([web([...current, { ...next, standing: "waiting" }])]);
-    await start(next);
-    current = [...current.filter((each) => each !== old), next];
-    await hosts.make([web([...current, { ...old, standing: "out" }])]);
-    await new Promise((resolve) => setTimeout(resolve, DRAIN_MS));
-    await stop(old);
-    await hosts.make([web(current)]);
-  }
+async function isSettled(): Promise<boolean> {
+  const { rollout } = await cluster.coordinator.get<RolloutDetailView>("/v1/rollouts/load_web");
+  return rollout?.state === "completed";
 }
 
-/** Each of the tasks answered this client. */
-function served(client: Ledger, tasks: readonly Endpoint[]): boolean {
-  const names = new Set(client.entries.map(({ body }) => body?.split("\n")[0]));
-  return tasks.every((task) => names.has(nameOf(task)));
-}
-
-function nameOf({ address, nodeId }: Endpoint): string {
-  return `host=web-${address.split(".").at(-1)}-${nodeId}`;
-}
-
-describe("rolling updates under load", () => {
-  test(`lose no new connection in ${REQUESTS} requests each, in which the old tasks served too`, async () => {
-    const targets = hosts.names.map((name) => ({ address: lab.ip(name), port: PORT, host: lab.ip(name) }));
-    await hosts.make([web(versionOf(0))]);
-    for (const task of versionOf(0)) await start(task);
-    for (let number = 1; number <= UPDATES; number++) {
-      const clients = [new Ledger(), new Ledger()];
-      for (const client of clients)
-        for (const [at, target] of targets.entries()) {
-          client.keepAsking(target, "kept", at === 0 ? 2 : 1);
-          client.keepAsking(target, "new", 2);
-        }
-      const [old, next] = [versionOf(number - 1), versionOf(number)];
-      await waitUntil("every old task served", 20_000, () => clients.every((client) => served(client, old)));
-      await update(old, next);
-      await waitUntil("enough was asked", 60_000, () =>
-        clients.every((client) => client.entries.length >= REQUESTS / 2 && served(client, next)),
-      );
-      await Promise.all(clients.map((client) => client.stop()));
+describe("updates under load through every node's published port", () => {
+  const numbers = Array.from({ length: UPDATES }, (_, at) => at + 1);
+  test.each(numbers.map((number) => [number, KINDS[number % KINDS.length]?.name ?? ""] as const))(
+    `number %i, %s, loses no new connection`,
+    async (number) => {
+      const old = await names();
+      expect(old).toHaveLength(REPLICAS);
+      const clients = startClients();
+      try {
+        await waitUntil("every old task served", 20_000, () => haveServed(clients, old));
+        await web.mustDeploy(versionOf(number));
+        await waitUntil("it is completed", UPDATE_MS, isSettled);
+        await waitUntil("the old tasks are gone", 30_000, async () =>
+          (await names()).every((name) => !old.includes(name)),
+        );
+        const next = await names();
+        expect(next).toHaveLength(REPLICAS);
+        await waitUntil("every new task served, and enough was asked", UPDATE_MS, () => {
+          const count = clients.reduce((sum, client) => sum + client.entries.length, 0);
+          return count >= REQUESTS && haveServed(clients, next);
+        });
+      } finally {
+        await Promise.all(clients.map((client) => client.stop()));
+      }
       const failures = clients.flatMap((client) => client.failures);
       const lost = failures.filter(({ isFirst }) => isFirst);
       const requests = clients.reduce((sum, client) => sum + client.entries.length, 0);
-      const apart = clients.reduce((sum, client) => sum + client.endedKept, failures.length - lost.length);
-      process.stdout.write(`update ${number}: ${requests} requests, ${apart} kept connections ended with their task\n`);
+      const ended = clients.reduce((sum, client) => sum + client.endedKept, 0);
+      process.stdout.write(
+        `update ${number}: ${requests} requests, ${lost.length} new connections failed; kept ones: ${ended} ended between answers, ${failures.length - lost.length} within one\n`,
+      );
       expect(lost).toEqual([]);
-      expect(requests).toBeGreaterThanOrEqual(REQUESTS);
-    }
-  }, 240_000);
+    },
+    3 * UPDATE_MS,
+  );
 });

@@ -1,7 +1,7 @@
 // Hosts of the lab, the last with a newer Debian, with the agent's mesh and firewall parts on them, and containers at addresses that the test gives: all that is in the
 // kernel is real, only the view is written by the test.
 
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { asId } from "../../../src/core/model/ids.ts";
 import type { MeshNode, ServiceRoutes } from "../../../src/core/model/routes.ts";
@@ -9,6 +9,7 @@ import type { NetworkView } from "../../../src/ports/node-network.ts";
 import { cleanLab, waitUntil } from "../cluster.ts";
 import type { Lab } from "../lab.ts";
 import { mustRun } from "../run-command.ts";
+import { originImage, pushOrigin } from "./origin-image.ts";
 
 const DIRECTORY = "/var/lib/davit-net";
 const APPLY_MS = 20_000;
@@ -34,15 +35,11 @@ export class NetworkHosts {
     await cleanLab(lab);
     await lab.up(this.names.length, "ready", 1);
     await lab.registryUp();
-    const files = join(lab.directory, "origin");
-    mkdirSync(join(files, "bin"), { recursive: true });
-    const source = join(import.meta.dirname, "origin.c");
-    await mustRun(["gcc", "-O2", "-static", "-pthread", "-o", join(files, "bin", "origin"), source]);
-    await lab.pushImage("origin:1", files, ["/bin/origin"]);
+    const origin = await pushOrigin(lab);
     const program = join(lab.directory, "keep-view");
     const build = ["build", "--compile", "--minify", `--outfile=${program}`, join(import.meta.dirname, "keep-view.ts")];
     await mustRun([process.execPath, ...build]);
-    await Promise.all(this.names.map((name, at) => this.#prepare(name, at + 1, program, join(files, "bin", "origin"))));
+    await Promise.all(this.names.map((name, at) => this.#prepare(name, at + 1, program, origin)));
     rmSync(program);
     this.#keys = await Promise.all(this.names.map((name) => lab.on(name, "/usr/local/bin/keep-view key")));
   }
@@ -61,7 +58,7 @@ export class NetworkHosts {
   }
 
   get image(): string {
-    return `${this.lab.registry}/origin:1`;
+    return originImage(this.lab);
   }
 
   /** Starts what keeps the view; `make` then changes it. */

@@ -116,6 +116,11 @@ export class PeerWire {
     for (const end of this.#ends) if (end.host === host) this.closed(end);
   }
 
+  /** A machine lost its power: what it had not sent is gone, and it knows of no connection any more. */
+  powerLost(host: Host): void {
+    for (const end of this.#ends) if (end.host === host) end.waiting.length = 0;
+  }
+
   #pump(from: End): void {
     const { scheduler, network } = this.#universe;
     const [head] = from.waiting;
@@ -125,7 +130,7 @@ export class PeerWire {
     const other = this.#other(from);
     scheduler.after(head.readyMs - scheduler.nowMs, undefined, () => {
       from.isCarrying = false;
-      if (!network.isOpen(way)) return;
+      if (from.waiting[0] !== head || !network.isOpen(way)) return;
       from.waiting.shift();
       if (other.isOpen) scheduler.after(0, other.life, () => (other.isOpen ? other.take(head.text) : undefined));
       else this.#reset(from);

@@ -304,6 +304,7 @@ export class Host implements Station {
     this.#machine = undefined;
     this.files.reboot();
     this.connections.clear();
+    for (const wire of this.wires) wire.powerLost(this);
     this.wires.clear();
     this.#universe.network.changed();
   }
