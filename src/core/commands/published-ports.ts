@@ -3,7 +3,7 @@
 // another service has, or anything on any host listens on, is refused by name. Pure.
 
 import { DavitError } from "../model/errors.ts";
-import { isPublishedBy, type PublishedPort } from "../model/published-port.ts";
+import { collides, isAnyAddress, isPublishedBy, type PublishedPort } from "../model/published-port.ts";
 import { DEFAULT_MESH_PORT, type Listener } from "../model/records.ts";
 import { type Cidr, contains, parseCidr } from "../model/subnets.ts";
 import type { PortSpec, ServiceSpec } from "../model/service-spec.ts";
@@ -122,16 +122,4 @@ function isOurs({ address }: Listener, pool: Cidr | undefined): boolean {
 
 function isSingle({ published }: PortSpec): boolean {
   return published.from === published.to;
-}
-
-function collides(a: PublishedPort, b: PublishedPort): boolean {
-  return (
-    a.published === b.published &&
-    a.protocol === b.protocol &&
-    (isAnyAddress(a.hostIp) || isAnyAddress(b.hostIp) || a.hostIp === b.hostIp)
-  );
-}
-
-function isAnyAddress(ip: string | undefined): boolean {
-  return ip === undefined || ip === "0.0.0.0" || ip === "::";
 }

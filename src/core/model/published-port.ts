@@ -33,3 +33,14 @@ function single({ target, published, protocol, hostIp }: PortSpec): readonly Pub
   if (published.from !== published.to) return [];
   return [{ published: published.from, target, protocol, ...(hostIp === undefined ? {} : { hostIp }) }];
 }
+
+/** Whether a host address means every address of the host. */
+export function isAnyAddress(ip: string | undefined): boolean {
+  return ip === undefined || ip === "0.0.0.0" || ip === "::";
+}
+
+/** Whether two ports cannot be had at once on one host; a port without a host address takes all of them. */
+export function collides(a: PublishedPort, b: PublishedPort): boolean {
+  if (a.published !== b.published || a.protocol !== b.protocol) return false;
+  return isAnyAddress(a.hostIp) || isAnyAddress(b.hostIp) || a.hostIp === b.hostIp;
+}

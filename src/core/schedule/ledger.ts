@@ -3,6 +3,7 @@
 
 import type { NodeId, ServiceId, TaskId } from "../model/ids.ts";
 import type { HeldIds, HostPort, Node, NodeStatus, Task, TaskStatus, Volume } from "../model/records.ts";
+import { collides } from "../model/published-port.ts";
 import { isPinnedVolume, type PortSpec, type ResourceAmounts } from "../model/service-spec.ts";
 import { type State, versionKey } from "../model/world.ts";
 import type { Candidates } from "./candidates.ts";
@@ -339,9 +340,7 @@ export class Ledger {
 
   /** Who has it on every node: connections would be led there, whatever listens. */
   #publisherOf(port: HostPort): string | undefined {
-    for (const service of this.#state.service.values())
-      if (service.ports?.some((published) => collides(published, port)) === true) return service.name;
-    return undefined;
+    return this.#state.service.values().find(({ ports = [] }) => ports.some((one) => collides(one, port)))?.name;
   }
 
   #holderName(holder: ServiceId, asking: ServiceId): string {
@@ -398,11 +397,4 @@ export function countOf(what: number | readonly string[]): number {
 export function reservedFraction({ status, cpus, memoryBytes }: NodeUse): number {
   if (status === undefined) return 1;
   return Math.max(cpus / (status.resources.cpus || 1), memoryBytes / (status.resources.memoryBytes || 1));
-}
-
-/** Whether two host ports cannot be bound at once; a port without a host address binds all of them. */
-export function collides(a: HostPort, b: HostPort): boolean {
-  if (a.published !== b.published || a.protocol !== b.protocol) return false;
-  const isAny = (ip: string | undefined): boolean => ip === undefined || ip === "0.0.0.0" || ip === "::";
-  return isAny(a.hostIp) || isAny(b.hostIp) || a.hostIp === b.hostIp;
 }

@@ -10,7 +10,8 @@ import { hasFailed, isHealthy, isLost, isOnLostNode } from "../../../src/core/re
 import { WITHDRAWAL_DEADLINE_MS } from "../../../src/core/reconcile/planning.ts";
 import { describeStep, type Step } from "../../../src/core/reconcile/step.ts";
 import { meets } from "../../../src/core/schedule/constraint.ts";
-import { collides, isOver } from "../../../src/core/schedule/ledger.ts";
+import { collides } from "../../../src/core/model/published-port.ts";
+import { isOver } from "../../../src/core/schedule/ledger.ts";
 import type { WorldModel } from "../../fakes/world-model.ts";
 
 /** Fails with a sentence unless something holds; the sentence is made only then. */
