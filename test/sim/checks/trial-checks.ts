@@ -156,7 +156,7 @@ export class TrialChecks {
       this.#progress.set(next.id, { ...rest, sinceMs: rest.sinceMs + nowMs - pausedAtMs });
       return;
     }
-    if (isSame && next.message.startsWith("paused: no progress")) {
+    if (isSame && before.state !== next.state && next.message.startsWith("paused: no progress")) {
       const policy = specOf(state, service)?.[service.isRollback ? "rollback" : "update"];
       const deadlineMs = policy?.progressDeadlineMs ?? 0;
       this.#findings.check(
