@@ -78,7 +78,7 @@ export class PlanChecks extends Bystander {
         this.#trials.rollout(state, change.record, {
           nowMs: this.#nowMs,
           isHealthy: (task) => this.#isHealthy(state, task),
-          isLost: (task) => task.nodeId !== undefined && this.#isLost(state, task.nodeId),
+          isLost: ({ nodeId, onlyNode = nodeId }) => onlyNode !== undefined && this.#isLost(state, onlyNode),
         });
         return this.#rolloutChanges(state, change.record);
       case "taskStatus":
