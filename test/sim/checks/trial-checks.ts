@@ -157,7 +157,8 @@ export class TrialChecks {
       return;
     }
     if (isSame && before.state !== next.state && next.message.startsWith("paused: no progress")) {
-      const policy = specOf(state, service)?.[service.isRollback ? "rollback" : "update"];
+      // a user may go back to what is being changed to before anything of the change between began: it goes on as the change that it is
+      const policy = specOf(state, service)?.[before.state === "rolling_back" ? "rollback" : "update"];
       const deadlineMs = policy?.progressDeadlineMs ?? 0;
       this.#findings.check(
         "L2",
