@@ -1,6 +1,7 @@
 // Gathers what agents report and commits it in batches of at most BATCH_MS, so that a burst of thirty starting containers is a few
 // commits and not a hundred. Reports about tasks of another node are dropped: an agent speaks for its own tasks only.
 
+import { DavitError } from "../core/model/errors.ts";
 import type { NodeId, TaskId } from "../core/model/ids.ts";
 import type { Change, EventDraft, NodeStatus, Task, TaskStatus } from "../core/model/records.ts";
 import type { State } from "../core/model/world.ts";
@@ -63,12 +64,29 @@ export class Observations {
     const tasks = [...this.#tasks.values()];
     const gone = [...this.#gone];
     const facts = [...this.#facts];
+    const again = (): void => this.#queueAgain(tasks, gone, facts);
     this.#tasks.clear();
     this.#gone.clear();
     this.#facts.clear();
     this.#door
       .commit((state) => ({ ...observe(state, tasks, gone, facts), result: undefined }))
-      .catch((error: unknown) => this.#log.error("observations not committed", { reason: String(error) }));
+      .catch((error: unknown) => {
+        this.#log.error("observations not committed", { reason: String(error) });
+        // the group was refused for another change in it: agents say what they saw once
+        if (error instanceof DavitError && error.code === "out_of_sequence") again();
+      });
+  }
+
+  /** What was told since is newer. */
+  #queueAgain(
+    tasks: readonly { readonly nodeId: NodeId; readonly status: TaskStatus }[],
+    gone: readonly (readonly [TaskId, NodeId])[],
+    facts: readonly (readonly [NodeId, Facts])[],
+  ): void {
+    for (const one of tasks) if (!this.#tasks.has(one.status.id)) this.#tasks.set(one.status.id, one);
+    for (const [id, nodeId] of gone) this.#gone.set(id, nodeId);
+    for (const [id, told] of facts) if (!this.#facts.has(id)) this.#facts.set(id, told);
+    this.#schedule();
   }
 }
 
