@@ -17,13 +17,22 @@ const LISTING = [
 ].join("\n");
 
 /** Answers `conntrack -L` with the listing, and `-D` as the program does where there was nothing. */
-function fakeProgram(end: Partial<CommandEnd> = {}): { readonly run: HostCommand; readonly calls: string[] } {
+function fakeProgram(
+  end: Partial<CommandEnd> = {},
+  made: readonly string[] = [],
+): { readonly run: HostCommand; readonly calls: string[] } {
   const calls: string[] = [];
   const run: HostCommand = (argv) => {
     calls.push(argv.join(" "));
     const nothing = "conntrack v1.4.7 (conntrack-tools): 0 flow entries have been deleted.";
+    const state = argv[argv.indexOf("--state") + 1] ?? "";
+    const listed = argv.includes("--state")
+      ? LISTING.split("\n").filter((line) => line.includes(` ${state} `))
+      : [LISTING];
     const usual =
-      argv[1] === "-L" ? { exitCode: 0, stdout: LISTING, stderr: "" } : { exitCode: 1, stdout: "", stderr: nothing };
+      argv[1] === "-L"
+        ? { exitCode: 0, stdout: [...listed, ...made].join("\n"), stderr: "" }
+        : { exitCode: 1, stdout: "", stderr: nothing };
     return Promise.resolve({ ...usual, ...end });
   };
   return { run, calls };
@@ -43,6 +52,18 @@ describe("connections", () => {
 
   test("are open when they are established and come from outside of the container", async () => {
     expect(await new Conntrack(fakeProgram().run).openTo("10.210.1.10")).toBe(1);
+  });
+
+  test("are open, too, while they are being made: what a slow program let fall comes again, to the same endpoint", async () => {
+    const attempt = (state: string, leftS: number): string =>
+      `tcp      6 ${leftS} ${state} src=192.0.2.9 dst=192.0.2.1 sport=40003 dport=8000 [UNREPLIED] src=10.210.1.10 dst=192.0.2.9 sport=8080 dport=40003 mark=65536 use=1`;
+    const openWith = (line: string): Promise<number> =>
+      new Conntrack(fakeProgram({}, [line]).run).openTo("10.210.1.10");
+    // the program is asked once for each of three states
+    expect(await openWith(attempt("SYN_SENT", 119))).toBe(1 + 3);
+    expect(await openWith(attempt("SYN_RECV", 58))).toBe(1 + 3);
+    expect(await openWith(attempt("SYN_SENT", 110))).toBe(1);
+    expect(await openWith(attempt("SYN_RECV", 50))).toBe(1);
   });
 
   test("by UDP that were led to an endpoint that no door leads to are stray, others are not", () => {

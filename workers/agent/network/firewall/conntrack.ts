@@ -16,19 +16,36 @@ export type Connection = {
   readonly from: string;
   readonly to: string;
   readonly answeredBy: string;
+  /** Its client asked within the last three seconds, and has no connection yet. */
+  readonly isBeingMade: boolean;
   /** Addresses and ports of both, as they are in the table. */
   readonly key: string;
 };
 
-const LINE = /^(\w+)\s.*?\bsrc=(\S+) dst=(\S+) .*?\bsrc=(\S+) dst=\S+/;
+const LINE = /^(\w+)\s+\d+\s+(\d+)\s.*?\bsrc=(\S+) dst=(\S+) .*?\bsrc=(\S+) dst=\S+/;
+
+/** By what is left of the 120 and 60 seconds that the kernel remembers an attempt for. */
+function isBeingMade(line: string, leftS: number): boolean {
+  return (line.includes(" SYN_SENT ") && leftS >= 117) || (line.includes(" SYN_RECV ") && leftS >= 57);
+}
 
 /** Reads what `conntrack -L` prints; lines of another form are none of ours. */
 export function parseConnections(output: string): readonly Connection[] {
   return output.split("\n").flatMap((line) => {
-    const [, protocol, from, to, answeredBy] = LINE.exec(line) ?? [];
+    const [, protocol, left, from, to, answeredBy] = LINE.exec(line) ?? [];
     if (protocol === undefined || from === undefined || to === undefined || answeredBy === undefined) return [];
     const key = [...line.matchAll(/\b(?:src|dst|sport|dport)=(\S+)/g)].map(([, value]) => value).join();
-    return [{ protocol, isEstablished: line.includes(" ESTABLISHED "), from, to, answeredBy, key }];
+    return [
+      {
+        protocol,
+        isEstablished: line.includes(" ESTABLISHED "),
+        from,
+        to,
+        answeredBy,
+        isBeingMade: isBeingMade(line, Number(left)),
+        key,
+      },
+    ];
   });
 }
 
@@ -65,10 +82,19 @@ export class Conntrack implements ConnectionCounter {
     this.#run = run;
   }
 
+  /**
+   * Established ones, and those that are being made: a program that accepts slowly lets a first packet fall, and the client sends the next a second
+   * later, to the same endpoint.
+   */
   async openTo(address: string): Promise<number> {
-    const argv = ["conntrack", "-L", "-p", "tcp", "--state", "ESTABLISHED", "--reply-src", address];
-    const output = await mustRun(this.#run, `count connections to ${address}`, argv);
-    return parseConnections(output).filter(({ from, isEstablished }) => isEstablished && from !== address).length;
+    let count = 0;
+    for (const state of ["ESTABLISHED", "SYN_SENT", "SYN_RECV"]) {
+      const argv = ["conntrack", "-L", "-p", "tcp", "--state", state, "--reply-src", address];
+      const output = await mustRun(this.#run, `count connections to ${address}`, argv);
+      const open = parseConnections(output).filter((each) => each.isEstablished || each.isBeingMade);
+      count += open.filter(({ from }) => from !== address).length;
+    }
+    return count;
   }
 
   /**
