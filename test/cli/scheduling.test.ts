@@ -20,6 +20,16 @@ async function shop(options: HarnessOptions = {}): Promise<Serving & { readonly 
   return { ...serving, cli: new Harness({ client: serving.client, nowMs: serving.backend.nowMs(), ...options }) };
 }
 
+/** Deploys ml_train, three tasks of which each wants a gpu, and gives them as they are a moment later. */
+async function trainOnGpus({ backend, client }: Pick<Serving, "backend" | "client">) {
+  const reservations = { cpus: 0, memoryBytes: 0, generic: { gpu: 1 } };
+  const limits = { cpus: 0, memoryBytes: 0, pids: 0 };
+  const ml = serviceOf("ml", "train", { replicas: 3, template: { resources: { limits, reservations } } });
+  await client.deploy(stackOf("ml", [ml]));
+  backend.run(3_000);
+  return await client.serviceTasks("ml_train");
+}
+
 describe("scheduling", () => {
   test("explain says where one more task would go, and for one that waits what each node lacks", async () => {
     const { cli, backend, client } = await shop();
@@ -75,12 +85,7 @@ describe("scheduling", () => {
     const { backend, client, cli } = await shop();
     expect(await cli.run("node", "update", "n1", "--generic", "gpu=2")).toBe(0);
     expect(cli.stdout).toContain("n1 is at 10.0.0.11 and has gpu=2\n");
-    const reservations = { cpus: 0, memoryBytes: 0, generic: { gpu: 1 } };
-    const limits = { cpus: 0, memoryBytes: 0, pids: 0 };
-    const ml = serviceOf("ml", "train", { replicas: 3, template: { resources: { limits, reservations } } });
-    await client.deploy(stackOf("ml", [ml]));
-    backend.run(3_000);
-    const tasks = await client.serviceTasks("ml_train");
+    const tasks = await trainOnGpus({ backend, client });
     expect(tasks.map(({ node, reason }) => node ?? reason).sort()).toEqual(["1 node lacks 1 gpu", "n1", "n1"]);
     expect((await client.node("n1")).reservedByTasks.generic).toEqual({ gpu: 2 });
     expect(await cli.run("node", "update", "n1", "--generic", "gpu=")).toBe(2);
@@ -94,12 +99,7 @@ describe("scheduling", () => {
     const { backend, client, cli } = await shop();
     expect(await cli.run("node", "update", "n1", "--generic", "gpu=GPU-a,GPU-b")).toBe(0);
     expect(cli.stdout).toContain("n1 is at 10.0.0.11 and has gpu=GPU-a,GPU-b\n");
-    const reservations = { cpus: 0, memoryBytes: 0, generic: { gpu: 1 } };
-    const limits = { cpus: 0, memoryBytes: 0, pids: 0 };
-    const ml = serviceOf("ml", "train", { replicas: 3, template: { resources: { limits, reservations } } });
-    await client.deploy(stackOf("ml", [ml]));
-    backend.run(3_000);
-    const tasks = await client.serviceTasks("ml_train");
+    const tasks = await trainOnGpus({ backend, client });
     expect(
       tasks
         .map(({ generic, reason }) => generic ?? reason)

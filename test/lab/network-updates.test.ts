@@ -1,6 +1,6 @@
 // Updates under load at the level of connections, as a user makes them: in batches, by canaries, blue-green, one after the other. Two clients ask
-// through every node's published port, on kept and on new connections, and keep account. New connections succeed, but for one in very many; kept ones that end with
-// their task are counted apart. UPDATES sets how many there are: 30 by hand, some in every run.
+// through every node's published port, on kept and on new connections, and keep account. New connections succeed, but for one in very many; kept
+// ones that end with their task are counted apart. UPDATES sets how many there are: 30 by hand, some in every run.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RolloutDetailView } from "../../src/core/model/rollout-views.ts";

@@ -2,6 +2,7 @@
 
 import type { ServiceId } from "../model/ids.ts";
 import type { Service } from "../model/records.ts";
+import { awake } from "../model/scale.ts";
 import type { State } from "../model/world.ts";
 import { type CommandOutcome, unchanged } from "./command.ts";
 import { Draft } from "./draft.ts";
@@ -38,8 +39,9 @@ export function wakeUp(state: State, ids: readonly ServiceId[], nodeName: string
   if (asleep.length === 0) return unchanged(undefined);
   const draft = new Draft();
   for (const service of asleep) {
-    const { asleep: _asleep, ...awake } = service;
-    draft.event(serviceEvent("service.woken", draft.replace("service", service, awake), `called on ${nodeName}`));
+    draft.event(
+      serviceEvent("service.woken", draft.replace("service", service, awake(service)), `called on ${nodeName}`),
+    );
   }
   return draft.finish(undefined);
 }

@@ -5,7 +5,7 @@ import type { Service } from "../model/records.ts";
 import { isJobMode, type ServiceSpec } from "../model/service-spec.ts";
 import { specHashes } from "../model/spec-hash.ts";
 import type { ServicePatch } from "../model/views.ts";
-import { wantedReplicas } from "../model/scale.ts";
+import { awake, wantedReplicas } from "../model/scale.ts";
 import type { State } from "../model/world.ts";
 import { restartedWith } from "./check-dependencies.ts";
 import { certainPortConflict, checkReplicas, checkService } from "./check-spec.ts";
@@ -53,9 +53,8 @@ export function scaleService(input: ServiceRef & { readonly replicas: number }):
     if (service.mode.replicas === input.replicas && service.asleep === undefined) return unchanged(service);
     const change = `replicas ${wantedReplicas(service)} → ${input.replicas}`;
     const draft = new Draft();
-    const { asleep: _asleep, ...awake } = service;
     const next = draft.replace("service", service, {
-      ...awake,
+      ...awake(service),
       mode: { kind: "replicated", replicas: input.replicas },
       updatedAtMs: nowMs,
     });
@@ -167,8 +166,8 @@ export function goBack(
   return draft.finish(next);
 }
 
-function withoutWishes({ asked: _asked, asleep: _asleep, ...rest }: Service): Service {
-  return rest;
+function withoutWishes({ asked: _asked, ...rest }: Service): Service {
+  return awake(rest);
 }
 
 /** Removes a service; its tasks end in order after it. */
@@ -215,10 +214,9 @@ export function applySpec(
   context: Parameters<Command<Service>>[1],
 ): Service {
   const begins = change.isNew || change.force ? { isRollback: false, changeReason: change.reason } : {};
-  const { asleep: _asleep, ...awake } = service;
   // what was asked of the change before is not meant for this one
   const next: Unindexed<"service"> = {
-    ...(change.isNew || change.force ? withoutWishes(service) : awake),
+    ...(change.isNew || change.force ? withoutWishes(service) : awake(service)),
     mode: spec.mode,
     updatedAtMs: context.nowMs,
   };

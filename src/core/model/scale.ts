@@ -19,3 +19,8 @@ export const MAX_WAKING_PORTS = 20;
 export function wantedReplicas({ mode, asleep }: Pick<Service, "mode" | "asleep">): number | undefined {
   return mode.kind === "replicated" ? Math.min(asleep ?? mode.replicas, mode.replicas) : undefined;
 }
+
+/** The same service, awake. */
+export function awake<Kind extends Pick<Service, "asleep">>({ asleep: _asleep, ...rest }: Kind): Omit<Kind, "asleep"> {
+  return rest;
+}

@@ -4,6 +4,7 @@ import { certificateName, type IngressSpec, routeKey } from "../../../../src/cor
 import type { ServiceId } from "../../../../src/core/model/ids.ts";
 import type { CertificateRoutes, ChallengeRoutes } from "../../../../src/core/model/routes.ts";
 import type { Activation, NetworkView } from "../../../../src/ports/node-network.ts";
+import { chosenFrom } from "../firewall/balance.ts";
 
 export type WantedServer = {
   readonly address: string;
@@ -46,8 +47,7 @@ export function wantedOf(
   const routes = new Map<string, WantedRoute>();
   const services = new Map(view.services.map((service) => [service.serviceId, service]));
   for (const { serviceId, name, maintenance, routes: specs } of view.ingress.toSorted(byId)) {
-    const endpoints = services.get(serviceId)?.endpoints ?? [];
-    const taking = endpoints.filter(({ standing, weight }) => standing === "in" && weight > 0);
+    const taking = chosenFrom(services.get(serviceId)?.endpoints ?? []);
     for (const spec of specs) {
       const key = routeKey(spec);
       if (routes.has(key)) continue;
