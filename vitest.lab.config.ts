@@ -11,6 +11,7 @@ export default defineConfig({
     maxWorkers: TEST_LABS,
     include: ["test/lab/**/*.test.ts"],
     globalSetup: ["test/lab/global-setup.ts"],
+    setupFiles: ["test/properties.ts"],
     testTimeout: 120_000,
     hookTimeout: 180_000,
     teardownTimeout: 60_000,

@@ -79,14 +79,19 @@ function countOf(report, status) {
 
 /** What failed, a line each with the start of its reason: said once more at the end, where the last screen of a long output shows it. */
 function failuresOf(json) {
-  return json.testResults.flatMap((file) =>
-    file.assertionResults
-      .filter((test) => test.status === "failed")
-      .map((test) => {
-        const reason = stripVTControlCharacters(test.failureMessages.join(" ")).replaceAll(/\s+/g, " ").slice(0, 600);
-        return `${relative(ROOT, file.name)}: ${test.fullName}: ${reason}`;
-      }),
-  );
+  return json.testResults.flatMap((file) => {
+    const name = relative(ROOT, file.name);
+    const failed = file.assertionResults.filter((test) => test.status === "failed");
+    if (file.status === "failed" && failed.length === 0)
+      return [`${name}: outside of its tests: ${startOf(file.message)}`];
+    return failed.map((test) => `${name}: ${test.fullName}: ${startOf(test.failureMessages.join(" "))}`);
+  });
+}
+
+function startOf(text) {
+  return stripVTControlCharacters(text ?? "")
+    .replaceAll(/\s+/g, " ")
+    .slice(0, 600);
 }
 
 async function main() {

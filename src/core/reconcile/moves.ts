@@ -4,6 +4,7 @@
 import type { NodeId, TaskId } from "../model/ids.ts";
 import type { Move, Service, Task } from "../model/records.ts";
 import { parallelismOf } from "../rollout/policy.ts";
+import { isOver } from "../schedule/ledger.ts";
 import { hasFailed, isFinished, isHealthy, isLost, isOnLostNode } from "./health.ts";
 import { mustMove } from "./must-move.ts";
 import type { Planning, ServiceContext } from "./planning.ts";
@@ -111,23 +112,29 @@ export function dropMoves(planning: Planning, context: ServiceContext): boolean 
   return true;
 }
 
-/** When nothing else goes on any more, moves to nodes that do not take them are given up; one that is merely silent may yet. */
+/** When nothing else goes on any more and no move can still begin, all are given up. While one can, it may make room for the next. */
 export function dropStuckMoves(planning: Planning): void {
   const { state } = planning.world;
   const waiting = [...state.service.values()].filter(({ moves }) => moves !== undefined);
   if (waiting.length === 0) return;
-  const tasks = [...state.task.values()].filter(({ desired }) => desired === "running");
-  const isUnderWay = ({ taskId, nodeId }: Move): boolean => moverOf(tasks, taskId, nodeId) !== undefined;
-  if (waiting.some(({ moves = [] }) => moves.some(isUnderWay))) return;
-  for (const service of waiting.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const kept = (service.moves ?? []).filter(({ taskId, nodeId }) => {
-      const task = state.task.get(taskId);
-      if (task === undefined) return false;
-      const isSilent =
-        state.node.has(nodeId) && planning.world.presence.get(nodeId) !== "ready" && !isLost(planning.world, nodeId);
-      return isSilent || planning.wouldFit(service, task.specVersion, nodeId, undefined, task.slot);
-    });
-    if (kept.length === service.moves?.length) continue;
-    planning.steps.push({ kind: "moved", service, moves: kept, why: "the nodes would not take them any more" });
-  }
+  const tasks = [...state.task.values()];
+  const leavesRoom = new Set(tasks.filter((task) => isLeaving(planning, task)).map(({ nodeId }) => nodeId));
+  const wanted = tasks.filter(({ desired }) => desired === "running");
+  const hasHope = (service: Service, { taskId, nodeId }: Move): boolean => {
+    const task = state.task.get(taskId);
+    if (task === undefined) return false;
+    if (moverOf(wanted, taskId, nodeId) !== undefined || leavesRoom.has(nodeId)) return true;
+    const isSilent =
+      state.node.has(nodeId) && planning.world.presence.get(nodeId) !== "ready" && !isLost(planning.world, nodeId);
+    return isSilent || planning.wouldFit(service, task.specVersion, nodeId, undefined, task.slot);
+  };
+  if (waiting.some((service) => service.moves?.some((move) => hasHope(service, move)))) return;
+  for (const service of waiting.sort((a, b) => (a.name < b.name ? -1 : 1)))
+    planning.steps.push({ kind: "moved", service, moves: [], why: "the nodes would not take them any more" });
+}
+
+/** Ending, on a node that will say when it has: what it holds there will be free. */
+function isLeaving({ world }: Planning, task: Task): boolean {
+  const isWanted = task.desired === "running" && task.withdrawal === undefined;
+  return !isWanted && !isOver(world.state, task) && !isOnLostNode(world, task);
 }
