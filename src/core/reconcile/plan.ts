@@ -101,7 +101,7 @@ function planService(planning: Planning, service: Service, tasks: readonly Task[
   const tracks = tracksOf(planning, context, all.old, counted);
   fill(planning, context, all.slots, tracks);
   for (const slot of all.slots) planHistory(planning, slot.ended);
-  endExtras(planning, context, all.slots);
+  endExtras(planning, context, all);
   planWeights(planning, context);
   // a rollout decides on slots at rest: what was just planned shows in the next pass
   if (planning.steps.length === before) planRollout(planning, context, counted, tracks);
@@ -155,12 +155,14 @@ function versionBeside(planning: Planning, { service, rollout }: ServiceContext)
   return planning.version(service.id, rollout.fromVersion);
 }
 
-/** Slots beyond the wanted number, and nodes that are no longer eligible. */
-function endExtras(planning: Planning, { service, tasks }: ServiceContext, slots: readonly Slot[]): void {
-  const kept = new Set<string | number>(slots.map((slot) => slot.onlyNode ?? slot.slot));
+/** Slots beyond the wanted number, and nodes that are no longer eligible for the version of a task. */
+function endExtras(planning: Planning, context: ServiceContext, { wanted, old }: Slots): void {
+  const { service, tasks } = context;
+  const keysOf = (slots: readonly Slot[]) => new Set<string | number>(slots.map((slot) => slot.onlyNode ?? slot.slot));
+  const [kept, keptOfOld] = [keysOf(wanted), keysOf(old)];
   const key = (task: Task): string | number | undefined =>
     service.mode.kind === "global" ? (task.onlyNode ?? task.nodeId) : task.slot;
-  const extras = tasks.filter((task) => !kept.has(key(task) ?? -1));
+  const extras = tasks.filter((task) => !(planning.isCurrent(context, task) ? kept : keptOfOld).has(key(task) ?? -1));
   for (const task of extras) {
     if (task.desired !== "running" || task.withdrawal !== undefined) continue;
     planning.end(task, whyExtra(planning, service, task));
