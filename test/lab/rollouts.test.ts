@@ -89,7 +89,7 @@ describe("an update in batches", () => {
     const shop = new Changing("batches", { deploy: { update_config: { order: "start-first" } } });
     await shop.mustDeploy(shop.service("v1"));
     expect((await shop.deploy(shop.service("v2", "0.5"), ["--detach"])).exitCode).toBe(0);
-    await waitUntil("the update has begun", 15_000, async () => (await shop.rollout()).state === "updating");
+    await shop.untilState("updating");
     await cluster.coordinator.must(["rollout", "pause", shop.web]);
     await shop.untilState("paused");
     const again = await cluster.coordinator.cli(["rollout", "pause", shop.web]);

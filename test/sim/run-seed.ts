@@ -132,6 +132,7 @@ class Run {
   storm(forMs: number): void {
     this.cluster.start();
     this.cluster.run(3_000, this.#isOver);
+    this.#operator.equip();
     this.#operator.deployNew();
     this.cluster.run(5_000, this.#isOver);
     this.#faults.start();

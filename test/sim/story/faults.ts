@@ -132,8 +132,7 @@ const DISKS_AND_CLOCKS: readonly Fault[] = [
     return chance.happens(0.5) ? () => host.clock.setWall() : undefined;
   }),
   fault("coordinator's wall clock stepped", 80_000, 20_000, ({ machine }, _, chance) => {
-    // with the power off nobody could tell it from time
-    if (machine.isUp) machine.clock.stepWall(Math.round(chance.between(-600_000, 3_600_000)));
+    if (machine.canTellSteps) machine.clock.stepWall(Math.round(chance.between(-600_000, 3_600_000)));
     return undefined;
   }),
   fault("coordinator's disk slow", 50_000, 15_000, ({ machine: { file } }, _, chance) => {

@@ -60,7 +60,7 @@ export function drawJob(
         reservations: { cpus: chance.one(0, 0, 0.25), memoryBytes: 0, generic: {} },
       },
       restart: {
-        condition: "on-failure",
+        condition: chance.one("on-failure", "on-failure", "any", "none"),
         delayMs: chance.one(0, 1_000),
         maxAttempts: chance.one(0, 1, 3),
         windowMs: 0,

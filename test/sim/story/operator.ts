@@ -16,7 +16,7 @@ import type { HistoryChecks } from "../checks/history-checks.ts";
 import type { Chance } from "../kernel/chance.ts";
 import type { Cluster } from "../world/cluster.ts";
 import type { Host } from "../world/host.ts";
-import { placementAct, resized } from "./placement-acts.ts";
+import { equipping, placementAct, resized } from "./placement-acts.ts";
 import { drawWish } from "./rollouts.ts";
 import { isGood, type ServiceMaker } from "./services.ts";
 
@@ -66,6 +66,15 @@ export class Operator {
     if (this.#chance.happens(0.3)) return this.#changed((stack) => resized(stack, this.#chance));
     const act = placementAct(this.#cluster, this.#chance);
     if (act !== undefined) void this.run(act.what, act.command);
+  }
+
+  /** Some nodes have devices from the start. */
+  equip(): void {
+    for (const host of this.#cluster.nodes) {
+      if (!this.#chance.happens(0.4)) continue;
+      const act = equipping(host, this.#chance.one<number | readonly string[]>(2, ["a", "b"], ["a", "b", "c"]));
+      void this.run(act.what, act.command);
+    }
   }
 
   deployNew(): void {

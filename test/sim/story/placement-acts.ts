@@ -8,12 +8,12 @@ import { restartService } from "../../../src/core/commands/services.ts";
 import type { ServiceSpec, StackSpec } from "../../../src/core/model/service-spec.ts";
 import type { Chance } from "../kernel/chance.ts";
 import type { Cluster } from "../world/cluster.ts";
+import type { Host } from "../world/host.ts";
+
+type Act = { readonly what: string; readonly command: Command<unknown> };
 
 /** One such act; undefined when there is nothing to do it to. */
-export function placementAct(
-  cluster: Cluster,
-  chance: Chance,
-): { readonly what: string; readonly command: Command<unknown> } | undefined {
+export function placementAct(cluster: Cluster, chance: Chance): Act | undefined {
   const service = chance.pick([...cluster.state.service.values()]);
   const host = chance.pick(cluster.nodes);
   if (service === undefined || host === undefined) return undefined;
@@ -33,14 +33,17 @@ export function placementAct(
         command: updateNode({ ref: host.id, patch }),
       };
     }
-    default: {
-      const gpu = chance.one<number | readonly string[]>(0, 1, 2, 3, ["a"], ["a", "b"], ["b", "c", "d"]);
-      return {
-        what: `gpu=${String(gpu)} on ${host.name}`,
-        command: updateNode({ ref: host.id, patch: { generic: { gpu } } }),
-      };
-    }
+    default:
+      return equipping(host, chance.one<number | readonly string[]>(0, 1, 2, 3, ["a"], ["a", "b"], ["b", "c", "d"]));
   }
+}
+
+/** Says how many devices a node has, or which. */
+export function equipping(host: Host, gpu: number | readonly string[]): Act {
+  return {
+    what: `gpu=${String(gpu)} on ${host.name}`,
+    command: updateNode({ ref: host.id, patch: { generic: { gpu } } }),
+  };
 }
 
 /** The stack with other limits and reservations of one service. */

@@ -151,7 +151,7 @@ export class ServiceMaker {
         reservations: {
           cpus: chance.one(0, 0, 0, 0.25, 0.5, 1),
           memoryBytes: 0,
-          generic: chance.happens(0.1) ? { gpu: chance.one(1, 1, 2) } : {},
+          generic: chance.happens(0.15) ? { gpu: chance.one(1, 1, 2) } : {},
         },
       },
       placement: {

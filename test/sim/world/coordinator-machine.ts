@@ -247,6 +247,12 @@ export class CoordinatorMachine implements Station {
       this.#universe.scheduler.after(this.chance.between(500, 3_000), this.#machine, () => this.start());
   }
 
+  /** Whether a step of its wall clock can be told from time: with the power off, and before both clocks of a new boot are noted, by nobody. */
+  get canTellSteps(): boolean {
+    const [cluster] = this.file.state.cluster.values();
+    return this.isUp && cluster?.clock?.bootId === this.clock.bootId();
+  }
+
   /** A step of its wall clock that is not noted durably cannot be told from time any more. */
   #forgetStep(): void {
     const [cluster] = this.file.state.cluster.values();
