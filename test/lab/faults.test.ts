@@ -15,7 +15,7 @@ let cluster: Cluster;
 
 beforeAll(async () => {
   cluster = await startCluster({ lab, nodes: 3 });
-}, 180_000);
+});
 afterAll(async () => {
   await lab.heal();
   await cluster.down();
@@ -116,7 +116,7 @@ describe("a host is lost", () => {
       "precious",
     );
     await stack.remove();
-  }, 120_000);
+  });
 
   test("when most hosts vanish at once nothing is replaced, and confirming one dead replaces its tasks", async () => {
     const stack = await deployed("valve");
@@ -137,7 +137,7 @@ describe("a host is lost", () => {
     await allReady();
     await stack.untilRunning("web", REPLICAS, 30_000);
     await stack.remove();
-  }, 120_000);
+  });
 });
 
 describe("a link is bad", () => {
@@ -154,7 +154,7 @@ describe("a link is bad", () => {
     await allReady();
     expect(await stack.containers("web")).toEqual(before);
     await stack.remove();
-  }, 120_000);
+  });
 
   test("a link that is cut in one direction only does not keep a lease alive", async () => {
     const stack = await deployed("oneway");
@@ -167,7 +167,7 @@ describe("a link is bad", () => {
     await allReady();
     expect((await stack.tasks("web")).length).toBeGreaterThanOrEqual(REPLICAS);
     await stack.remove();
-  }, 120_000);
+  });
 
   test("a link that loses a tenth of its packets loses no node", async () => {
     const stack = await deployed("lossy");
@@ -180,7 +180,7 @@ describe("a link is bad", () => {
     await lab.heal();
     expect(await stack.containers("web")).toEqual(before);
     await stack.remove();
-  }, 120_000);
+  });
 });
 
 describe("something on a host dies", () => {
@@ -234,7 +234,7 @@ describe("something on a host dies", () => {
     await allReady();
     await stack.untilRunning("web", REPLICAS, 20_000);
     await stack.remove();
-  }, 120_000);
+  });
 });
 
 describe("the coordinator dies", () => {
@@ -280,7 +280,7 @@ describe("the coordinator dies", () => {
         (await cluster.coordinator.get<ServiceDetailView>("/v1/services/half_web")).updateStatus?.state === "completed",
     );
     await stack.remove();
-  }, 120_000);
+  });
 
   test("an old copy of its data started beside the new is refused by the nodes and ends with forked_history", async () => {
     const stack = await deployed("fork");
@@ -298,7 +298,7 @@ describe("the coordinator dies", () => {
     await allReady();
     expect(await stack.containers("web")).toEqual(before);
     await stack.remove();
-  }, 120_000);
+  });
 });
 
 describe("keys", () => {
@@ -341,5 +341,5 @@ describe("a node is removed", () => {
     ).toBe("active\nclean");
     await stack.remove();
     await joinNodes(lab, cluster.coordinator, ["n3"]);
-  }, 180_000);
+  });
 });

@@ -13,7 +13,7 @@ let stack: LabStack;
 
 beforeAll(async () => {
   cluster = await startCluster({ lab, nodes: 3 });
-}, 180_000);
+});
 afterAll(async () => {
   await cluster.down();
 });

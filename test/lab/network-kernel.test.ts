@@ -76,7 +76,7 @@ beforeAll(async () => {
   await hosts.startKeeping();
   await make();
   await Promise.all([web, other, one, closed, db].map((each) => hosts.run(each)));
-}, 180_000);
+});
 afterAll(() => lab.down());
 
 async function many(count: number, ask: () => Promise<Answer>): Promise<readonly Answer[]> {

@@ -27,7 +27,7 @@ beforeAll(async () => {
     glibc: { image: `${lab.registry}/glibc:1`, ...quick, deploy: { mode: "global" } },
     musl: { image: `${lab.registry}/musl:1`, ...quick, deploy: { mode: "global" } },
   });
-}, 240_000);
+});
 afterAll(async () => {
   await cluster.down();
 });
@@ -201,7 +201,7 @@ describe("davit node check", () => {
       const said = await cluster.coordinator.cli(["node", "check", "n1", "n2"], { timeoutMs: 120_000 });
       return said.exitCode === 0;
     });
-  }, 240_000);
+  });
 });
 
 describe("names", () => {

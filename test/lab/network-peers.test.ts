@@ -32,7 +32,7 @@ beforeAll(async () => {
   });
   const looked = await cluster.coordinator.must(["lookup", "peers_web"]);
   serviceAddress = /10\.210\.\d+\.\d+/.exec(looked)?.[0] ?? "";
-}, 240_000);
+});
 afterAll(async () => {
   await cluster.down();
 });
@@ -101,7 +101,7 @@ describe("without a coordinator", () => {
       return asked.some(({ host }) => host !== undefined && !before.has(host));
     });
     await cluster.coordinator.start();
-  }, 120_000);
+  });
 
   test("names, too, lead only to what is ready", async () => {
     await cluster.coordinator.stop();
@@ -115,7 +115,7 @@ describe("without a coordinator", () => {
     await waitUntil("its name is gone", TOLD_MS + 2_000, async () => !(await isNamed()));
     await waitUntil("its name is back", 30_000, isNamed);
     await cluster.coordinator.start();
-  }, 120_000);
+  });
 });
 
 describe("a host that dies under load", () => {
@@ -149,5 +149,5 @@ describe("a host that dies under load", () => {
       expect(late.filter((one) => one.host === undefined)).toEqual([]);
     }
     expect(worst).toBeLessThan(lostMs + 1_000);
-  }, 120_000);
+  });
 });

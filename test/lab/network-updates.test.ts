@@ -32,7 +32,7 @@ beforeAll(async () => {
   await pushOrigin(lab);
   web = new LabStack(cluster, "load");
   await web.mustDeploy(versionOf(0));
-}, 240_000);
+});
 afterAll(async () => {
   await cluster.down();
 });

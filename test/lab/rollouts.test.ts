@@ -12,7 +12,7 @@ let cluster: Cluster;
 
 beforeAll(async () => {
   cluster = await startCluster({ lab, nodes: 3 });
-}, 180_000);
+});
 afterAll(async () => {
   await cluster.down();
 });

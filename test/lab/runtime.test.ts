@@ -27,7 +27,7 @@ beforeAll(async () => {
   hasUnifiedCgroups = (await lab.on("n1", "stat -fc %T /sys/fs/cgroup")).trim() === "cgroup2fs";
   const result = await deploy("--timeout", "60s");
   if (result.exitCode !== 0) throw new Error(`deploy: exit code ${result.exitCode}: ${result.stderr}${result.stdout}`);
-}, 240_000);
+});
 afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
   await cluster.down();

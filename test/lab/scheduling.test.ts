@@ -16,7 +16,7 @@ const SLOW = { stop_grace_period: "1s", "x-davit": { settle: "2s" } };
 
 beforeAll(async () => {
   cluster = await startCluster({ lab, nodes: 2 });
-}, 180_000);
+});
 afterAll(async () => {
   await cluster.down();
 });

@@ -11,7 +11,7 @@ let cluster: Cluster;
 
 beforeAll(async () => {
   cluster = await startCluster({ lab, nodes: 3 });
-}, 180_000);
+});
 afterAll(async () => {
   await cluster.down();
 });
@@ -274,7 +274,7 @@ describe("what goes wrong with a service", () => {
       await expect(fetchPage(cluster, node, 5432)).rejects.toThrow("connect");
     }
     await shop.remove();
-  }, 150_000);
+  });
 
   test("a service that fits nowhere says why by frequency, and runs once a node has what it asks for", async () => {
     const shop = stack("nowhere");
