@@ -119,18 +119,28 @@ export function lookAtPorts(): (port: string, hostIp?: string) => string | undef
   };
 }
 
+/** "sshd (pid 412)", by what has the socket open. */
 function processOf(inode: string): string | undefined {
   const wanted = `socket:[${inode}]`;
-  for (const pid of readdirSync("/proc")) {
-    if (!/^\d+$/.test(pid)) continue;
-    try {
-      for (const descriptor of readdirSync(`/proc/${pid}/fd`)) {
-        if (readlinkSync(`/proc/${pid}/fd/${descriptor}`) !== wanted) continue;
-        return `${readFileSync(`/proc/${pid}/comm`, "utf8").trim()} (pid ${pid})`;
-      }
-    } catch {
-      // the process ended while it was looked at
-    }
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  const pid = pids.find((id) => descriptorsOf(id).some((descriptor) => isLinkTo(descriptor, wanted)));
+  if (pid === undefined) return undefined;
+  return `${ifStillThere(() => readFileSync(`/proc/${pid}/comm`, "utf8").trim()) ?? "a process"} (pid ${pid})`;
+}
+
+function descriptorsOf(pid: string): readonly string[] {
+  return ifStillThere(() => readdirSync(`/proc/${pid}/fd`).map((name) => `/proc/${pid}/fd/${name}`)) ?? [];
+}
+
+function isLinkTo(path: string, target: string): boolean {
+  return ifStillThere(() => readlinkSync(path)) === target;
+}
+
+/** Processes end and close files while they are looked at: one that did hides nothing of the others. */
+function ifStillThere<Result>(look: () => Result): Result | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
   }
-  return undefined;
 }
