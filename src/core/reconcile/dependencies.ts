@@ -36,9 +36,12 @@ export function heldBack(
   return undefined;
 }
 
-/** One of its tasks was given to a node, or its run was made: who waits no more need not wait again. */
+/** One of its tasks was given to a node, or its run was made: who waits no more need not wait again, also when that node is gone. */
 function hasBegun(world: World, service: Service, version: ServiceVersion, tasks: readonly Task[]): boolean {
   if (isJobMode(service.mode)) return world.state.job.get(service.id)?.made === madeFor(service, version);
+  const rollout = world.state.rollout.get(service.id);
+  const isOfThis = rollout?.toVersion === service.version && rollout.force === service.force;
+  if (isOfThis && (rollout.progress?.done ?? 0) > 0) return true;
   return tasks.some((task) => task.nodeId !== undefined && isCurrent(world, service, version, task));
 }
 

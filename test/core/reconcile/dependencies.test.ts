@@ -214,6 +214,26 @@ describe("once it has begun a service", () => {
     expect(world.plan()).toEqual([]);
   });
 
+  test("does not wait again in the middle of a change when the node of what has changed is removed", () => {
+    const world = nodes(3);
+    const slowly = { delayMs: 60_000 };
+    const change = (version: number): void => {
+      world.deploy("db", two, template({ image: `db:${version}` }), slowly);
+      world.deploy("web", two, template({ image: `web:${version}` }), slowly, {}, [after("db")]);
+    };
+    change(1);
+    world.run(15_000);
+    change(2);
+    world.run(20_000);
+    const first = world.running("web").find(({ specVersion }) => specVersion === 2);
+    if (first?.nodeId === undefined) expect.fail("nothing has changed");
+    for (const { id } of world.live("db")) world.status(id, { healthy: false });
+    world.state.node.delete(first.nodeId);
+    world.rest();
+    for (let minutes = 0; minutes < 4; minutes++) world.run(60_000);
+    expect(images(world, "web")).toEqual(["web:2", "web:2"]);
+  });
+
   test("changes after the first healthy task of the new version of the other, not before", () => {
     const world = running();
     deploy(world, "db", "db:2", [], one, { settleMs: 6_000 });

@@ -118,6 +118,8 @@ export class LeaseChecks extends Bystander {
     const before = task.replaces === undefined ? undefined : state.task.get(task.replaces);
     const isOfLost = before?.nodeId !== undefined && state.nodeStatus.get(before.nodeId)?.unseenSinceMs !== undefined;
     if (!isOfLost || !task.desiredReason.endsWith("is lost")) return;
+    // what an update ended there is not waited for: the update goes on elsewhere, and back elsewhere when it fails
+    if (before.desired !== "running" && !before.desiredReason.includes("is lost")) return;
     const watch = this.#watches.get(coordinating.nonce);
     const sinceMs = this.#listeningSinceMs(coordinating);
     this.#isPatient(coordinating, task, before.nodeId);

@@ -10,7 +10,8 @@ import type { NetworkPart, NetworkView } from "../../../src/ports/node-network.t
 import { tasksProvidedFor } from "./network-view.ts";
 
 const FIRST_RETRY_MS = 500;
-const LAST_RETRY_MS = 30_000;
+/** Until then a node that leads calls to what is gone goes on doing so: short, and a look costs little. */
+const LAST_RETRY_MS = 4_000;
 /** A look although nothing was heard: somebody else may have changed the host's rules. */
 const RELOOK_MS = 30_000;
 /** A part that takes longer is shown as what is waited for. */
