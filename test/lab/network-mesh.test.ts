@@ -219,7 +219,7 @@ describe("names", () => {
       const none = await inside("n2", library, "/bin/resolve", "nothing");
       expect(none.exitCode).toBe(1);
       expect(none.stdout).toMatch(/not known|does not resolve|No address/);
-      expect(performance.now() - started).toBeLessThan(2_000);
+      expect(performance.now() - started).toBeLessThan(4_000);
     },
   );
 
