@@ -197,10 +197,11 @@ function unplaceable(world: World, live: readonly Task[]): string | undefined {
   return found === undefined ? undefined : `${taskName(found, world.state)}: ${found.waiting}`;
 }
 
+/** Also for the moment between the end of the one before and the plan that sees it. */
 function isBehind(world: World, task: Task): boolean {
   const before = task.replaces === undefined ? undefined : world.state.task.get(task.replaces);
   if (before === undefined || isOnLostNode(world, before)) return false;
-  return (before.desired !== "running" || before.withdrawal !== undefined) && isHeld(world, before);
+  return isLeaving(before) && task.waiting?.includes(" stops first") === true;
 }
 
 /** Some task is still on its way to healthy, so room may yet come of it. */
@@ -214,7 +215,7 @@ function isMoving(world: World, { live, healthy }: Counted): boolean {
   );
 }
 
-function whatIsAwaited(world: World, { service, live, desired }: Counted, updated: number): string {
+function whatIsAwaited(world: World, { service, version, live, desired }: Counted, updated: number): string {
   for (const task of live) {
     const status = world.state.taskStatus.get(task.id);
     if (hasFailed(status) && status !== undefined && status.reason !== "")
@@ -224,5 +225,6 @@ function whatIsAwaited(world: World, { service, live, desired }: Counted, update
   if (rollout?.state === "trial" && rollout.toVersion === service.version)
     return `${updated} new tasks are healthy beside the old ones`;
   if (updated >= desired) return "all that is wanted is there; tasks that are not wanted any more stop";
-  return `${updated} of ${desired} tasks are healthy`;
+  const isChange = live.some((task) => !isCurrentTask(world.state, service, version, task));
+  return `${updated} of ${desired} tasks are ${isChange ? "changed and healthy" : "healthy"}`;
 }
