@@ -65,7 +65,8 @@ export class EngineChecks extends Bystander {
     const isAskedAfterEnd = (this.#askedMs.get(box) ?? 0) >= (this.#endedMs.get(box) ?? Number.POSITIVE_INFINITY);
     this.#findings.check("S6", !isAskedAfterEnd, () => `${box.name} on ${host.name} had ended and runs again`);
     const work = box.request?.task;
-    this.#isNotDone(host, box);
+    const isLateCall = this.#endedMs.has(box) && !isAskedAfterEnd;
+    if (!isLateCall) this.#isNotDone(host, box);
     if (work === undefined || this.givenUp.has(host)) return;
     this.#checkRoom(host);
     this.#checkDevices(host, box);

@@ -13,6 +13,8 @@ import type { Findings } from "./violation.ts";
 
 export class MoveChecks extends Bystander {
   readonly #findings: Findings;
+  /** Services of which a task was given to a node. */
+  readonly #begun = new Set<string>();
   #state: MutableState | undefined;
   #coordinating: Coordinating | undefined;
 
@@ -150,8 +152,9 @@ export class MoveChecks extends Bystander {
   #isItsTurn(state: MutableState, task: Task): void {
     const service = state.service.get(task.serviceId);
     if (service === undefined || service.previousVersion !== undefined || service.force > 0) return;
-    const isFirst = ![...state.task.values()].some((one) => one.serviceId === service.id && one.nodeId !== undefined);
-    if (!isFirst) return;
+    for (const one of state.task.values()) if (one.nodeId !== undefined) this.#begun.add(one.serviceId);
+    // its tasks may all be gone since, with their node
+    if (this.#begun.has(service.id)) return;
     for (const { service: name, condition, required } of specOf(state, service.id, service.version)?.dependsOn ?? []) {
       const other = [...state.service.values()].find((one) => one.name === name);
       if (other === undefined || !required || condition !== "service_healthy") continue;

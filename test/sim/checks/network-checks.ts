@@ -3,6 +3,7 @@
 // exactly the tasks that truly work; and before that a dead one is out of a node's rules soon after its own node knows, or is silent: with or without
 // a coordinator, as long as the way between the two is open.
 
+import { isOver } from "../../../src/core/schedule/ledger.ts";
 import type { Commit } from "../../../src/ports/store.ts";
 import type { Box } from "../fakes/machine-engine.ts";
 import type { Cluster } from "../world/cluster.ts";
@@ -94,7 +95,9 @@ export class NetworkChecks extends Bystander {
     const { network, nowMs, peerIntervalMs } = universe;
     const isAwake = ({ core, agentLife }: Host): boolean =>
       core !== undefined && (agentLife?.pausedUntilMs ?? 0) <= nowMs;
-    if (!isAwake(host) || host.rules.trouble > 0 || network.isTroubled) return undefined;
+    // one that lost its files knows nothing of whom its kernel leads to until a coordinator tells it
+    if (!isAwake(host) || host.core?.routes.position === undefined || host.rules.trouble > 0 || network.isTroubled)
+      return undefined;
     const owner = nodes.find((each) => address.startsWith(`10.210.${each.meshAddress.split(".")[3]}.`));
     if (owner === undefined || owner === host || !this.#cluster.state.node.has(owner.id)) return undefined;
     const isSilent = !owner.isUp || owner.agentLife?.isAlive !== true;
@@ -110,10 +113,17 @@ export class NetworkChecks extends Bystander {
     return this.#cluster.nodes.filter((host) => host.isUp && node.has(host.id));
   }
 
+  #isGivenUp(box: Box): boolean {
+    const task = box.request === undefined ? undefined : this.#cluster.state.task.get(box.request.task.taskId);
+    return task === undefined || isOver(this.#cluster.state, task) || task.released === true;
+  }
+
   #isNoStranger(host: Host, box: Box): void {
     const address = box.request?.task.address;
     const rule = address === undefined ? undefined : host.rules.table.get(address);
     if (rule === undefined || rule.serviceId === box.labels["davit.service.id"]) return;
+    // whoever calls a node dead that lives takes its tasks for over: they end when it is back, and until then nothing may be led there
+    if (rule.standing !== "in" && this.#isGivenUp(box)) return;
     this.#findings.report("S14", `${host.name} has ${rule.name} at ${address}, where ${box.name} runs`);
   }
 }

@@ -26,6 +26,7 @@ export class TrialChecks {
   readonly #findings: Findings;
   /** By task: when its agent has called it healthy, as the coordinator heard it, oldest first. */
   #healthy = new Map<string, readonly Span[]>();
+  readonly #tasks = new Map<string, Task>();
   /** By service: the last progress of its rollout. */
   #progress = new Map<string, Clock>();
   /** Both, as of the last transaction that is durable: what a coordinator decided and lost is not known to the next. */
@@ -57,6 +58,7 @@ export class TrialChecks {
 
   /** `before`: undefined for a new task. */
   task(state: State, before: Task | undefined, task: Task): void {
+    this.#tasks.set(task.id, task);
     const service = state.service.get(task.serviceId);
     const rollout = service === undefined ? undefined : oursOf(state, service);
     if (service === undefined) return;
@@ -129,7 +131,8 @@ export class TrialChecks {
   #heldMs(state: State, rollout: Rollout, slot: readonly Task[], nowMs: number): number {
     if (slot.some((task) => isOver(state, task))) return Number.POSITIVE_INFINITY;
     const [first] = slot;
-    const tried = [...state.task.values()].filter(
+    // the record of one that has ended may be gone
+    const tried = [...this.#tasks.values()].filter(
       (task) =>
         task.serviceId === first?.serviceId &&
         task.slot === first.slot &&
