@@ -14,6 +14,7 @@ import type { Clock, Timer } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Random } from "../ports/random.ts";
 import type { CommitDoor } from "./commit-door.ts";
+import { SettledServices } from "./settled-services.ts";
 
 /** Passes of the planner before a commit: each sees what the one before did. A plan that does not come to rest in so many is a bug, and is said to be one. */
 const MAX_PASSES = 20;
@@ -57,6 +58,7 @@ type Done = { readonly changes: Change[]; readonly events: EventDraft[]; readonl
 
 export class ControlLoop {
   readonly #input: ControlLoopInput;
+  readonly #settled: SettledServices;
   #timer: Timer | undefined;
   #running = false;
   #again = false;
@@ -66,6 +68,23 @@ export class ControlLoop {
 
   constructor(input: ControlLoopInput) {
     this.#input = input;
+    this.#settled = new SettledServices(input.door.state);
+  }
+
+  /** Nothing is to be done until something changes, or until its time comes. */
+  get isAtRest(): boolean {
+    return !this.#running && (this.#wakeAtMs ?? Number.POSITIVE_INFINITY) > this.#input.clock.nowMs();
+  }
+
+  /** Nodes are further with their routes. */
+  lookAround(): void {
+    this.#settled.lookAround();
+    this.wake();
+  }
+
+  /** Call it with each commit, in order, and wake the loop. */
+  follow(changes: readonly Change[]): void {
+    this.#settled.follow(changes);
   }
 
   /** What the last look that did something did. */
@@ -104,6 +123,8 @@ export class ControlLoop {
         }
         if (this.#again && tookMs > LONG_LOOK_MS) await clock.sleep(tookMs);
       } catch (error) {
+        // what was planned on may never have come to be
+        this.#settled.forget();
         this.#report = { atMs: clock.nowMs(), passes: 0, steps: [], error: reasonOf(error) };
         log.error("control loop", { reason: reasonOf(error) });
         this.#wakeAtMs = clock.nowMs() + RETRY_MS;
@@ -118,7 +139,15 @@ export class ControlLoop {
     const newId = idSourceFrom(idFromBytes(random.bytes(ID_BYTES)));
     const nowMs = clock.nowMs();
     const startedMs = clock.bootMs();
-    const planOf = (on: State): Plan => plan(worldOf(on), nowMs, newId, nextTick, MAX_STEPS);
+    const planOf = (on: State): Plan => {
+      const world = worldOf(on);
+      const found = plan(world, nowMs, newId, nextTick, {
+        limit: MAX_STEPS,
+        isSettled: this.#settled.of(world, nowMs),
+      });
+      this.#settled.add(found.settled);
+      return found;
+    };
     const found = [
       ...clockChanges(state, { bootId: clock.bootId(), wallMs: nowMs, bootMs: startedMs }),
       ...volumesMade(state),
@@ -126,12 +155,14 @@ export class ControlLoop {
     const done: Done = { changes: found, events: [], steps: [], passes: 0 };
     const scratch = found.length === 0 ? undefined : copyState(state);
     if (scratch !== undefined) applyChanges(scratch, found);
+    this.#settled.follow(found);
     let next = planOf(scratch ?? state);
     if (next.steps.length > 0) next = this.#untilRest(scratch ?? copyState(state), next, planOf, done);
     const isCut = done.steps.length >= MAX_STEPS;
     const { changes, events, steps, passes } = done;
     const tookMs = clock.bootMs() - startedMs;
-    return { changes, events, result: { steps, passes, wakeAtMs: next.wakeAtMs, isCut, tookMs } };
+    const wakeAtMs = earlier(next.wakeAtMs, this.#settled.nextMs);
+    return { changes, events, result: { steps, passes, wakeAtMs, isCut, tookMs } };
   }
 
   /** Applies plans to a copy until nothing is left, or until there is enough for one commit. Gives the last plan. */
@@ -150,6 +181,7 @@ export class ControlLoop {
         if (event !== undefined) done.events.push(event);
         const made = changesOf(step, scratch);
         applyChanges(scratch, made);
+        this.#settled.follow(made);
         done.changes.push(...made);
       }
       if (done.steps.length >= MAX_STEPS) break;
@@ -165,6 +197,10 @@ export class ControlLoop {
     const delayMs = (this.#wakeAtMs ?? Number.POSITIVE_INFINITY) - clock.nowMs();
     this.#timer = clock.after(Math.min(Math.max(delayMs, 1), MAX_SLEEP_MS), () => this.wake());
   }
+}
+
+function earlier(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
 }
 
 function describe(steps: readonly Step[], state: State): string {

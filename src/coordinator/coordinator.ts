@@ -87,6 +87,7 @@ export class Coordinator {
       onChange: () => this.#wake(),
     });
     door.onCommit((changes) => {
+      this.#loop.follow(changes);
       const touched = this.#index.follow(changes, door.state);
       this.#routes.follow(changes, door.state);
       if (changes.some((change) => change.kind === "node")) this.#nodesChanged();
@@ -124,6 +125,11 @@ export class Coordinator {
       valveShut: this.#presence.valveShut,
       routesGeneration: this.#input.door.revision,
     };
+  }
+
+  /** The planner has nothing to do until something changes, or until a date that it knows. */
+  get isAtRest(): boolean {
+    return this.#loop.isAtRest;
   }
 
   isReady(id: NodeId): boolean {
@@ -225,7 +231,7 @@ export class Coordinator {
         this.#progress.set(id, { workApplied: 0, routesApplied: 0, ...this.#progress.get(id), ...progress });
         const { inReach, byAll } = this.#acknowledged();
         // nothing waits for one node alone
-        if (inReach > before.inReach || byAll > before.byAll) this.#loop.wake();
+        if (inReach > before.inReach || byAll > before.byAll) this.#loop.lookAround();
       },
       closed: (session, reason) => {
         this.#input.log.info("session closed", { node: session.node.name, reason });

@@ -98,7 +98,8 @@ export class PresenceLoop {
     this.#table = tick.table;
     for (const id of tick.toLookAt) void this.#look(id);
     const changed = [...tick.presence].filter(([id, presence]) => this.#presence.get(id) !== presence);
-    this.#presence = tick.presence;
+    // while nobody's presence changes it is the same map: who plans sees by it that nothing changed
+    if (changed.length > 0 || tick.presence.size !== this.#presence.size) this.#presence = tick.presence;
     this.#silentMs = tick.silentMs;
     if (wasShut !== tick.table.valveShut) this.#announceValve(tick.table.valveShut);
     if (changed.length === 0 && wasShut === tick.table.valveShut) return;

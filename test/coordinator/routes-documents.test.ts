@@ -3,24 +3,14 @@
 import { describe, expect, test } from "vitest";
 import { asId } from "../../src/core/model/ids.ts";
 import type { Change } from "../../src/core/model/records.ts";
-import { applyChanges, copyState, type MutableState } from "../../src/core/model/world.ts";
+import { applyChanges, copyState } from "../../src/core/model/world.ts";
 import { RoutesDocuments } from "../../src/coordinator/routes-documents.ts";
 import { createHasher } from "../../src/system/hasher.ts";
+import { difference } from "../fakes/difference.ts";
 import { networkOf } from "../fakes/stacks.ts";
 import { template, WorldModel } from "../fakes/world-model.ts";
 
 const hasher = createHasher();
-
-/** What leads from one state to the next, as commits would tell it. */
-function difference(before: MutableState, after: MutableState): readonly Change[] {
-  const changes: Change[] = [];
-  for (const kind of Object.keys(after) as (keyof MutableState)[]) {
-    for (const [id, record] of after[kind])
-      if (before[kind].get(id) !== record) changes.push({ op: "put", kind, record } as Change);
-    for (const id of before[kind].keys()) if (!after[kind].has(id)) changes.push({ op: "delete", kind, id });
-  }
-  return changes;
-}
 
 describe("following commits", () => {
   test("gives what the state gives from nothing, through deploys, losses, removals and returns", () => {

@@ -8,14 +8,16 @@ import { LeaseChecks } from "./checks/lease-checks.ts";
 import { MoveChecks } from "./checks/move-checks.ts";
 import { NetworkChecks } from "./checks/network-checks.ts";
 import { PlanChecks } from "./checks/plan-checks.ts";
-import { shortfalls } from "./checks/rest-checks.ts";
+import { overlooked, shortfalls } from "./checks/rest-checks.ts";
 import { Findings, type Violation } from "./checks/violation.ts";
 import { type Fault, FaultMaker, FAULTS, type Matrix } from "./story/faults.ts";
 import { Operator } from "./story/operator.ts";
 import { Strangers } from "./story/strangers.ts";
 import { ServiceMaker } from "./story/services.ts";
+import type { Chance } from "./kernel/chance.ts";
 import { Cluster } from "./world/cluster.ts";
 
+const STORM_MS = 240_000;
 /** The longest that a run may take to come to rest after its faults, in simulated time: backoffs are capped at a minute. */
 const REST_DEADLINE_MS = 180_000;
 /** And for each node: updates may go one by one, with a slow pull on each. */
@@ -27,10 +29,12 @@ const JOBS_MS = 30_000;
 const OVERDUE_MS = 4_000;
 /** Rest that is no accident: nothing may change in it. */
 const STILL_MS = 12_000;
+/** Mean time between looks whether the planner, that looks at what changed, overlooks anything. */
+const LOOK_MS = 10_000;
 
 export type RunOptions = {
   readonly seed: number;
-  /** Simulated time with faults; the healing comes after it. Default 200 s. */
+  /** Simulated time with faults; the healing comes after it. Default: so long that a run is of 300 s on average. */
   readonly stormMs?: number;
   readonly nodes?: number;
   readonly isTraced?: boolean;
@@ -58,7 +62,7 @@ export type RunResult = {
 /** Runs one seed. The same options give the same result, to the last event. */
 export function runSeed(options: RunOptions): RunResult {
   const run = new Run(options);
-  run.storm(options.stormMs ?? 200_000);
+  run.storm(options.stormMs ?? STORM_MS);
   run.heal();
   return run.result();
 }
@@ -102,8 +106,9 @@ class Run {
       leases.look();
       network.look();
     };
-    universe.journal.onError = (who, message) => {
+    universe.journal.onError = (who, message, { reason = "" } = {}) => {
       if (message.startsWith("the plan does not come to rest")) this.#findings.report("L3", `${who}: ${message}`);
+      if (String(reason).includes("invariant broken")) this.#findings.report("broken", `${who}: ${message}: ${reason}`);
     };
     const maker = new ServiceMaker(universe, drawn.areBadImagesMade);
     this.#operator = new Operator(this.cluster, maker, history, this.#engines);
@@ -113,6 +118,14 @@ class Run {
       host.engine.start(neighbour);
     }
     this.#actLater(drawn.actEveryMs);
+    this.#lookLater(universe.chance.fork("looks"));
+  }
+
+  #lookLater(chance: Chance): void {
+    this.cluster.universe.scheduler.after(chance.around(LOOK_MS), undefined, () => {
+      for (const { invariant, sentence } of overlooked(this.cluster)) this.#findings.report(invariant, sentence);
+      this.#lookLater(chance);
+    });
   }
 
   #actLater(everyMs: number): void {

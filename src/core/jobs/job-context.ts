@@ -35,7 +35,9 @@ export function madeFor(service: Service, version: ServiceVersion): string {
 }
 
 /** The last successes of jobs that are there, by their ids: what a job that follows them from now on has followed. */
-export function successesBefore(world: World, names: readonly string[]): JobState["followed"] {
+export function successesBefore(planning: Planning, names: readonly string[]): JobState["followed"] {
+  const { world } = planning;
+  if (names.length > 0) planning.lookAround();
   const before = names.flatMap((name) => serviceNamed(world, name) ?? []);
   return Object.fromEntries(before.map(({ id }) => [id, world.state.job.get(id)?.succeeded ?? 0]));
 }

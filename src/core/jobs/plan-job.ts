@@ -4,7 +4,6 @@
 import { invariant } from "../model/invariant.ts";
 import type { JobSpec, JobState, NextTick } from "../model/job.ts";
 import type { Service, ServiceVersion, Task } from "../model/records.ts";
-import type { World } from "../model/world.ts";
 import { planForget, planLeftovers } from "../reconcile/history.ts";
 import type { Planning } from "../reconcile/planning.ts";
 import { type JobContext, runsOf, successesBefore } from "./job-context.ts";
@@ -22,7 +21,7 @@ export function planJob(
   const spec = version.spec.job;
   invariant(spec !== undefined, `job ${service.name} has no job in its specification`);
   const runs = runsOf(planning.world, service);
-  const job = planning.world.state.job.get(service.id) ?? firstState(planning.world, service, spec);
+  const job = planning.world.state.job.get(service.id) ?? firstState(planning, service, spec);
   const context: JobContext = { planning, service, version, spec, tasks, runs, job, nextTick };
   const before = planning.steps.length;
   for (const task of tasks) planning.finishWithdrawal(task);
@@ -34,8 +33,8 @@ export function planJob(
 }
 
 /** Successes of the jobs before it that came before this one was there are none that it follows. */
-function firstState(world: World, service: Service, spec: JobSpec): JobState {
-  const followed = successesBefore(world, spec.after);
+function firstState(planning: Planning, service: Service, spec: JobSpec): JobState {
+  const followed = successesBefore(planning, spec.after);
   return { id: service.id, runs: 0, succeeded: 0, requested: 0, made: "", scheduleKey: "", followed };
 }
 

@@ -9,7 +9,6 @@ import {
   type NextTick,
   type RunCause,
 } from "../model/job.ts";
-import { heldBack } from "../reconcile/dependencies.ts";
 import { eligibleNodes } from "../reconcile/eligible.ts";
 import { type JobContext, madeFor, makeRun, successesBefore } from "./job-context.ts";
 import { finish } from "./run.ts";
@@ -31,7 +30,7 @@ export function planStarts(context: JobContext): void {
   if (spec.schedule !== undefined) return planTick(context);
   if (spec.after.length > 0) return planAfter(context);
   const made = madeFor(context.service, context.version);
-  if (made === job.made || heldBack(planning.world, service, context.version, context.tasks) !== undefined) return;
+  if (made === job.made || planning.heldBack(context) !== undefined) return;
   start(context, "deployed", { made });
 }
 
@@ -54,7 +53,7 @@ function rescheduled(context: JobContext, scheduleKey: string): JobState {
 /** Jobs that were followed already are followed on; of others, what succeeded before is no news; of all, after a suspension. */
 function followedFromNow({ planning, spec, job }: JobContext): JobState["followed"] {
   const known = job.scheduleKey === "suspended" ? {} : job.followed;
-  return { ...successesBefore(planning.world, spec.after), ...known };
+  return { ...successesBefore(planning, spec.after), ...known };
 }
 
 function planTick(context: JobContext): void {
@@ -114,7 +113,7 @@ function skip(context: JobContext, tick: Partial<JobRun>, why: string): void {
 /** All jobs before it succeeded since this one followed them last. A job that is gone holds the others up no longer. */
 function planAfter(context: JobContext): void {
   const { planning, spec, job, runs } = context;
-  const successes = successesBefore(planning.world, spec.after);
+  const successes = successesBefore(planning, spec.after);
   const before = Object.entries(successes);
   if (before.length === 0 || !before.every(([id, succeeded]) => succeeded > (job.followed[id] ?? 0))) return;
   // what it follows is not used up by a run that may not begin now

@@ -6,7 +6,7 @@ import { asId } from "../model/ids.ts";
 import { invariant } from "../model/invariant.ts";
 import type { NextTick } from "../model/job.ts";
 import { isJobMode } from "../model/service-spec.ts";
-import type { NodeId } from "../model/ids.ts";
+import type { NodeId, ServiceId } from "../model/ids.ts";
 import type { Service, ServiceVersion, Task } from "../model/records.ts";
 import type { Rollout } from "../model/rollout.ts";
 import { wantedReplicas } from "../model/scale.ts";
@@ -20,7 +20,7 @@ import { isOurs, planSuperseded, planTracks, planWeights, type Tracks, tracksOf 
 import { eligibleNodes } from "./eligible.ts";
 import { planConfigs, planHistory, planLeftovers, planRemoved } from "./history.ts";
 import { dropMoves, dropStuckMoves, MoveBudget } from "./moves.ts";
-import { Planning, type ServiceContext } from "./planning.ts";
+import { Planning, type Rest, type ServiceContext } from "./planning.ts";
 import { planSlot, type Slot, slotOf } from "./slots.ts";
 import type { Step } from "./step.ts";
 
@@ -28,37 +28,52 @@ export type Plan = {
   readonly steps: readonly Step[];
   /** When the passing of time alone makes a new plan worthwhile (coordinator's wall clock); undefined: nothing is timed. */
   readonly wakeAtMs: number | undefined;
+  /** Services of which there is nothing to do. */
+  readonly settled: readonly Settled[];
 };
 
-/**
- * The steps towards what is desired. Apply them all, in order, then plan again. `limit`: no further service is looked at once there are so
- * many steps; those of one service are never cut, so that each plan is whole.
- */
+export type Settled = Rest & { readonly id: ServiceId };
+
+export type PlanScope = {
+  /** No further service is looked at once there are so many steps; those of one service are never cut, so that each plan is whole. */
+  readonly limit?: number;
+  /** Services that an earlier plan called settled, and of which nothing changed since: they are not looked at. */
+  readonly isSettled?: (id: string) => boolean;
+};
+
+/** The steps towards what is desired. Apply them all, in order, then plan again. */
 export function plan(
   world: World,
   nowMs: number,
   newId: IdSource,
   nextTick: NextTick,
-  limit: number = Number.POSITIVE_INFINITY,
+  { limit = Number.POSITIVE_INFINITY, isSettled = () => false }: PlanScope = {},
 ): Plan {
   const planning = new Planning(world, nowMs, newId);
-  const tasksOf = groupTasks(world);
-  for (const id of serviceIds(world, tasksOf)) {
-    if (planning.steps.length >= limit) return { steps: planning.steps, wakeAtMs: planning.wakeAtMs };
+  const settled: Settled[] = [];
+  // of one that was removed since, all tasks count
+  const isAtRest = (id: string): boolean => isSettled(id) && world.state.service.has(id);
+  const tasksOf = groupTasks(world, isAtRest);
+  for (const id of serviceIds(world, tasksOf, isAtRest)) {
+    if (planning.steps.length >= limit) return { steps: planning.steps, wakeAtMs: planning.wakeAtMs, settled };
     const service = world.state.service.get(id);
     const tasks = tasksOf.get(id) ?? [];
     if (service === undefined) planRemoved(planning, asId<"service">(id), tasks);
-    else planService(planning, service, tasks, nextTick);
+    else {
+      const rest = planning.restOf(() => planService(planning, service, tasks, nextTick));
+      if (rest !== undefined) settled.push({ id: service.id, ...rest });
+    }
   }
   planConfigs(planning);
   if (planning.steps.length === 0) dropStuckMoves(planning);
   planAddresses(planning);
-  return { steps: planning.steps, wakeAtMs: planning.wakeAtMs };
+  return { steps: planning.steps, wakeAtMs: planning.wakeAtMs, settled };
 }
 
-function groupTasks(world: World): ReadonlyMap<string, Task[]> {
+function groupTasks(world: World, isAtRest: (id: string) => boolean): ReadonlyMap<string, Task[]> {
   const groups = new Map<string, Task[]>();
   for (const task of world.state.task.values()) {
+    if (isAtRest(task.serviceId)) continue;
     const group = groups.get(task.serviceId);
     if (group === undefined) groups.set(task.serviceId, [task]);
     else group.push(task);
@@ -68,8 +83,13 @@ function groupTasks(world: World): ReadonlyMap<string, Task[]> {
 }
 
 /** Services that exist, those of higher priority first, then those of which only traces are left. */
-function serviceIds(world: World, tasksOf: ReadonlyMap<string, unknown>): readonly string[] {
+function serviceIds(
+  world: World,
+  tasksOf: ReadonlyMap<string, unknown>,
+  isAtRest: (id: string) => boolean,
+): readonly string[] {
   const named = [...world.state.service.values()]
+    .filter(({ id }) => !isAtRest(id))
     .map((service) => ({ service, priority: priorityOf(world, service) }))
     .sort((a, b) => b.priority - a.priority || (a.service.name < b.service.name ? -1 : 1))
     .map(({ service }) => service.id as string);

@@ -6,7 +6,7 @@ import type { IdSource, NodeId, ServiceId, TaskId } from "../model/ids.ts";
 import { invariant } from "../model/invariant.ts";
 import type { Service, ServiceVersion, Task } from "../model/records.ts";
 import type { Rollout } from "../model/rollout.ts";
-import { versionKey, type World } from "../model/world.ts";
+import { type Presence, versionKey, type World } from "../model/world.ts";
 import { volumeNames, wantedOf } from "../schedule/filters.ts";
 import { isEnded, isOver, Ledger } from "../schedule/ledger.ts";
 import { makeRoom, place, type Placement } from "../schedule/place.ts";
@@ -44,6 +44,26 @@ export type NewTask = {
   readonly hold?: string | undefined;
 };
 
+/** There is nothing to do for a service, and that stays so until its own records or those of nodes change, or one of these: */
+export type Rest = {
+  /** Wall-clock time of the coordinator; undefined: not by the passing of time. */
+  readonly wakeAtMs: number | undefined;
+  /** False: until anything at all changes. */
+  readonly isByItself: boolean;
+  /** Whose presence was asked for. */
+  readonly nodes: ReadonlySet<NodeId>;
+};
+
+/** Who is in contact, with a note of whom somebody asked for. */
+class AskedPresence extends Map<NodeId, Presence> {
+  asked = new Set<NodeId>();
+
+  override get(id: NodeId): Presence | undefined {
+    this.asked.add(id);
+    return super.get(id);
+  }
+}
+
 export class Planning {
   readonly world: World;
   readonly nowMs: number;
@@ -54,15 +74,21 @@ export class Planning {
   /** Tasks that this run ends: what another asked of them counts no more. */
   readonly #ending = new Set<TaskId>();
   readonly #held = new Map<ServiceId, string | undefined>();
+  /** Something was asked that is neither a service's own nor a node's: what others have, or what is only measured. */
+  #hasLookedAround = false;
+
+  readonly #presence: AskedPresence;
 
   constructor(world: World, nowMs: number, newId: IdSource) {
-    this.world = world;
+    this.#presence = new AskedPresence(world.presence);
+    this.world = { ...world, presence: this.#presence };
     this.nowMs = nowMs;
     this.newId = newId;
   }
 
   /** What is taken on each node. Most plans place nothing and never ask. */
   get ledger(): Ledger {
+    this.lookAround();
     this.#ledger ??= new Ledger(this.world.state, this.world.routesGeneration > 0);
     return this.#ledger;
   }
@@ -79,6 +105,25 @@ export class Planning {
     return false;
   }
 
+  /** What is decided now hangs on more than the service's own records and the nodes. */
+  lookAround(): void {
+    this.#hasLookedAround = true;
+  }
+
+  /** Plans one service. If that gave no step: what it stays so upon. */
+  restOf(planOne: () => void): Rest | undefined {
+    const before = this.#wakeAtMs;
+    const steps = this.steps.length;
+    this.#wakeAtMs = undefined;
+    this.#hasLookedAround = false;
+    this.#presence.asked = new Set();
+    planOne();
+    const wakeAtMs = this.#wakeAtMs;
+    if (before !== undefined) this.#wakeAtMs = Math.min(before, wakeAtMs ?? before);
+    if (this.steps.length > steps) return undefined;
+    return { wakeAtMs, isByItself: !this.#hasLookedAround, nodes: this.#presence.asked };
+  }
+
   version(serviceId: ServiceId, version: number): ServiceVersion | undefined {
     return this.world.state.serviceVersion.get(versionKey(serviceId, version));
   }
@@ -91,8 +136,9 @@ export class Planning {
   }
 
   /** What comes before the current version of the service and is not there yet, in words. */
-  heldBack({ service, version, tasks }: ServiceContext): string | undefined {
+  heldBack({ service, version, tasks }: Pick<ServiceContext, "service" | "version" | "tasks">): string | undefined {
     if (version.spec.dependsOn === undefined) return undefined;
+    this.lookAround();
     // asked for each slot, and the same for all of them
     if (!this.#held.has(service.id)) this.#held.set(service.id, heldBack(this.world, service, version, tasks)?.reason);
     return this.#held.get(service.id);
@@ -239,6 +285,7 @@ export class Planning {
   finishWithdrawal(task: Task): void {
     const { withdrawal } = task;
     if (withdrawal === undefined || task.desired !== "running") return;
+    this.lookAround();
     const late = isOnLostNode(this.world, task) ? [] : lagging(this.world, withdrawal.routesGeneration);
     if (late.length > 0 && !this.isDue(withdrawal.startedAtMs + WITHDRAWAL_DEADLINE_MS)) return;
     const names = late.map(({ name }) => name).join(", ");

@@ -18,10 +18,14 @@ const CLOCK_ERROR_MS = LEASE_MS * 0.004 + 2;
 /** A silence that counts as such, with what a coordinator may be late to see it: its tick, and the difference of two beats. */
 const CLEARLY_SILENT_MS = 4_200;
 
+const LOOK_MS = 250;
+
 type Watch = {
   readonly coordinating: Coordinating;
   readonly heardMs: Map<NodeId, number>;
   presence: ReadonlyMap<NodeId, Presence> | undefined;
+  /** True time of the next look though no presence changed: an agent may come to believe again. */
+  lookAgainMs: number;
   isValveShut: boolean;
   /** Nodes that were clearly silent when the valve opened: when they got a full lease again. */
   readonly renewedMs: Map<NodeId, number>;
@@ -45,6 +49,7 @@ export class LeaseChecks extends Bystander {
       coordinating,
       heardMs: new Map(),
       presence: undefined,
+      lookAgainMs: 0,
       isValveShut: false,
       renewedMs: new Map(),
     });
@@ -64,8 +69,10 @@ export class LeaseChecks extends Bystander {
       }
       const { coordinator, door } = coordinating;
       const { presence, valveShut } = coordinator.worldOf(door.state);
-      if (presence === watch.presence) continue;
+      const { nowMs } = this.#cluster.universe;
+      if (presence === watch.presence && nowMs < watch.lookAgainMs) continue;
       watch.presence = presence;
+      watch.lookAgainMs = nowMs + LOOK_MS;
       if (watch.isValveShut && !valveShut) this.#renew(watch);
       watch.isValveShut = valveShut;
       for (const [id, now] of presence) if (now === "lost") this.#lostIsBelieved(id, nonce);

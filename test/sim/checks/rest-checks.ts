@@ -277,6 +277,11 @@ function hasBadSuccessor(state: State, box: Box): boolean {
 
 // --- L3
 
+/** What a planner that looks at everything would do, and the coordinator's own, which looks at what changed, does not. */
+export function overlooked(cluster: Cluster): readonly Shortfall[] {
+  return cluster.running?.coordinator.isAtRest === true ? notPlanned(cluster) : [];
+}
+
 function notPlanned({ running }: Cluster): readonly Shortfall[] {
   if (running === undefined) return [];
   const { coordinator, door, clock } = running;

@@ -10,7 +10,7 @@ export class Journal {
   readonly #isKept: boolean;
   readonly #lines: string[] = [];
   /** Told of each error that a process logs. */
-  onError: (who: string, message: string) => void = () => {};
+  onError: (who: string, message: string, fields?: LogFields) => void = () => {};
   #high = 0;
   #low = 0;
 
@@ -48,7 +48,7 @@ export class Journal {
       warn: write("WARN "),
       error: (message, fields) => {
         write("ERROR ")(message, fields);
-        this.onError(who, message);
+        this.onError(who, message, fields);
       },
       with: () => log,
     };

@@ -140,6 +140,18 @@ const TRUST: readonly Mutant[] = [
 
 const PLANS: readonly Mutant[] = [
   {
+    name: "a service of which a task's state changed is not planned again",
+    file: "src/coordinator/settled-services.ts",
+    find: 'this.#settled.delete(this.#serviceOf.get(id) ?? "");\n          break;',
+    replace: "break;",
+  },
+  {
+    name: "a service whose node falls silent is not planned again",
+    file: "src/coordinator/settled-services.ts",
+    find: "ids.some((changed) => nodes.has(changed))",
+    replace: "ids.some((changed) => nodes.size < 0 && nodes.has(changed))",
+  },
+  {
     name: "parallelism is ignored by a second look",
     file: "src/core/rollout/batch.ts",
     find: "policy.parallelism - view.changing.length;",
