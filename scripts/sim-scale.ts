@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import type { Measured, Reads } from "../test/sim/scale/messages.ts";
+import { type Measured, PARTS, type Reads } from "../test/sim/scale/messages.ts";
 
 const { values } = parseArgs({
   options: {
@@ -35,7 +35,9 @@ function worst(reads: readonly Reads[]): string {
   return Math.max(...reads.map(({ p99 }) => p99)).toFixed(0);
 }
 
-const ROWS: readonly (readonly [string, (one: Measured) => string])[] = [
+type Row = readonly [string, (one: Measured) => string];
+
+const ROWS: readonly Row[] = [
   ["nodes", (one) => `${one.nodes}`],
   ["tasks", (one) => `${one.tasks}`],
   ["all nodes in contact, s", (one) => one.connectedSeconds.toFixed(1)],
@@ -44,7 +46,7 @@ const ROWS: readonly (readonly [string, (one: Measured) => string])[] = [
   ["all tasks healthy, s", (one) => one.healthySeconds.toFixed(1)],
   ["API p99 while placing, ms", (one) => worst(one.whilePlacing)],
   ["API p99 at rest, ms", (one) => worst(one.atRest)],
-  ["longest stall of the event loop, ms", (one) => one.longestStallMs.toFixed(0)],
+  ...PARTS.map((part): Row => [`longest stall, ${part}, ms`, (one) => one.longestStallMs[part].toFixed(0)]),
   ["a beat, with all else at rest, µs", (one) => one.beatMicroseconds.toFixed(0)],
   ["at rest, % of a core", (one) => one.restPercent.toFixed(1)],
   ["memory, MB", (one) => one.rssMegabytes.toFixed(0)],
@@ -61,4 +63,4 @@ for (const [nodes, tasks] of sizesOf(Number(values.nodes), Number(values.tasks))
 if (values.json) console.log(JSON.stringify(measured));
 else
   for (const [name, of] of ROWS)
-    console.log(`${name.padEnd(38)} ${measured.map((one) => of(one).padStart(10)).join(" ")}`);
+    console.log(`${name.padEnd(46)} ${measured.map((one) => of(one).padStart(10)).join(" ")}`);

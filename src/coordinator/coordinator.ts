@@ -43,6 +43,8 @@ export type CoordinatorInput = {
   readonly forget: (id: NodeId) => void;
 };
 
+type Acknowledged = { readonly inReach: number; readonly byAll: number };
+
 export class Coordinator {
   readonly #input: CoordinatorInput;
   readonly #measured = new Map<NodeId, Measured>();
@@ -56,6 +58,8 @@ export class Coordinator {
   readonly #loop: ControlLoop;
   readonly #scale: ScaleLoop;
   readonly #listeners = new Set<() => void>();
+  /** What nodes had acknowledged when one did last; undefined once others count. */
+  #known: Acknowledged | undefined;
 
   constructor(input: CoordinatorInput) {
     this.#input = input;
@@ -84,7 +88,10 @@ export class Coordinator {
       clock,
       log: log.with({ part: "presence" }),
       lookThrough: (id) => this.#sessions.lookThrough(id),
-      onChange: () => this.#wake(),
+      onChange: () => {
+        this.#known = undefined;
+        this.#wake();
+      },
     });
     door.onCommit((changes) => {
       this.#loop.follow(changes);
@@ -183,7 +190,7 @@ export class Coordinator {
   }
 
   /** The newest routes that every node has applied. */
-  #acknowledged(): { readonly inReach: number; readonly byAll: number } {
+  #acknowledged(): Acknowledged {
     const world = this.worldOf(this.#input.door.state);
     let [inReach, byAll] = [Infinity, Infinity];
     for (const { id } of world.state.node.values()) {
@@ -227,11 +234,11 @@ export class Coordinator {
       measured: (id, frame) => void this.#measured.set(id, frame.measured),
       called: (id, frame) => this.#scale.called(id, frame),
       progress: (id, progress) => {
-        const before = this.#acknowledged();
         this.#progress.set(id, { workApplied: 0, routesApplied: 0, ...this.#progress.get(id), ...progress });
-        const { inReach, byAll } = this.#acknowledged();
+        const known = this.#known;
+        this.#known = this.#acknowledged();
         // nothing waits for one node alone
-        if (inReach > before.inReach || byAll > before.byAll) this.#loop.lookAround();
+        if (this.#known.inReach !== known?.inReach || this.#known.byAll !== known.byAll) this.#loop.lookAround();
       },
       closed: (session, reason) => {
         this.#input.log.info("session closed", { node: session.node.name, reason });

@@ -21,7 +21,7 @@ import {
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { ControlStream } from "../ports/node-session.ts";
-import { type RoutesNow, RoutesSender } from "./routes-sender.ts";
+import { type RoutesChanges, type RoutesNow, RoutesSender } from "./routes-sender.ts";
 
 /** An opening that takes longer is given up: the agent hangs, and another try costs little. */
 export const OPENING_TIMEOUT_MS = 5_000;
@@ -63,6 +63,9 @@ export type SessionContext = {
   readonly sections: (id: NodeId) => { readonly revision: number; readonly sections: Work["sections"] };
   /** The routes now, the same for every node. */
   readonly routes: () => RoutesNow;
+  readonly routesChanges: RoutesChanges;
+  /** The agent has taken over the routes that it was sent: call `sendRoutes` soon. */
+  readonly isFreeForRoutes: (session: NodeSession) => void;
 };
 
 export class NodeSession {
@@ -141,13 +144,15 @@ export class NodeSession {
   }
 
   #begin(welcome: Welcome): void {
-    const { chain, clock, routes, events } = this.#context;
+    const { chain, clock, routes, routesChanges, isFreeForRoutes, events } = this.#context;
     this.#position = welcome.held;
     for (const [key, hash] of Object.entries(welcome.heldHashes)) this.#sent.set(key, hash);
     this.#routes = new RoutesSender(
       {
         epoch: chain.at(-1)?.epoch ?? 0,
         now: routes,
+        changes: routesChanges,
+        isFree: () => isFreeForRoutes(this),
         bootMs: () => clock.bootMs(),
         send: (frame) => this.#stream.send(frame),
         applied: (routesApplied) => events.progress(this.node.id, { routesApplied }),

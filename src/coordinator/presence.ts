@@ -37,6 +37,8 @@ export class PresenceLoop {
   #presence: ReadonlyMap<NodeId, Presence> = new Map();
   #silentMs: ReadonlyMap<NodeId, number> = new Map();
   #timer: Timer | undefined;
+  #soon: Timer | undefined;
+  #isRecording = false;
   #stopped = false;
 
   constructor(input: PresenceInput) {
@@ -52,6 +54,7 @@ export class PresenceLoop {
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
+    this.#soon?.cancel();
   }
 
   get presence(): ReadonlyMap<NodeId, Presence> {
@@ -70,12 +73,20 @@ export class PresenceLoop {
   /** A beat came in over the node's session. */
   beat(id: NodeId): void {
     this.#table = beatReceived(this.#table, id, this.#input.clock.bootMs());
-    if (this.#presence.get(id) !== "ready") this.#judge();
+    if (this.#presence.get(id) !== "ready") this.#judgeSoon();
   }
 
   contactLost(id: NodeId): void {
     this.#table = contactLost(this.#table, id);
-    this.#judge();
+    this.#judgeSoon();
+  }
+
+  /** Once for all who come and go in one turn of the event loop: all connections may break at once. */
+  #judgeSoon(): void {
+    this.#soon ??= this.#input.clock.after(0, () => {
+      this.#soon = undefined;
+      if (!this.#stopped) this.#judge();
+    });
   }
 
   #tick(): void {
@@ -134,11 +145,18 @@ export class PresenceLoop {
 
   /** Writes down losses and returns, so that users and the planner see since when. */
   #record(): void {
-    const presence = this.#presence;
-    const nowMs = this.#input.clock.nowMs();
+    // what waits for its turn writes down what is true by then
+    if (this.#isRecording) return;
+    this.#isRecording = true;
     this.#input.door
-      .commit((state) => ({ ...lossesAndReturns(state, presence, nowMs), result: undefined }))
-      .catch((error: unknown) => this.#input.log.error("presence not committed", { reason: String(error) }));
+      .commit((state) => {
+        this.#isRecording = false;
+        return { ...lossesAndReturns(state, this.#presence, this.#input.clock.nowMs()), result: undefined };
+      })
+      .catch((error: unknown) => {
+        this.#isRecording = false;
+        this.#input.log.error("presence not committed", { reason: String(error) });
+      });
   }
 }
 

@@ -1,5 +1,6 @@
 // The routes' side of one session: what the agent holds, what is on its way, and up to which revision it has applied everything. One change
-// is on its way at a time, in parts: what commits meanwhile is sent as one change after it, so a slow link never piles up.
+// is on its way at a time, in parts: what commits meanwhile is sent as one change after it, so a slow link never piles up. What leads from
+// one version to another is made and encoded once for all nodes that need it (`RoutesChanges`).
 
 import type { Routes, RoutesDelta } from "../core/model/routes.ts";
 import type { WorkPosition } from "../core/model/work.ts";
@@ -17,6 +18,9 @@ export type RoutesNow = {
 export type RoutesSenderInput = {
   readonly epoch: number;
   readonly now: () => RoutesNow;
+  readonly changes: RoutesChanges;
+  /** Asks the owner to call `look` soon: this node may have the next change. */
+  readonly isFree: () => void;
   readonly bootMs: () => number;
   readonly send: (frame: RoutesFrame) => void;
   /** The node has applied all that it must of this revision; told when it grows. */
@@ -54,10 +58,10 @@ export class RoutesSender {
     if (this.#isOnItsWay) return;
     const { revision, version, sections } = this.#input.now();
     const isSame = this.#looked?.version === version && this.#position !== undefined;
-    const change = isSame ? undefined : this.#difference(sections);
+    const change = isSame ? undefined : this.#changeTo({ revision, version, sections });
     this.#looked = { revision, version };
     if (change === undefined) return this.#tell();
-    this.#send({ epoch: this.#input.epoch, generation: revision }, change);
+    this.#send(change);
   }
 
   /** The agent asks for the next part. */
@@ -79,28 +83,27 @@ export class RoutesSender {
     this.#applied = applied;
     if (this.#isOnItsWay && isAt(received, this.#position)) {
       this.#isOnItsWay = false;
-      this.look();
+      this.#input.isFree();
     }
     this.#tell();
   }
 
-  #difference(sections: Routes["sections"]): Pick<RoutesDelta, "put" | "drop"> | undefined {
-    const put: Record<string, Routes["sections"][string]> = {};
-    for (const [key, section] of Object.entries(sections)) if (this.#sent.get(key) !== section.hash) put[key] = section;
-    const drop = [...this.#sent.keys()].filter((key) => sections[key] === undefined);
-    const isNothing = Object.keys(put).length === 0 && drop.length === 0;
-    return isNothing && this.#position !== undefined ? undefined : { put, drop };
+  #changeTo(now: RoutesNow): RoutesChange | undefined {
+    const { epoch, changes } = this.#input;
+    const make = (): RoutesChange | undefined => {
+      const difference = differenceOf(this.#sent, now.sections, this.#position !== undefined);
+      return difference && inFrames({ epoch, generation: now.revision }, this.#position, difference);
+    };
+    // whoever holds routes of the same position holds the same; who holds none, nothing
+    return this.#position === undefined && this.#sent.size > 0
+      ? make()
+      : changes.get(now.version, this.#position, make);
   }
 
-  #send(position: WorkPosition, change: Pick<RoutesDelta, "put" | "drop">): void {
-    const base = this.#position === undefined ? {} : { base: this.#position };
-    const puts = inParts(change.put);
-    this.#parts = puts.map((put, at): RoutesFrame => {
-      const delta: RoutesDelta = { ...position, ...base, put, drop: at === 0 ? change.drop : [] };
-      return at === puts.length - 1 ? { type: "routes", delta } : { type: "routes", delta, more: true };
-    });
-    for (const [key, section] of Object.entries(change.put)) this.#sent.set(key, section.hash);
-    for (const key of change.drop) this.#sent.delete(key);
+  #send({ position, frames, put, drop }: RoutesChange): void {
+    this.#parts = [...frames];
+    for (const [key, section] of Object.entries(put)) this.#sent.set(key, section.hash);
+    for (const key of drop) this.#sent.delete(key);
     this.#position = position;
     this.#isOnItsWay = true;
     const { generation } = position;
@@ -122,6 +125,53 @@ export class RoutesSender {
 
 function isAt(a: WorkPosition, b: WorkPosition | undefined): boolean {
   return b !== undefined && a.epoch === b.epoch && a.generation === b.generation;
+}
+
+/** What leads a node from the routes that it holds to others, in the frames that carry it. */
+type RoutesChange = Pick<RoutesDelta, "put" | "drop"> & {
+  readonly position: WorkPosition;
+  readonly frames: readonly RoutesFrame[];
+};
+
+/** The changes to the newest routes, by what a node holds: made for the first that needs one, and the same for all others. */
+export class RoutesChanges {
+  #version = -1;
+  readonly #made = new Map<string, RoutesChange | undefined>();
+
+  get(version: number, from: WorkPosition | undefined, make: () => RoutesChange | undefined): RoutesChange | undefined {
+    if (version !== this.#version) this.#made.clear();
+    this.#version = version;
+    const key = from === undefined ? "" : `${from.epoch}/${from.generation}`;
+    if (!this.#made.has(key)) this.#made.set(key, make());
+    return this.#made.get(key);
+  }
+}
+
+/** `isBased`: the node holds routes, so that nothing need be sent if nothing differs. */
+function differenceOf(
+  sent: ReadonlyMap<string, string>,
+  sections: Routes["sections"],
+  isBased: boolean,
+): Pick<RoutesDelta, "put" | "drop"> | undefined {
+  const put: Record<string, Routes["sections"][string]> = {};
+  for (const [key, section] of Object.entries(sections)) if (sent.get(key) !== section.hash) put[key] = section;
+  const drop = [...sent.keys()].filter((key) => sections[key] === undefined);
+  const isNothing = Object.keys(put).length === 0 && drop.length === 0;
+  return isNothing && isBased ? undefined : { put, drop };
+}
+
+function inFrames(
+  position: WorkPosition,
+  from: WorkPosition | undefined,
+  { put: all, drop }: Pick<RoutesDelta, "put" | "drop">,
+): RoutesChange {
+  const base = from === undefined ? {} : { base: from };
+  const puts = inParts(all);
+  const frames = puts.map((put, at): RoutesFrame => {
+    const delta: RoutesDelta = { ...position, ...base, put, drop: at === 0 ? drop : [] };
+    return at === puts.length - 1 ? { type: "routes", delta } : { type: "routes", delta, more: true };
+  });
+  return { position, frames, put: all, drop };
 }
 
 /** At least one part, each with at least one section if there is any. */

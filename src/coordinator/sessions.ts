@@ -9,6 +9,8 @@ import type { Timer } from "../ports/clock.ts";
 import type { AgentDialer, ControlStream } from "../ports/node-session.ts";
 import type { Random } from "../ports/random.ts";
 import { NodeSession, type SessionContext } from "./node-session.ts";
+import { RoutesChanges } from "./routes-sender.ts";
+import { RoutesTurns } from "./routes-turns.ts";
 
 /** How long until the next try: attempt 0 is the first after a loss. `fraction` spreads nodes apart. */
 export type ReconnectPolicy = (attempt: number, fraction: number) => number;
@@ -31,17 +33,25 @@ export type SessionsInput = {
   readonly random: Random;
   readonly reconnectMs: ReconnectPolicy;
   readonly state: () => State;
-  readonly context: SessionContext;
+  readonly context: Omit<SessionContext, "isFreeForRoutes" | "routesChanges">;
   readonly onContact: (id: NodeId) => void;
 };
 
 export class Sessions {
   readonly #input: SessionsInput;
+  readonly #context: SessionContext;
   readonly #links = new Map<NodeId, Link>();
+  readonly #routes: RoutesTurns;
   #stopped = false;
 
   constructor(input: SessionsInput) {
     this.#input = input;
+    this.#routes = new RoutesTurns(input.context.clock);
+    this.#context = {
+      ...input.context,
+      routesChanges: new RoutesChanges(),
+      isFreeForRoutes: (session) => this.#routes.add([session]),
+    };
   }
 
   /** Makes the links match the nodes of the state; call it at start and after commits that changed nodes. */
@@ -106,7 +116,7 @@ export class Sessions {
 
   /** Every node is told of every route. */
   pushRoutes(): void {
-    for (const link of this.#links.values()) link.session?.sendRoutes();
+    this.#routes.add([...this.#links.values()].flatMap(({ session }) => session ?? []));
   }
 
   /** For how long, in milliseconds, a node in contact has had routes that it did not apply. */
@@ -184,7 +194,7 @@ export class Sessions {
 
   /** Opens a session on a stream and makes it the node's; an older one is closed, as its agent does from its side. */
   async #adopt(link: Link, stream: ControlStream): Promise<void> {
-    const session = await NodeSession.open(link.node, stream, this.#input.context);
+    const session = await NodeSession.open(link.node, stream, this.#context);
     if (this.#stopped || this.#links.get(link.node.id) !== link) return session.close("no longer wanted");
     const older = link.session;
     link.session = session;

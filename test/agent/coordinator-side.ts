@@ -11,6 +11,7 @@ import { createIssuerKey, type IssuerKeyPair } from "../../src/auth/keys.ts";
 import { createSigner } from "../../src/auth/signer.ts";
 import { createVerifier } from "../../src/auth/verifier.ts";
 import { NodeSession } from "../../src/coordinator/node-session.ts";
+import { RoutesChanges } from "../../src/coordinator/routes-sender.ts";
 import { createTrust } from "../../src/coordinator/trust.ts";
 import { type FakeClock } from "../fakes/fake-clock.ts";
 import { AgentWorld, CLUSTER_ID, NODE, NODE_ID, sectionsOf, silentLog } from "./agent-world.ts";
@@ -86,6 +87,8 @@ export class CoordinatorSide {
       configOf: (_, config) => this.configs.get(config),
       sections: () => ({ revision: this.revision, sections: this.sections }),
       routes: () => ({ revision: this.revision, version: this.routesVersion, sections: this.routes }),
+      routesChanges: new RoutesChanges(),
+      isFreeForRoutes: (session) => session.sendRoutes(),
       events: {
         beat: () => void this.beats++,
         observed: (_, frame) => void this.heard.push(...frame.tasks),

@@ -1,5 +1,6 @@
 // The coordinator's side of node leases: who is in contact, who is silent, who is lost, and when more than half are silent
-// at once, nobody (the valve). All times are boot-time milliseconds of the coordinator's machine. Pure: a table in, a table out.
+// at once, nobody (the valve). All times are boot-time milliseconds of the coordinator's machine. Pure but for the table, which is the caller's: a
+// beat, of which a thousand nodes send five hundred a second, changes its one row.
 //
 // A lease counts here from the moment a beat was RECEIVED; the agent counts its own from the moment it SENT that beat, which is
 // earlier: so the agent stops believing first (Gray and Cheriton, 1989). Starting, resuming and stalling give everyone a fresh lease.
@@ -25,7 +26,7 @@ export type NodeLease = {
 };
 
 export type LeaseTable = {
-  readonly nodes: ReadonlyMap<NodeId, NodeLease>;
+  readonly nodes: Map<NodeId, NodeLease>;
   readonly valveShut: boolean;
   readonly tickedMs: number;
 };
@@ -68,7 +69,8 @@ export function secondLookFailed(table: LeaseTable, id: NodeId): LeaseTable {
 }
 
 function withNode(table: LeaseTable, id: NodeId, lease: NodeLease): LeaseTable {
-  return { ...table, nodes: new Map(table.nodes).set(id, lease) };
+  table.nodes.set(id, lease);
+  return table;
 }
 
 /**

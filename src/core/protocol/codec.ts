@@ -5,9 +5,16 @@ import { type Frame, MAX_FRAME_BYTES } from "./frames.ts";
 
 const encoder = new TextEncoder();
 
+/** Routes as they were encoded: the same frames go to every node. */
+const encodedRoutes = new WeakMap<Frame, Uint8Array>();
+
 /** One frame as it goes over the wire. */
 export function encodeFrame(frame: Frame): Uint8Array {
-  return encoder.encode(`${JSON.stringify(frame)}\n`);
+  const known = encodedRoutes.get(frame);
+  if (known !== undefined) return known;
+  const bytes = encoder.encode(`${JSON.stringify(frame)}\n`);
+  if (frame.type === "routes") encodedRoutes.set(frame, bytes);
+  return bytes;
 }
 
 /** Collects bytes and gives whole frames. Throws `too_large` or `invalid_input`; the stream must then be closed. */

@@ -39,6 +39,8 @@ class Agent {
   readonly #gone = new Set<string>();
   #held: WorkPosition | undefined;
   #routes: WorkPosition | undefined;
+  readonly #routeHashes = new Map<string, string>();
+  readonly #routeParts: RoutesFrame["delta"][] = [];
   #socket: Socket | undefined;
   #isOpen = false;
   #seq = 0;
@@ -58,6 +60,7 @@ class Agent {
 
   connect(socket: Socket): void {
     this.close();
+    this.#routeParts.length = 0;
     this.#socket = socket;
     const decoder = new FrameDecoder();
     socket.on("data", (bytes: Uint8Array) => {
@@ -92,7 +95,12 @@ class Agent {
 
   /** Routes are in force at once here; a real agent takes some milliseconds. */
   #takeRoutes({ delta, more }: RoutesFrame): void {
+    this.#routeParts.push(delta);
     if (more === true) return this.#send({ type: "moreRoutes" });
+    for (const { put, drop } of this.#routeParts.splice(0)) {
+      for (const key of drop) this.#routeHashes.delete(key);
+      for (const [key, { hash }] of Object.entries(put)) this.#routeHashes.set(key, hash);
+    }
     this.#routes = { epoch: delta.epoch, generation: delta.generation };
     this.#acknowledge();
   }
@@ -121,6 +129,9 @@ class Agent {
       token,
       ...(this.#held === undefined ? {} : { held: this.#held }),
       heldHashes: {},
+      ...(this.#routes === undefined
+        ? {}
+        : { routes: { held: this.#routes, hashes: Object.fromEntries(this.#routeHashes) } }),
       node: {
         bootId: `boot-${this.#number}`,
         agentVersion: "1.0.0",

@@ -30,12 +30,14 @@ import { serviceOf, stackOf } from "../../fakes/stacks.ts";
 import { template } from "../../fakes/world-model.ts";
 import { publicKey, signerBy, verifierOf } from "../fakes/trust.ts";
 import { AgentsProcess } from "./agents-process.ts";
-import type { Count, Measured, Reads } from "./messages.ts";
+import { type Count, type Measured, type Part, PARTS, type Reads } from "./messages.ts";
 
 const REPLICAS = 100;
 const SERVICES_PER_STACK = 10;
 const LOST_NODES = 50;
 const REST_MS = 20_000;
+/** Asking for the memory costs half a millisecond. */
+const MEMORY_MS = 500;
 const GIVE_UP_MS = 120_000;
 
 const nodes = Number(process.argv[2]);
@@ -172,17 +174,23 @@ async function until(what: string, holds: () => boolean | Promise<boolean>): Pro
   return (performance.now() - startedMs) / 1_000;
 }
 
+type Stalls = Record<Part, number>;
+
 /** The process's own look at itself: memory, and how long its event loop stands still. */
 function watch() {
-  const seen = { rssMegabytes: 0, longestStallMs: 0 };
+  const seen = { rssMegabytes: 0, longestStallMs: Object.fromEntries(PARTS.map((one) => [one, 0])) as Stalls };
+  let part: Part = "connecting";
+  let memoryMs = 0;
   let lastMs = performance.now();
   const timer = setInterval(() => {
     const nowMs = performance.now();
-    seen.longestStallMs = Math.max(seen.longestStallMs, nowMs - lastMs - 20);
+    seen.longestStallMs[part] = Math.max(seen.longestStallMs[part], nowMs - lastMs - 20);
     lastMs = nowMs;
+    if (nowMs < memoryMs) return;
+    memoryMs = nowMs + MEMORY_MS;
     seen.rssMegabytes = Math.max(seen.rssMegabytes, process.memoryUsage.rss() / 1_048_576);
   }, 20);
-  return { seen, stop: () => clearInterval(timer) };
+  return { seen, begin: (next: Part) => void (part = next), stop: () => clearInterval(timer) };
 }
 
 async function main(): Promise<void> {
@@ -212,6 +220,7 @@ async function main(): Promise<void> {
   const paths = ["/v1/nodes/n1", "/v1/services/st1_s1", "/v1/services"];
   const readAll = (forMs: number): Promise<readonly Reads[]> =>
     Promise.all(paths.map((path) => agents.ask<Reads>({ what: "read", path, everyMs: 100, forMs })));
+  watching.begin("placing");
   await deploy(door);
   const reading = readAll(15_000);
   const placed = (): number => [...door.state.task.values()].filter((task) => task.nodeId !== undefined).length;
@@ -226,6 +235,7 @@ async function main(): Promise<void> {
   const whilePlacing = await reading;
 
   await Bun.sleep(10_000);
+  watching.begin("resting");
   const before = { cpu: process.cpuUsage(), beats: (await agents.ask<Count>({ what: "count" })).beats };
   await Bun.sleep(REST_MS);
   const spent = process.cpuUsage(before.cpu);
@@ -239,6 +249,7 @@ async function main(): Promise<void> {
       if (change.op === "put" && change.kind === "nodeStatus" && change.record.unseenSinceMs !== undefined)
         events.lost += 1;
   });
+  watching.begin("all connections broken");
   await agents.ask({ what: "storm" });
   const isAnyAway = (): boolean => ids.some((id) => coordinator.messageOf(id) !== "");
   const stormSeconds = await until("every node is back", () => !isAnyAway() && isAllReady());
@@ -247,6 +258,7 @@ async function main(): Promise<void> {
 
   const lostNodes = Math.min(LOST_NODES, Math.floor(nodes / 4));
   const onLost = [...door.state.task.values()].filter((task) => Number(task.nodeId?.slice(4, 9)) <= lostNodes).length;
+  watching.begin("nodes lost");
   await agents.ask({ what: "kill", count: lostNodes });
   const replacedSeconds = await until("what was lost runs again", async () => (await running()) >= tasks);
 

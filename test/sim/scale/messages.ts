@@ -20,6 +20,9 @@ export type Reads = {
   readonly max: number;
 };
 
+export const PARTS = ["connecting", "placing", "resting", "all connections broken", "nodes lost"] as const;
+export type Part = (typeof PARTS)[number];
+
 /** One row of the table. */
 export type Measured = {
   readonly nodes: number;
@@ -38,6 +41,6 @@ export type Measured = {
   readonly replacedSeconds: number;
   readonly stormSeconds: number;
   readonly falseLosses: number;
-  /** The longest that the coordinator's event loop stood still. */
-  readonly longestStallMs: number;
+  /** The longest that the coordinator's event loop stood still in each part of the measurement. */
+  readonly longestStallMs: Readonly<Record<Part, number>>;
 };
