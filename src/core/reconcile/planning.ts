@@ -76,6 +76,7 @@ export class Planning {
   readonly #held = new Map<ServiceId, string | undefined>();
   /** Something was asked that is neither a service's own nor a node's: what others have, or what is only measured. */
   #hasLookedAround = false;
+  #isRestless = false;
 
   readonly #presence: AskedPresence;
 
@@ -116,11 +117,12 @@ export class Planning {
     const steps = this.steps.length;
     this.#wakeAtMs = undefined;
     this.#hasLookedAround = false;
+    this.#isRestless = false;
     this.#presence.asked = new Set();
     planOne();
     const wakeAtMs = this.#wakeAtMs;
     if (before !== undefined) this.#wakeAtMs = Math.min(before, wakeAtMs ?? before);
-    if (this.steps.length > steps) return undefined;
+    if (this.steps.length > steps || this.#isRestless) return undefined;
     return { wakeAtMs, isByItself: !this.#hasLookedAround, nodes: this.#presence.asked };
   }
 
@@ -169,6 +171,8 @@ export class Planning {
   /** Whether a lost node has said nothing for so long; looks again when that may be. */
   isSilentFor(id: NodeId, ms: number): boolean {
     if (!isLost(this.world, id)) return false;
+    // silence is of boot time, and the wall clock may be stepped: whoever waits for it is looked at each time
+    this.#isRestless = true;
     const leftMs = ms - (this.world.silentMs.get(id) ?? 0);
     return this.isDue(this.nowMs + Math.max(0, leftMs));
   }
