@@ -21,10 +21,14 @@ const { values } = parseArgs({
   },
 });
 
-/** First seeds in which little but the faults that trigger it happens, then any. */
+/** First seeds in which little but what triggers it happens, then any. */
 async function run(mutant: Mutant): Promise<Outcome> {
   const all = Number(values.seeds);
-  const rounds = mutant.faults === undefined ? [[]] : [["--faults", mutant.faults.join(",")], []];
+  const trigger = [
+    ...(mutant.faults === undefined ? [] : ["--faults", mutant.faults.join(",")]),
+    ...(mutant.jobs === undefined ? [] : ["--jobs", `${mutant.jobs}`]),
+  ];
+  const rounds = trigger.length === 0 ? [[]] : [trigger, []];
 
   for (const more of rounds) {
     const outcome = await simulate(mutant, ["--seeds", `${Math.ceil(all / rounds.length)}`, ...more]);
@@ -55,8 +59,9 @@ async function simulate(mutant: Mutant | undefined, more: readonly string[]): Pr
   if (line === undefined) throw new Error(`${mutant?.name ?? "no mutant"}: ended without a word: ${errors}`);
   const [first] = readSweep(line).violations;
   if (first === undefined) return { isCaught: false, words: "" };
-  const how = more.includes("--faults") ? ` of ${mutant?.faults?.join(", ")}` : "";
-  return { isCaught: true, words: `${first.invariant} with seed ${first.seed}${how}: ${first.sentence}` };
+  // the first two say how many seeds
+  const how = ["--seed", first.seed, ...more.slice(2)].join(" ");
+  return { isCaught: true, words: `${first.invariant} with ${how}: ${first.sentence}` };
 }
 
 /** Reads which seed a run has come to, and ends a run that comes to no other. */

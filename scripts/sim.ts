@@ -1,5 +1,5 @@
 // Runs seeds of the simulator and says what they found. Exit code 1 when an invariant was violated, 2 when it was asked wrongly.
-// Usage: npm run sim -- [--seeds N] [--seed SEED] [--trace] [--json] [--workers N] [--storm SECONDS] [--nodes N] [--faults a,b] [--stop] [--progress]
+// Usage: npm run sim -- [--seeds N] [--seed SEED] [--trace] [--json] [--workers N] [--storm SECONDS] [--nodes N] [--faults a,b] [--jobs N] [--stop] [--progress]
 // --seed alone runs that one; with --seeds it is the first.
 
 import { parseArgs } from "node:util";
@@ -19,6 +19,7 @@ const { values } = parseArgs({
     storm: { type: "string" },
     nodes: { type: "string" },
     faults: { type: "string" },
+    jobs: { type: "string" },
     workers: { type: "string", default: "1" },
     stop: { type: "boolean", default: false },
     trace: { type: "boolean", default: false },
@@ -27,7 +28,7 @@ const { values } = parseArgs({
   },
 });
 
-function whole(name: "seeds" | "seed" | "storm" | "nodes" | "workers", least: number): number {
+function whole(name: "seeds" | "seed" | "storm" | "nodes" | "jobs" | "workers", least: number): number {
   const value = Number(values[name]);
   if (Number.isInteger(value) && value >= least) return value;
   console.error(`sim: --${name} must be a whole number from ${least}, not "${values[name]}"`);
@@ -40,6 +41,7 @@ function optionsOf(seed: number): RunOptions {
     isTraced: values.trace,
     ...(values.storm === undefined ? {} : { stormMs: whole("storm", 1) * 1_000 }),
     ...(values.nodes === undefined ? {} : { nodes: whole("nodes", 1) }),
+    ...(values.jobs === undefined ? {} : { jobs: whole("jobs", 0) }),
     ...(values.faults === undefined ? {} : { faults: faultsOf(values.faults) }),
   };
 }
@@ -88,7 +90,7 @@ async function sweepInProcesses(first: number, count: number, workers: number): 
 }
 
 async function sweepThere(first: number, count: number): Promise<Sweep> {
-  const passed = (["storm", "nodes", "faults"] as const).flatMap((name) =>
+  const passed = (["storm", "nodes", "faults", "jobs"] as const).flatMap((name) =>
     values[name] === undefined ? [] : [`--${name}`, values[name]],
   );
   const argv = ["--seeds", `${count}`, "--seed", `${first}`, "--json", ...passed, ...(values.stop ? ["--stop"] : [])];

@@ -40,6 +40,8 @@ export type RunOptions = {
   readonly isTraced?: boolean;
   /** Only these kinds of faults, all of them; absent: a random part of all kinds. */
   readonly faults?: readonly string[];
+  /** So many jobs in each stack; absent: few, at random. */
+  readonly jobs?: number;
 };
 
 /** How often a task with a lease of its own came to another host, a fence ended one, and two ran while a machine stood still. */
@@ -110,7 +112,7 @@ class Run {
       if (message.startsWith("the plan does not come to rest")) this.#findings.report("L3", `${who}: ${message}`);
       if (String(reason).includes("invariant broken")) this.#findings.report("broken", `${who}: ${message}: ${reason}`);
     };
-    const maker = new ServiceMaker(universe, drawn.areBadImagesMade);
+    const maker = new ServiceMaker(universe, drawn.areBadImagesMade, options.jobs);
     this.#operator = new Operator(this.cluster, maker, history, this.#engines);
     this.#faults = new FaultMaker(this.cluster, drawn.faults, this.#strangers);
     for (const host of this.cluster.nodes) {

@@ -9,4 +9,6 @@ export type Mutant = {
   readonly replace: string;
   /** Faults that bring it to light; absent: any. */
   readonly faults?: readonly string[];
+  /** So many jobs in each stack bring it to light; absent: as they come. */
+  readonly jobs?: number;
 };

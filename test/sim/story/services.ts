@@ -27,8 +27,11 @@ export class ServiceMaker {
   readonly #chance: Chance;
   readonly #areBadImagesMade: boolean;
   #images = 0;
+  readonly #jobCount: number | undefined;
 
-  constructor(universe: Universe, areBadImagesMade: boolean) {
+  /** `jobs`: so many in each stack; undefined: none to two, at random. */
+  constructor(universe: Universe, areBadImagesMade: boolean, jobs?: number) {
+    this.#jobCount = jobs;
     this.#universe = universe;
     this.#chance = universe.chance.fork("services");
     this.#areBadImagesMade = areBadImagesMade;
@@ -80,7 +83,7 @@ export class ServiceMaker {
   }
 
   #jobs(stack: string): readonly ServiceSpec[] {
-    const count = this.#chance.one(0, 0, 0, 1, 1, 2);
+    const count = this.#jobCount ?? this.#chance.one(0, 0, 0, 1, 1, 2);
     const jobs: ServiceSpec[] = [];
     for (let at = 1; at <= count; at++) {
       const others = jobs.map(({ name }) => name);

@@ -1,0 +1,55 @@
+// Many nodes that come or go together are one judgement and one commit.
+
+import { describe, expect, test } from "vitest";
+import { CommitDoor } from "../../src/coordinator/commit-door.ts";
+import { PresenceLoop } from "../../src/coordinator/presence.ts";
+import type { Commit, Store } from "../../src/ports/store.ts";
+import { FakeClock } from "../fakes/fake-clock.ts";
+import { silentLog } from "../agent/agent-world.ts";
+import { WorldModel } from "../fakes/world-model.ts";
+
+describe("presence", () => {
+  test("of many nodes that come, go and are lost together is judged once and written down once", async () => {
+    const world = new WorldModel();
+    const ids = Array.from({ length: 50 }, (_, at) => world.node(`n${at + 1}`));
+    const clock = new FakeClock();
+    const commits: Commit[] = [];
+    const store: Pick<Store, "commit"> = {
+      commit: async (commit) => ({ revision: commits.push(commit), events: [] }),
+    };
+    const door = new CommitDoor({
+      store: store as Store,
+      clock,
+      epoch: 1,
+      state: world.state,
+      revision: 0,
+      fatal: (error) => expect.fail(error.message),
+    });
+    let changes = 0;
+    const onChange = (): void => void changes++;
+    const loop = new PresenceLoop({ door, clock, log: silentLog, lookThrough: async () => false, onChange });
+    loop.start();
+    changes = 0;
+    for (const id of ids) loop.beat(id);
+    await clock.advance(1);
+    expect(changes).toBe(1);
+    const [gone, others] = [ids.slice(0, 20), ids.slice(20)];
+    const before = loop.presence;
+    for (const id of gone) loop.contactLost(id);
+    await clock.advance(1);
+    expect(changes).toBe(2);
+    expect(loop.presence).not.toBe(before);
+    const same = loop.presence;
+    for (let turn = 0; turn < 5; turn++) {
+      for (const id of others) loop.beat(id);
+      await clock.advance(250);
+    }
+    expect(loop.presence).toBe(same);
+    for (let turn = 0; turn < 8; turn++) {
+      for (const id of others) loop.beat(id);
+      await clock.advance(1_000);
+    }
+    expect(commits.map((commit) => commit.changes.length)).toEqual([20]);
+    loop.stop();
+  });
+});
