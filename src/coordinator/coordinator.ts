@@ -140,7 +140,8 @@ export class Coordinator {
   }
 
   isReady(id: NodeId): boolean {
-    return this.#presence.presence.get(id) === "ready";
+    // one that was removed is judged no more, and that is noticed a moment later
+    return this.#input.door.state.node.has(id) && this.#presence.presence.get(id) === "ready";
   }
 
   /** Why a node is not in contact; empty when all is well. */

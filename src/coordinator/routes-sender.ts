@@ -32,6 +32,8 @@ export class RoutesSender {
   /** Hash by section key, as the agent has or will have it once it took over all that was sent. */
   readonly #sent = new Map<string, string>();
   #position: WorkPosition | undefined;
+  /** What the agent holds, as a key: the same for all that hold the same. */
+  #held: string;
   #applied: WorkPosition | undefined;
   /** Parts of the change on its way that the agent has not asked for yet. */
   #parts: RoutesFrame[] = [];
@@ -44,6 +46,8 @@ export class RoutesSender {
   constructor(input: RoutesSenderInput, held: Welcome["routes"]) {
     this.#input = input;
     this.#position = held?.held;
+    // what an agent brings along may lack sections that it kept in memory only
+    this.#held = held === undefined ? "" : JSON.stringify(held);
     for (const [key, hash] of Object.entries(held?.hashes ?? {})) this.#sent.set(key, hash);
   }
 
@@ -74,6 +78,7 @@ export class RoutesSender {
   resync(): void {
     this.#sent.clear();
     this.#position = undefined;
+    this.#held = "";
     this.#isOnItsWay = false;
     this.#parts = [];
     this.look();
@@ -94,10 +99,7 @@ export class RoutesSender {
       const difference = differenceOf(this.#sent, now.sections, this.#position !== undefined);
       return difference && inFrames({ epoch, generation: now.revision }, this.#position, difference);
     };
-    // whoever holds routes of the same position holds the same; who holds none, nothing
-    return this.#position === undefined && this.#sent.size > 0
-      ? make()
-      : changes.get(now.version, this.#position, make);
+    return changes.get(now.version, this.#held, make);
   }
 
   #send({ position, frames, put, drop }: RoutesChange): void {
@@ -105,6 +107,7 @@ export class RoutesSender {
     for (const [key, section] of Object.entries(put)) this.#sent.set(key, section.hash);
     for (const key of drop) this.#sent.delete(key);
     this.#position = position;
+    this.#held = `${position.epoch}/${position.generation}`;
     this.#isOnItsWay = true;
     const { generation } = position;
     if (this.#behind.length < MAX_BEHIND) this.#behind.push({ generation, sinceMs: this.#input.bootMs() });
@@ -138,12 +141,11 @@ export class RoutesChanges {
   #version = -1;
   readonly #made = new Map<string, RoutesChange | undefined>();
 
-  get(version: number, from: WorkPosition | undefined, make: () => RoutesChange | undefined): RoutesChange | undefined {
+  get(version: number, held: string, make: () => RoutesChange | undefined): RoutesChange | undefined {
     if (version !== this.#version) this.#made.clear();
     this.#version = version;
-    const key = from === undefined ? "" : `${from.epoch}/${from.generation}`;
-    if (!this.#made.has(key)) this.#made.set(key, make());
-    return this.#made.get(key);
+    if (!this.#made.has(held)) this.#made.set(held, make());
+    return this.#made.get(held);
   }
 }
 
