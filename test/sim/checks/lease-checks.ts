@@ -70,7 +70,8 @@ export class LeaseChecks extends Bystander {
       const { coordinator, door } = coordinating;
       const { presence, valveShut } = coordinator.worldOf(door.state);
       const { nowMs } = this.#cluster.universe;
-      if (presence === watch.presence && nowMs < watch.lookAgainMs) continue;
+      const isSame = presence === watch.presence && valveShut === watch.isValveShut;
+      if (isSame && nowMs < watch.lookAgainMs) continue;
       watch.presence = presence;
       watch.lookAgainMs = nowMs + LOOK_MS;
       if (watch.isValveShut && !valveShut) this.#renew(watch);
