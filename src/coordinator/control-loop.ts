@@ -26,6 +26,8 @@ const LONG_LOOK_MS = 20;
 const RETRY_MS = 1_000;
 /** The longest sleep: "look again" now and then costs microseconds, and an overlooked wake-up then costs at most this. */
 const MAX_SLEEP_MS = 30_000;
+/** While services are left that nobody looked at for long: some at a time. */
+const DOUBT_SLEEP_MS = 1_000;
 
 export type ControlLoopInput = {
   readonly door: CommitDoor;
@@ -139,13 +141,16 @@ export class ControlLoop {
     const newId = idSourceFrom(idFromBytes(random.bytes(ID_BYTES)));
     const nowMs = clock.nowMs();
     const startedMs = clock.bootMs();
+    let doubted: readonly string[] | undefined;
     const planOf = (on: State): Plan => {
       const world = worldOf(on);
-      const found = plan(world, nowMs, newId, nextTick, {
-        limit: MAX_STEPS,
-        isSettled: this.#settled.of(world, nowMs),
-      });
-      this.#settled.add(found.settled);
+      const isSettled = this.#settled.of(world, nowMs);
+      const isFirst = doubted === undefined;
+      doubted ??= this.#settled.doubt(startedMs);
+      const found = plan(world, nowMs, newId, nextTick, { limit: MAX_STEPS, isSettled });
+      this.#settled.add(found.settled, startedMs);
+      // what another change of its group makes is not followed yet
+      if (isFirst && on === this.#input.door.state) this.#checkDoubted(doubted, found, on);
       return found;
     };
     const found = [
@@ -163,6 +168,17 @@ export class ControlLoop {
     const tookMs = clock.bootMs() - startedMs;
     const wakeAtMs = earlier(next.wakeAtMs, this.#settled.nextMs);
     return { changes, events, result: { steps, passes, wakeAtMs, isCut, tookMs } };
+  }
+
+  /** Work of a service of which nothing was heard: it is done now, and late. */
+  #checkDoubted(doubted: readonly string[], { steps, settled }: Plan, state: State): void {
+    if (doubted.length === 0 || steps.length >= MAX_STEPS) return;
+    const found = new Set<string>(settled.map(({ id }) => id));
+    for (const id of doubted.filter((one) => !found.has(one)))
+      this.#input.log.error("a service was overlooked: please report this as a bug of davit", {
+        service: state.service.get(id)?.name ?? id,
+        first: describe(steps, state),
+      });
   }
 
   /** Applies plans to a copy until nothing is left, or until there is enough for one commit. Gives the last plan. */
@@ -195,7 +211,8 @@ export class ControlLoop {
     if (this.#stopped) return;
     const { clock } = this.#input;
     const delayMs = (this.#wakeAtMs ?? Number.POSITIVE_INFINITY) - clock.nowMs();
-    this.#timer = clock.after(Math.min(Math.max(delayMs, 1), MAX_SLEEP_MS), () => this.wake());
+    const longestMs = this.#settled.hasDoubts(clock.bootMs()) ? DOUBT_SLEEP_MS : MAX_SLEEP_MS;
+    this.#timer = clock.after(Math.min(Math.max(delayMs, 1), longestMs), () => this.wake());
   }
 }
 

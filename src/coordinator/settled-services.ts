@@ -1,14 +1,20 @@
 // Which services need not be planned again: an earlier plan found nothing to do, and nothing has changed since that it hung on. To forget one
-// costs a plan; to keep one wrongly would leave work undone: so whatever is not known to be of one service makes all be looked at.
+// costs a plan; to keep one wrongly would leave work undone: so whatever is not known to be of one service makes all be looked at, and each
+// is looked at anew from time to time, whatever was heard of it.
 
 import type { NodeId } from "../core/model/ids.ts";
 import type { Change, Task } from "../core/model/records.ts";
 import type { Presence, State, World } from "../core/model/world.ts";
 import type { Settled } from "../core/reconcile/plan.ts";
 
+/** So long (boot time) a service is left alone. A change that is not followed as it must costs this, and not a service that is stuck. */
+const TRUSTED_MS = 30_000;
+/** So many are doubted in one look: with a hundred tasks each that takes some milliseconds. */
+const DOUBTED_AT_ONCE = 20;
+
 export class SettledServices {
-  /** By the service's id. */
-  readonly #settled = new Map<string, Settled>();
+  /** By the service's id; those that were planned longest ago are first. */
+  readonly #settled = new Map<string, Settled & { readonly sinceMs: number }>();
   /** Those that hang on what others have: they stay only until something, of whomever, changes. */
   readonly #forNow = new Set<string>();
   /** The service of each task: a status, and a task that is gone, do not say. */
@@ -32,10 +38,28 @@ export class SettledServices {
     };
   }
 
+  /** Some that were left alone for long are to be planned now. Gives those of which a plan can find nothing new, unless a change was overlooked. */
+  doubt(bootMs: number): readonly string[] {
+    const doubted: Settled[] = [];
+    for (const one of this.#settled.values()) {
+      if (!isOld(one, bootMs) || doubted.length === DOUBTED_AT_ONCE) break;
+      doubted.push(one);
+    }
+    for (const { id } of doubted) this.#settled.delete(id);
+    return doubted.filter(({ isByItself }) => isByItself).map(({ id }) => id);
+  }
+
+  /** There are more to be doubted than one look does. */
+  hasDoubts(bootMs: number): boolean {
+    const [first] = this.#settled.values();
+    return first !== undefined && isOld(first, bootMs);
+  }
+
   /** What a plan has found. Call it before any change that comes after that plan is followed. */
-  add(found: readonly Settled[]): void {
+  add(found: readonly Settled[], bootMs: number): void {
     for (const one of found) {
-      this.#settled.set(one.id, one);
+      this.#settled.delete(one.id);
+      this.#settled.set(one.id, { ...one, sinceMs: bootMs });
       if (one.isByItself) this.#forNow.delete(one.id);
       else this.#forNow.add(one.id);
     }
@@ -71,6 +95,7 @@ export class SettledServices {
           this.#followTask(id, change.op === "put" ? change.record : undefined);
           break;
         case "taskStatus":
+          if (change.op === "put" && !this.#serviceOf.has(id)) this.forget();
           this.#settled.delete(this.#serviceOf.get(id) ?? "");
           break;
         case "service":
@@ -111,6 +136,10 @@ export class SettledServices {
     for (const { id, nodes } of this.#settled.values())
       if (ids.some((changed) => nodes.has(changed))) this.#settled.delete(id);
   }
+}
+
+function isOld({ sinceMs }: { readonly sinceMs: number }, bootMs: number): boolean {
+  return bootMs - sinceMs >= TRUSTED_MS;
 }
 
 function differing(one: ReadonlyMap<NodeId, Presence>, other: ReadonlyMap<NodeId, Presence>): readonly NodeId[] {

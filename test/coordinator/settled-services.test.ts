@@ -3,9 +3,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { SettledServices } from "../../src/coordinator/settled-services.ts";
-import { idSourceFrom } from "../../src/core/model/ids.ts";
+import { asId, idSourceFrom, type NodeId } from "../../src/core/model/ids.ts";
 import { copyState, type World } from "../../src/core/model/world.ts";
-import { plan } from "../../src/core/reconcile/plan.ts";
+import { plan, type Settled } from "../../src/core/reconcile/plan.ts";
 import { createCalendar } from "../../src/system/calendar.ts";
 import { anyEvent, Story } from "../core/reconcile/story.ts";
 import { difference } from "../fakes/difference.ts";
@@ -41,7 +41,7 @@ class Twice {
     const all = plan(world, nowMs, idSourceFrom("new"), nextTick);
     const some = plan(world, nowMs, idSourceFrom("new"), nextTick, { isSettled });
     expect(some.steps).toEqual(all.steps);
-    this.#settled.add(some.settled);
+    this.#settled.add(some.settled, nowMs);
     const wakesMs = [some.wakeAtMs, this.#settled.nextMs].filter((wakeAtMs) => wakeAtMs !== undefined);
     if (all.steps.length === 0) expect(Math.min(...wakesMs)).toBe(all.wakeAtMs ?? Number.POSITIVE_INFINITY);
     return skipped;
@@ -83,6 +83,45 @@ describe("a plan of what changed", () => {
     expect(twice.look()).toBe(2);
     model.presence.set(one, "silent");
     expect(twice.look()).toBe(0);
+  });
+
+  test("looks at some services each time that were left alone for half a minute, the oldest first, and says of which nothing new may be found", () => {
+    const settled = new SettledServices(new WorldModel().state);
+    const rest = { wakeAtMs: undefined, nodes: new Set<NodeId>() };
+    const one = (name: string, isByItself = true): Settled => ({ ...rest, id: asId(name), isByItself });
+    settled.add([one("a"), one("b", false)], 0);
+    settled.add(
+      Array.from({ length: 25 }, (_, at) => one(`c${at}`)),
+      1_000,
+    );
+    settled.add([one("a")], 2_000);
+    expect(settled.hasDoubts(29_999)).toBe(false);
+    expect(settled.doubt(29_999)).toEqual([]);
+    // what hangs on others may well have something to do
+    expect(settled.hasDoubts(30_000)).toBe(true);
+    expect(settled.doubt(30_000)).toEqual([]);
+    const doubted = settled.doubt(31_000);
+    expect(doubted).toEqual(Array.from({ length: 20 }, (_, at) => `c${at}`));
+    const isSettled = settled.of(new WorldModel().world(), 0);
+    expect(["a", "b", "c0", "c24"].map(isSettled)).toEqual([true, false, false, true]);
+    expect(settled.doubt(31_000)).toHaveLength(5);
+    expect(settled.hasDoubts(31_000)).toBe(false);
+    expect(settled.doubt(32_000)).toEqual(["a"]);
+  });
+
+  test("looks at everything after news of a task that it does not know", () => {
+    const settled = new SettledServices(new WorldModel().state);
+    settled.add([{ wakeAtMs: undefined, nodes: new Set(), id: asId("a"), isByItself: true }], 0);
+    const status = {
+      id: asId<"task">("t1"),
+      attempt: 1,
+      state: "running",
+      stateAtMs: 0,
+      reason: "",
+      exhausted: false,
+    } as const;
+    settled.follow([{ op: "put", kind: "taskStatus", record: status }]);
+    expect(settled.of(new WorldModel().world(), 0)("a")).toBe(false);
   });
 
   test("looks at every task of a service that was removed", () => {

@@ -108,8 +108,9 @@ class Run {
       leases.look();
       network.look();
     };
-    universe.journal.onError = (who, message, { reason = "" } = {}) => {
-      if (message.startsWith("the plan does not come to rest")) this.#findings.report("L3", `${who}: ${message}`);
+    universe.journal.onError = (who, message, { reason = "", service = "", first = "" } = {}) => {
+      if (/^the plan does not come to rest|^a service was overlooked/.test(message))
+        this.#findings.report("L3", `${who}: ${message}: ${service}: ${first}`);
       if (String(reason).includes("invariant broken")) this.#findings.report("broken", `${who}: ${message}: ${reason}`);
     };
     const maker = new ServiceMaker(universe, drawn.areBadImagesMade, options.jobs);
