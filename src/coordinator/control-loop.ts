@@ -146,7 +146,7 @@ export class ControlLoop {
       const world = worldOf(on);
       const isSettled = this.#settled.of(world, nowMs);
       const isFirst = doubted === undefined;
-      doubted ??= this.#settled.doubt(startedMs);
+      doubted ??= this.#settled.doubt(nowMs, startedMs);
       const found = plan(world, nowMs, newId, nextTick, { limit: MAX_STEPS, isSettled });
       this.#settled.add(found.settled, startedMs);
       // what another change of its group makes is not followed yet

@@ -148,10 +148,13 @@ export class PresenceLoop {
     // what waits for its turn writes down what is true by then
     if (this.#isRecording) return;
     this.#isRecording = true;
-    this.#input.door
+    const { door, clock } = this.#input;
+    door
       .commit((state) => {
         this.#isRecording = false;
-        return { ...lossesAndReturns(state, this.#presence, this.#input.clock.nowMs()), result: undefined };
+        // behind a slow disk or a pause: when it was judged
+        const judgedMs = clock.nowMs() - (clock.bootMs() - this.#table.tickedMs);
+        return { ...lossesAndReturns(state, this.#presence, judgedMs), result: undefined };
       })
       .catch((error: unknown) => {
         this.#isRecording = false;

@@ -34,19 +34,20 @@ export class SettledServices {
     this.#valveShut = world.valveShut;
     return (id) => {
       const settled = this.#settled.get(id);
-      return settled !== undefined && (settled.wakeAtMs ?? Number.POSITIVE_INFINITY) > nowMs;
+      return settled !== undefined && !isDue(settled.wakeAtMs, nowMs);
     };
   }
 
   /** Some that were left alone for long are to be planned now. Gives those of which a plan can find nothing new, unless a change was overlooked. */
-  doubt(bootMs: number): readonly string[] {
+  doubt(nowMs: number, bootMs: number): readonly string[] {
     const doubted: Settled[] = [];
     for (const one of this.#settled.values()) {
       if (!isOld(one, bootMs) || doubted.length === DOUBTED_AT_ONCE) break;
       doubted.push(one);
     }
     for (const { id } of doubted) this.#settled.delete(id);
-    return doubted.filter(({ isByItself }) => isByItself).map(({ id }) => id);
+    const isQuiet = ({ isByItself, wakeAtMs }: Settled): boolean => isByItself && !isDue(wakeAtMs, nowMs);
+    return doubted.filter(isQuiet).map(({ id }) => id);
   }
 
   /** There are more to be doubted than one look does. */
@@ -136,6 +137,10 @@ export class SettledServices {
     for (const { id, nodes } of this.#settled.values())
       if (ids.some((changed) => nodes.has(changed))) this.#settled.delete(id);
   }
+}
+
+function isDue(wakeAtMs: number | undefined, nowMs: number): boolean {
+  return wakeAtMs !== undefined && wakeAtMs <= nowMs;
 }
 
 function isOld({ sinceMs }: { readonly sinceMs: number }, bootMs: number): boolean {

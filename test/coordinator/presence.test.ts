@@ -1,6 +1,7 @@
 // Many nodes that come or go together are one judgement and one commit.
 
 import { describe, expect, test } from "vitest";
+import { asId } from "../../src/core/model/ids.ts";
 import { CommitDoor } from "../../src/coordinator/commit-door.ts";
 import { PresenceLoop } from "../../src/coordinator/presence.ts";
 import type { Commit, Store } from "../../src/ports/store.ts";
@@ -51,5 +52,36 @@ describe("presence", () => {
     }
     expect(commits.map((commit) => commit.changes.length)).toEqual([20]);
     loop.stop();
+  });
+
+  test("of a node that is lost is written down as of when that was judged, however long the disk takes", async () => {
+    const world = new WorldModel();
+    const [lost, ...others] = ["n1", "n2", "n3"].map((name) => world.node(name));
+    const clock = new FakeClock();
+    const commits: Commit[] = [];
+    const slow = Promise.withResolvers<void>();
+    const store: Pick<Store, "commit"> = {
+      commit: async (commit) => {
+        if (commits.length === 0) await slow.promise;
+        return { revision: commits.push(commit), events: [] };
+      },
+    };
+    const fatal = (error: Error): void => expect.fail(error.message);
+    const door = new CommitDoor({ store: store as Store, clock, epoch: 1, state: world.state, revision: 0, fatal });
+    const loop = new PresenceLoop({ door, clock, log: silentLog, lookThrough: async () => false, onChange: () => {} });
+    loop.start();
+    const event = { type: "t", subject: { kind: "cluster", id: "c", name: "c" }, message: "m" } as const;
+    const first = door.commit(() => ({ changes: [], events: [event], result: undefined }));
+    while (loop.presence.get(lost ?? asId("none")) !== "lost") {
+      for (const id of others) loop.beat(id);
+      await clock.advance(250);
+    }
+    const judgedMs = clock.nowMs();
+    loop.stop();
+    await clock.advance(5_000);
+    slow.resolve();
+    await first;
+    await clock.advance(1);
+    expect(door.state.nodeStatus.get(lost ?? "")?.unseenSinceMs).toBe(judgedMs);
   });
 });

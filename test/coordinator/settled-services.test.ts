@@ -94,19 +94,20 @@ describe("a plan of what changed", () => {
       Array.from({ length: 25 }, (_, at) => one(`c${at}`)),
       1_000,
     );
-    settled.add([one("a")], 2_000);
+    settled.add([one("a"), { ...one("due"), wakeAtMs: 0 }], 2_000);
     expect(settled.hasDoubts(29_999)).toBe(false);
-    expect(settled.doubt(29_999)).toEqual([]);
+    expect(settled.doubt(0, 29_999)).toEqual([]);
     // what hangs on others may well have something to do
     expect(settled.hasDoubts(30_000)).toBe(true);
-    expect(settled.doubt(30_000)).toEqual([]);
-    const doubted = settled.doubt(31_000);
+    expect(settled.doubt(0, 30_000)).toEqual([]);
+    const doubted = settled.doubt(0, 31_000);
     expect(doubted).toEqual(Array.from({ length: 20 }, (_, at) => `c${at}`));
     const isSettled = settled.of(new WorldModel().world(), 0);
     expect(["a", "b", "c0", "c24"].map(isSettled)).toEqual([true, false, false, true]);
-    expect(settled.doubt(31_000)).toHaveLength(5);
+    expect(settled.doubt(0, 31_000)).toHaveLength(5);
     expect(settled.hasDoubts(31_000)).toBe(false);
-    expect(settled.doubt(32_000)).toEqual(["a"]);
+    // whose time has come has something to do
+    expect(settled.doubt(0, 32_000)).toEqual(["a"]);
   });
 
   test("looks at everything after news of a task that it does not know", () => {
