@@ -108,7 +108,11 @@ export class LeaseChecks extends Bystander {
     const { state } = coordinating.door;
     for (const change of commit.changes) {
       if (change.op === "delete") continue;
-      if (change.kind === "task" && !state.task.has(change.record.id)) this.#replaced(coordinating, change.record);
+      if (change.kind === "task") {
+        const before = state.task.get(change.record.id);
+        if (before === undefined) this.#replaced(coordinating, change.record);
+        else this.#givenUp(coordinating, before, change.record);
+      }
       if (change.kind === "nodeStatus" && change.record.unseenSinceMs !== undefined) {
         if (state.nodeStatus.get(change.record.id)?.unseenSinceMs === undefined)
           this.#declaredLost(coordinating, asId<"node">(change.record.id), change.record.unseenSinceMs);
@@ -130,7 +134,8 @@ export class LeaseChecks extends Bystander {
     if (before.desired !== "running" && !before.desiredReason.includes("is lost")) return;
     const watch = this.#watches.get(coordinating.nonce);
     const sinceMs = this.#listeningSinceMs(coordinating);
-    this.#isPatient(coordinating, task, before.nodeId);
+    // of what was ended before, the end was judged
+    if (before.desired === "running") this.#isPatient(coordinating, task, before.nodeId);
     const counted = [...state.node.values()].filter((node) => node.confirmedDeadAtMs === undefined);
     const nowMs = this.#cluster.universe.nowMs;
     const silentMs = (id: NodeId): number =>
@@ -141,6 +146,12 @@ export class LeaseChecks extends Bystander {
       silent.length * 2 <= counted.length,
       () => `${silent.length} of ${counted.length} nodes are silent, and a task is made: ${task.desiredReason}`,
     );
+  }
+
+  #givenUp(coordinating: Coordinating, before: Task, task: Task): void {
+    const isEnd = before.desired === "running" && task.desired !== "running";
+    if (isEnd && task.nodeId !== undefined && task.desiredReason.endsWith("is lost, and its lease is over"))
+      this.#isPatient(coordinating, task, task.nodeId);
   }
 
   /** A service may want a lost node to be waited for. */
@@ -155,7 +166,8 @@ export class LeaseChecks extends Bystander {
     this.#findings.check(
       "S20",
       silentMs >= afterMs * 0.996 - 2,
-      () => `a task is made after ${Math.round(silentMs)} ms, and its service waits ${afterMs}: ${task.desiredReason}`,
+      () =>
+        `a task is replaced after ${Math.round(silentMs)} ms, and its service waits ${afterMs}: ${task.desiredReason}`,
     );
   }
 
