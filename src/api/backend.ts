@@ -4,6 +4,7 @@
 import type { Duplex } from "node:stream";
 import type { SealedCertificate } from "../core/commands/certificates.ts";
 import type { Command } from "../core/commands/command.ts";
+import type { NodeIngressFigures } from "../core/model/ingress-figures.ts";
 import type { PeerMeasurement } from "../core/mesh/judge-peer.ts";
 import type { NodeId, TaskId, TokenId } from "../core/model/ids.ts";
 import type { AuditDraft, AuditEntry, DavitEvent } from "../core/model/records.ts";
@@ -88,6 +89,16 @@ export interface Backend {
   openExec(id: TaskId, options: TaskExecOptions): Promise<Duplex>;
   /** What the agent of a node holds and sees, as JSON. */
   nodeState(id: NodeId): Promise<unknown>;
+  /** What a node's ingress has counted of each service. Rejects when the node does not answer within seconds. */
+  ingressFigures(id: NodeId): Promise<NodeIngressFigures>;
+  /** Requests to a service (full name) that a node's ingress has logged; resolves at the end, or when `signal` aborts. */
+  accessLog(
+    id: NodeId,
+    service: string,
+    options: TaskLogOptions,
+    onLine: (line: TaskLogLine) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** What a node's agent measures towards another node; takes some seconds. */
   measurePeer(id: NodeId, peer: NodeId, withStream: boolean): Promise<PeerMeasurement>;
   /** How a node stands with its session. */

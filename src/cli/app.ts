@@ -17,7 +17,9 @@ import { certificateRenew } from "./certificate/renew.ts";
 import { certificateRm } from "./certificate/rm.ts";
 import type { CliContext } from "./context.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
+import { ingressLog } from "./ingress/log.ts";
 import { ingressLs } from "./ingress/ls.ts";
+import { ingressStats } from "./ingress/stats.ts";
 import { jobHistory } from "./job/history.ts";
 import { jobLogs } from "./job/logs.ts";
 import { jobLs } from "./job/ls.ts";
@@ -117,7 +119,7 @@ const JOB: Routes = {
   suspend: jobSuspend,
   resume: jobResume,
 };
-const INGRESS: Routes = { ls: ingressLs };
+const INGRESS: Routes = { ls: ingressLs, stats: ingressStats, log: ingressLog };
 const CERTIFICATE: Routes = {
   ls: certificateLs,
   add: certificateAdd,

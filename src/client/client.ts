@@ -5,7 +5,12 @@ import type { RebalanceView } from "../core/model/rebalance-views.ts";
 import type { EndpointsView } from "../core/model/endpoint-views.ts";
 import type { RolloutDetailView, RolloutView } from "../core/model/rollout-views.ts";
 import type { PeerCheckView } from "../core/model/peer-check.ts";
-import type { AuthorityView, CertificateView, IngressRouteView } from "../core/model/ingress-views.ts";
+import type {
+  AuthorityView,
+  CertificateView,
+  IngressRouteView,
+  IngressStatsView,
+} from "../core/model/ingress-views.ts";
 import type * as views from "../core/model/views.ts";
 import { DavitError } from "../core/model/errors.ts";
 import { openExec } from "./exec.ts";
@@ -82,6 +87,7 @@ function readers(transport: Transport) {
     stack: (name) => get<views.StackDetailView>(transport, at("stacks", name)),
     audit: (options = {}) => get<readonly views.AuditView[]>(transport, "/v1/audit", options),
     ingress: () => get<readonly IngressRouteView[]>(transport, "/v1/ingress"),
+    ingressStats: (filter = {}) => get<IngressStatsView>(transport, "/v1/ingress/stats", filter),
     certificates: () => get<readonly CertificateView[]>(transport, "/v1/certificates"),
     authority: () => get<AuthorityView>(transport, "/v1/authority"),
     registries: () => get<readonly views.RegistryView[]>(transport, "/v1/registries"),
@@ -163,6 +169,7 @@ function streams(transport: Transport) {
   return {
     serviceLogs: (ref, query = {}, signal) => logs(transport, at("services", ref, "/logs"), query, signal),
     jobLogs: (ref, query = {}, signal) => logs(transport, at("jobs", ref, "/logs"), query, signal),
+    accessLog: (ref, query = {}, signal) => logs(transport, at("services", ref, "/access-log"), query, signal),
     taskLogs: (ref, query = {}, signal) => logs(transport, at("tasks", ref, "/logs"), query, signal),
     progress: (serviceIds, options = {}, signal) =>
       progress(transport, serviceIds, options.waitMonitor ?? false, signal),

@@ -9,6 +9,7 @@ import type {
   CertificateRequest,
   CertificateView,
   IngressRouteView,
+  IngressStatsView,
 } from "../core/model/ingress-views.ts";
 import type { StackSpec } from "../core/model/service-spec.ts";
 import type {
@@ -152,6 +153,7 @@ export interface DavitClient {
 
   tasks(filter?: TaskFilter): Promise<readonly TaskView[]>;
   task(ref: string): Promise<TaskView>;
+  accessLog(ref: string, query?: LogQuery, signal?: AbortSignal): AsyncIterable<LogMessage>;
   taskLogs(ref: string, query?: LogQuery, signal?: AbortSignal): AsyncIterable<LogMessage>;
   exec(ref: string, query: ExecQuery): Promise<ExecStream>;
 
@@ -184,6 +186,8 @@ export interface DavitClient {
   audit(options?: { readonly since?: number; readonly limit?: number }): Promise<readonly AuditView[]>;
 
   ingress(): Promise<readonly IngressRouteView[]>;
+  /** Of all services, or of one. */
+  ingressStats(filter?: { readonly service?: string }): Promise<IngressStatsView>;
   certificates(): Promise<readonly CertificateView[]>;
   authority(): Promise<AuthorityView>;
   putCertificate(name: string, request: CertificateRequest): Promise<CertificateView>;

@@ -4,12 +4,15 @@
 import { request, type IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { DavitError, reasonOf } from "../core/model/errors.ts";
+import type { NodeIngressFigures } from "../core/model/ingress-figures.ts";
 import type { PeerMeasurement } from "../core/mesh/judge-peer.ts";
 import type { NodeId } from "../core/model/ids.ts";
 import type { Node } from "../core/model/records.ts";
 
 /** An agent that has not answered a call's headers within this time hangs, or its node is gone. */
 const ANSWER_TIMEOUT_MS = 10_000;
+/** Who collects figures every ten seconds or so gives up by then. */
+const FIGURES_TIMEOUT_MS = 4_000;
 /** A peer that does not answer is waited for in each step. */
 const MEASURE_TIMEOUT_MS = 30_000;
 /** A log line longer than this is cut by the agent; what comes in larger is an agent gone wrong. */
@@ -41,6 +44,15 @@ export type AgentCalls = {
   exec(node: Node, taskId: string, query: Readonly<Record<string, string>>): Promise<Duplex>;
   /** What the agent holds and sees, as JSON. */
   state(node: Node): Promise<unknown>;
+  /** What the node's ingress has counted of each service. */
+  ingressFigures(node: Node): Promise<NodeIngressFigures>;
+  /** Calls `onLine` for each request that the node's ingress has logged; as `logs`. */
+  accessLog(
+    node: Node,
+    query: Readonly<Record<string, string>>,
+    onLine: (line: AgentLogLine) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** What the agent measures towards a peer. */
   measurePeer(node: Node, peer: NodeId, withStream: boolean): Promise<PeerMeasurement>;
 };
@@ -62,6 +74,15 @@ export function createAgentCalls(input: AgentCallsInput): AgentCalls {
     state: async (node) => {
       const response = await call(input, node, "agent:observe", "/v1/state", AbortSignal.timeout(ANSWER_TIMEOUT_MS));
       return JSON.parse(await readText(response)) as unknown;
+    },
+    ingressFigures: async (node) => {
+      const signal = AbortSignal.timeout(FIGURES_TIMEOUT_MS);
+      const response = await call(input, node, "agent:observe", "/v1/ingress/figures", signal, FIGURES_TIMEOUT_MS);
+      return JSON.parse(await readText(response)) as NodeIngressFigures;
+    },
+    accessLog: async (node, query, onLine, signal) => {
+      const path = `/v1/ingress/log?${new URLSearchParams(query).toString()}`;
+      await readLines(await call(input, node, "agent:logs", path, signal), onLine, signal);
     },
     measurePeer: async (node, peer, withStream) => {
       const path = `/v1/peers?peer=${peer}&stream=${withStream ? 1 : 0}`;

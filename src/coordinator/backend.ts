@@ -80,6 +80,9 @@ export function createBackend(input: BackendInput): Backend {
       return await input.calls.exec(node, id, execQuery(options));
     },
     nodeState: (id) => input.calls.state(nodeOf(input, id)),
+    ingressFigures: (id) => input.calls.ingressFigures(nodeOf(input, id)),
+    accessLog: (id, service, options, onLine, signal) =>
+      input.calls.accessLog(nodeOf(input, id), { service, ...logQuery(options) }, onLine, signal),
     measurePeer: (id, peer, withStream) => input.calls.measurePeer(nodeOf(input, id), peer, withStream),
     nodeContact: (id) => ({ message: coordinator.messageOf(id), routesBehindMs: coordinator.routesBehindMs(id) }),
     seal: input.seal,
@@ -118,10 +121,15 @@ async function taskLogs(
   signal: AbortSignal,
 ): Promise<void> {
   const { node } = placedTask(input, id);
-  const query: Record<string, string> = { follow: options.follow ? "1" : "0" };
-  if (options.tail !== undefined) query["tail"] = String(options.tail);
-  if (options.since !== undefined) query["since"] = options.since;
-  await input.calls.logs(node, id, query, onLine, signal);
+  await input.calls.logs(node, id, logQuery(options), onLine, signal);
+}
+
+function logQuery({ follow, tail, since }: TaskLogOptions): Record<string, string> {
+  return {
+    follow: follow ? "1" : "0",
+    ...(tail === undefined ? {} : { tail: String(tail) }),
+    ...(since === undefined ? {} : { since }),
+  };
 }
 
 function execQuery(options: TaskExecOptions): Record<string, string> {

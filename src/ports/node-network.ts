@@ -35,6 +35,8 @@ export interface NetworkPart {
   readonly name: string;
   /** What is wrong although all that can be in force is, in words: told, and waited for by nobody. */
   readonly trouble?: string | undefined;
+  /** It serves callers from outside: the node's own tasks start without it. */
+  readonly isForCallers?: true;
   /** Makes the node match; resolves when it is in force, rejects in words. Called one at a time; nothing changes when nothing must. */
   apply(view: NetworkView): Promise<void>;
   /** Takes away all that it put on the node: the node leaves the cluster. */

@@ -176,6 +176,33 @@ describe("routes on a node", () => {
     expect((await world.core.nodeFacts()).networkTrouble).toBeUndefined();
   });
 
+  test("of a door for callers from outside hold up their own acknowledgement alone, however long it takes or fails", async () => {
+    const firewall = new NotingPart("firewall");
+    const door = Object.assign(new NotingPart("ingress"), { isForCallers: true as const });
+    const { world, side } = await begun(firewall, door);
+    let release = (): void => {};
+    door.hold = new Promise((resolve) => (release = resolve));
+    const { session } = await connect(world, side);
+    expect(world.engine.running).toHaveLength(1);
+    expect(side.routesApplied).toEqual([]);
+    side.revision = 2;
+    side.routesVersion = 2;
+    side.routes = routesOf({ mesh: MESH, "service/web": serviceOf("web", taskId(1), taskId(2)) });
+    side.sections = sectionsOf([NODE, workOf(1), workOf(2)]);
+    session.sendRoutes();
+    session.sendWork();
+    await world.clock.advance(100);
+    expect(world.engine.running).toHaveLength(2);
+    door.trouble = "the proxy does not answer";
+    release();
+    await world.clock.advance(100);
+    expect((await world.core.nodeFacts()).networkTrouble).toBe("ingress: the proxy does not answer");
+    expect(side.routesApplied).toEqual([]);
+    door.trouble = undefined;
+    await world.clock.advance(2_000);
+    expect(side.routesApplied.at(-1)).toBe(2);
+  });
+
   test("are put in force part by part, the newest at the end", async () => {
     const [mesh, firewall] = [new NotingPart("mesh"), new NotingPart("firewall")];
     const { world, side } = await begun(mesh, firewall);

@@ -17,6 +17,7 @@ import { inspectCertificate } from "../../src/certificates/inspect.ts";
 import type { SealedCertificate } from "../../src/core/commands/certificates.ts";
 import type { Command, CommandContext } from "../../src/core/commands/command.ts";
 import { removeNode } from "../../src/core/commands/nodes.ts";
+import type { NodeIngressFigures } from "../../src/core/model/ingress-figures.ts";
 import type { PeerMeasurement } from "../../src/core/mesh/judge-peer.ts";
 import { DavitError } from "../../src/core/model/errors.ts";
 import {
@@ -185,6 +186,25 @@ export class MemoryBackend implements Backend {
 
   async measurePeer(_id: NodeId, peer: NodeId, _withStream: boolean): Promise<PeerMeasurement> {
     return this.measureOf(peer);
+  }
+
+  /** What a node's ingress has counted; tests change it. */
+  figuresOf: (node: NodeId) => NodeIngressFigures = () => [];
+
+  /** Requests that a node's ingress has logged; tests change it. */
+  accessLinesOf: (node: NodeId, service: string) => readonly TaskLogLine[] = () => [];
+
+  async ingressFigures(id: NodeId): Promise<NodeIngressFigures> {
+    return this.figuresOf(id);
+  }
+
+  async accessLog(
+    id: NodeId,
+    service: string,
+    _options: TaskLogOptions,
+    onLine: (line: TaskLogLine) => void,
+  ): Promise<void> {
+    for (const line of this.accessLinesOf(id, service)) onLine(line);
   }
 
   nodeContact(): { readonly message: string; readonly routesBehindMs: number } {

@@ -121,9 +121,15 @@ export class CoordinatorProcess {
 
   /** GET of the HTTP API over the owner's socket. The caller names the answer's type. */
   async get<Value>(path: string): Promise<Value> {
+    return JSON.parse(await this.text(path)) as Value;
+  }
+
+  /** The same, as it comes. */
+  async text(path: string): Promise<string> {
     const answer = await fetch(`http://davit${path}`, { unix: this.socketPath });
-    if (!answer.ok) throw new Error(`GET ${path}: ${answer.status} ${await answer.text()}`);
-    return (await answer.json()) as Value;
+    const body = await answer.text();
+    if (!answer.ok) throw new Error(`GET ${path}: ${answer.status} ${body}`);
+    return body;
   }
 }
 

@@ -2,15 +2,15 @@
 // ask for, updates under load that lose nothing, and what dies in the middle of it.
 
 import { readFileSync } from "node:fs";
-import { connect as connectHttp2 } from "node:http2";
 import { join } from "node:path";
-import { connect as connectTls } from "node:tls";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { CertificateView, IngressRouteView } from "../../src/core/model/ingress-views.ts";
+import { type IngressFigures, NO_FIGURES } from "../../src/core/model/ingress-figures.ts";
+import type { CertificateView, IngressRouteView, IngressStatsView } from "../../src/core/model/ingress-views.ts";
 import type { RolloutDetailView } from "../../src/core/model/rollout-views.ts";
 import { blameFor } from "../../workers/agent/network/ingress/blame.ts";
 import { checkCommand } from "../../workers/agent/network/ingress/proxy-unit.ts";
 import { type Cluster, startCluster, waitUntil } from "./cluster.ts";
+import { overHttp2, overTls, startAcmeServer } from "./ingress-callers.ts";
 import { testLab } from "./lab.ts";
 import { Ledger, type LedgerTarget } from "./ledger.ts";
 import { mustRun } from "./run-command.ts";
@@ -60,51 +60,11 @@ beforeAll(async () => {
     ],
   });
   image = await pushTalker(lab, ["v1"]);
-  await startAcmeServer();
+  await startAcmeServer(lab, acmeHost);
 });
 afterAll(async () => {
   await cluster.down();
 });
-
-/** The distribution's own, on the first host, with the lab's authority for its certificates; names lead to the second host. */
-async function startAcmeServer(): Promise<void> {
-  const ca = (name: string): string => readFileSync(join(lab.directory, "registry", name), "utf8");
-  // a block of a Caddyfile begins and ends with a line
-  const config = `{
-  admin off
-  auto_https disable_redirects
-  http_port 8079
-  pki {
-    ca local {
-      root {
-        cert /root/ca.crt
-        key /root/ca.key
-      }
-    }
-  }
-}
-https://${acmeHost}:9443 {
-  tls internal
-  acme_server
-}
-`;
-  await lab.on(
-    "n1",
-    `export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && apt-get install -y -qq --no-install-recommends caddy >/dev/null && systemctl disable -q --now caddy
-echo '${lab.ip("n2")} acme.example.com' >> /etc/hosts
-cat > /root/ca.crt <<'E'\n${ca("ca.crt")}E
-cat > /root/ca.key <<'E'\n${ca("ca.key")}E
-cat > /root/Caddyfile <<'E'\n${config}E
-systemd-run -q --unit=acme -E HOME=/root -E XDG_DATA_HOME=/root/caddy caddy run --config /root/Caddyfile`,
-  );
-  const directory = `https://${acmeHost}:9443/acme/local/directory`;
-  await waitUntil("the ACME server answers", 20_000, async () =>
-    mustRun(["curl", "-fsS", "--cacert", caFile, directory]).then(
-      () => true,
-      () => false,
-    ),
-  );
-}
 
 function service(ingress: readonly unknown[], more: Readonly<Record<string, unknown>> = {}, tag = "v1") {
   return {
@@ -253,10 +213,16 @@ describe("what routes may ask for", () => {
     for (let at = 0; at < 12; at++)
       hosts.add((await asked(cluster.nodes[at % 3] ?? "n1", "http://sticky.test/", "-c", jar, "-b", jar)).host);
     expect(hosts.size).toBe(1);
-    expect(await overHttp2("n2", "grpc.test")).toContain('"path":"/echo"');
-    expect(await overTls("n2", "db.test")).toMatch(/^talker\.test v1 [0-9a-f]+ hello$/);
+    expect(await overHttp2(lab.ip("n2"), "grpc.test")).toContain('"path":"/echo"');
+    expect(await overTls(lab.ip("n2"), "db.test")).toMatch(/^talker\.test v1 [0-9a-f]+ hello$/);
     expect(await asked("n2", "https://shop.test/x", "-k")).toMatchObject({ client: lab.gateway, proto: "https" });
     expect(await status("http://db.test/")).toBe("404");
+    // who reaches the inner socket may say that it is anybody: only the proxy does
+    expect(await lab.on("n2", "stat -c '%U %a' /run/davit-ingress/https.sock")).toBe("haproxy 600");
+    const asNobody = "setpriv --reuid=65534 --regid=65534 --clear-groups curl -sk -m 5 --haproxy-protocol";
+    const forged = `${asNobody} --unix-socket /run/davit-ingress/https.sock https://shop.test/; echo " $?"`;
+    expect(await lab.on("n2", forged)).toBe("7");
+    expect(await lab.on("n2", "ss -xlH | grep -c '@davit' || true")).toBe("0");
     const sockets = new Ledger();
     sockets.keepTalking({ address: lab.ip("n2"), port: 80, host: "opts.test" }, 2, 50);
     await waitUntil("sockets answer", 10_000, () => sockets.count("socket") > 10);
@@ -344,34 +310,85 @@ describe("updates under load", () => {
   });
 });
 
-/** The name in the certificate that is shown, and the answer to one word. */
-function overTls(node: string, servername: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = connectTls({ host: lab.ip(node), port: 443, servername, rejectUnauthorized: false });
-    socket.setTimeout(10_000, () => socket.destroy(new Error(`${servername}: no answer in time`)));
-    socket.on("error", reject);
-    socket.once("secureConnect", () => socket.write("hello"));
-    socket.once("data", (bytes) => {
-      const names = socket.getPeerCertificate().subjectaltname ?? "";
-      socket.destroy();
-      resolve(`${names.replace("DNS:", "")} ${bytes.toString("utf8")}`);
+describe("what is counted and logged", () => {
+  test("a service's figures are of each node and in all, go on over a killed agent and a reload, and its requests are in the log", async () => {
+    const stack = new LabStack(cluster, "seen");
+    await stack.mustDeploy({
+      web: service([{ host: "seen.test", port: 8080, tls: "off", access_log: true, max_body: "1k" }]),
     });
+    for (const node of ["n1", "n2"]) await until200(node, "http://seen.test/");
+    const stats = async (): Promise<{ readonly total: IngressFigures; readonly by: ReadonlyMap<string, number> }> => {
+      const { services } = await cluster.coordinator.json<IngressStatsView>(["ingress", "stats", "seen_web"]);
+      const by = new Map(services[0]?.nodes.map(({ node, figures }) => [node, figures.requests]));
+      return { total: services[0]?.total ?? NO_FIGURES, by };
+    };
+    const before = await stats();
+    const ask = (node: string, path: string, ...more: readonly string[]) =>
+      curl(node, `http://seen.test${path}`, "-o", "/dev/null", ...more);
+    for (let at = 0; at < 5; at++) await ask("n1", "/one?q=1");
+    for (let at = 0; at < 3; at++) await ask("n2", "/two");
+    await ask("n2", "/large", "-d", "x".repeat(2_000));
+    const after = await stats();
+    expect([after.total.requests - before.total.requests, after.total.rejected - before.total.rejected]).toEqual([
+      9, 1,
+    ]);
+    expect([
+      after.total.answers["2"] - before.total.answers["2"],
+      after.total.answers["4"] - before.total.answers["4"],
+    ]).toEqual([8, 1]);
+    expect(after.by.get("n1")).toBe((before.by.get("n1") ?? 0) + 5);
+    await lab.on("n1", "systemctl reload davit-ingress; systemctl kill -s KILL davit-agent");
+    await until200("n1", "http://seen.test/again");
+    for (let at = 0; at < 2; at++) await ask("n1", "/three");
+    await waitUntil("the agent is back with all that was counted", 30_000, async () => {
+      const { by } = await stats().catch(() => ({ by: new Map<string, number>() }));
+      return (by.get("n1") ?? 0) >= (after.by.get("n1") ?? 0) + 3;
+    });
+    const metrics = await cluster.coordinator.text("/v1/metrics");
+    expect(metrics).toMatch(/^davit_ingress_requests_total\{service="seen_web",node="n2"\} [1-9]/m);
+    const lines = (await cluster.coordinator.must(["ingress", "log", "seen_web"])).split("\n");
+    expect(lines.filter((line) => line.includes(`${lab.gateway} seen.test "GET /one?q=1 HTTP/1.1" 200 `))).toHaveLength(
+      5,
+    );
+    expect(
+      lines.filter((line) => line.includes('"POST /large HTTP/1.1" 413 ') && line.endsWith("no container")),
+    ).toHaveLength(1);
+    expect((await cluster.coordinator.must(["ingress", "log", "seen_web", "-n", "2"])).trim().split("\n")).toHaveLength(
+      2,
+    );
+    await stack.remove();
   });
-}
+});
 
-/** One request over HTTP/2 with prior knowledge, as gRPC clients make it. */
-function overHttp2(node: string, host: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const session = connectHttp2(`http://${lab.ip(node)}`);
-    session.on("error", reject);
-    const stream = session.request({ ":path": "/echo", ":authority": host });
-    let text = "";
-    stream.on("data", (chunk: Buffer) => (text += chunk.toString("utf8")));
-    stream.on("error", reject);
-    stream.on("end", () => {
-      session.close();
-      resolve(text);
-    });
-    stream.end();
+describe("what hurts the door of a node", () => {
+  test("a disk that takes nothing, and a proxy that somebody masked, hold up no task and no other route, and heal", async () => {
+    const stack = new LabStack(cluster, "hurt");
+    const trouble = async (node: string): Promise<string> =>
+      JSON.stringify(
+        (await cluster.coordinator.json<readonly { name: string }[]>(["node", "ls"])).find(({ name }) => name === node),
+      );
+    const directory = "/var/lib/davit/ingress";
+    await stack.mustDeploy({ web: service([{ host: "before.test", port: 8080, tls: "off" }]) });
+    await until200("n3", "http://before.test/");
+    await lab.on("n3", `mount --bind ${directory} ${directory} && mount -o remount,ro,bind ${directory}`);
+    try {
+      await stack.mustDeploy({ web: service([{ host: "hurt.test", port: 8080, tls: "off" }]) });
+      await until200("n3", "http://hurt.test/");
+      await waitUntil("the node says so", 20_000, async () => /read-only/.test(await trouble("n3")));
+      await stack.mustDeploy({ web: service([{ host: "hurt.test", port: 8080, tls: "off" }], {}, "v2") });
+      await waitUntil("only the new version answers", 30_000, async () => {
+        const said = await Promise.all([1, 2, 3].map(() => asked("n3", "http://hurt.test/")));
+        return said.every(({ version }) => version === "v2");
+      });
+    } finally {
+      await lab.on("n3", `umount ${directory}`);
+    }
+    await waitUntil("the node is well again", 60_000, async () => !/read-only/.test(await trouble("n3")));
+    const unit = "/etc/systemd/system/davit-ingress.service";
+    await lab.on("n2", `systemctl stop davit-ingress && ln -sf /dev/null ${unit} && systemctl daemon-reload`);
+    await stack.mustDeploy({ web: service([{ host: "hurt.test", port: 8080, tls: "off" }], {}, "v3") });
+    await until200("n2", "http://hurt.test/");
+    expect((await asked("n2", "http://hurt.test/")).version).toBe("v3");
+    await stack.remove();
   });
-}
+});

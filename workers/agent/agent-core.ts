@@ -17,7 +17,8 @@ import type { Signer, Verifier } from "../../src/ports/signer.ts";
 import { ConfigStore } from "./configs/config-store.ts";
 import { Prober, type ProbeRunner } from "./health/prober.ts";
 import type { Calls } from "./network/activator/calls.ts";
-import { NetworkDriver, type NetworkInput } from "./network/network-driver.ts";
+import type { NetworkInput } from "./network/network-driver.ts";
+import { NetworkLanes } from "./network/network-lanes.ts";
 import { endpointsOf, networkView, withStandings } from "./network/network-view.ts";
 import { Peers, type PeerPorts } from "./peers/peers.ts";
 import type { ConnectionCounter, NetworkPart } from "../../src/ports/node-network.ts";
@@ -92,7 +93,7 @@ export class AgentCore implements SessionShared {
   readonly #configs: ConfigStore;
   readonly #reconciler: Reconciler;
   readonly #watch: EngineWatch;
-  readonly #network: NetworkDriver;
+  readonly #network: NetworkLanes;
   readonly #peers: Peers | undefined;
   /** Own tasks that are ready; undefined before this process has looked. */
   #ready: ReadonlySet<string> | undefined;
@@ -129,7 +130,7 @@ export class AgentCore implements SessionShared {
     this.runs = loaded.runs;
     this.#configs = loaded.configs;
     this.view = new EngineView(ports.engine, identity.clusterId);
-    this.#network = new NetworkDriver({
+    this.#network = new NetworkLanes({
       parts: ports.parts,
       clock: ports.clock,
       log: ports.log.with({ part: "network" }),

@@ -81,10 +81,10 @@ async function serve(paths: AgentPaths): Promise<number> {
   const config = readNodeConfig(paths.configDir);
   mkdirSync(paths.runtimeDir, { recursive: true, mode: 0o750 });
   const systemd = createSdNotify(process.env["NOTIFY_SOCKET"]);
-  const { core, reporter, collector, engine } = await assemble(paths, config);
+  const { core, reporter, collector, engine, ingress } = await assemble(paths, config);
   const groupId = groupIdOf("davit");
   const control = listenForControl(`${paths.runtimeDir}/control.sock`, groupId, (stream) => core.accept(stream));
-  const bulk = await serveBulk(`${paths.runtimeDir}/agent.sock`, groupId, core, engine);
+  const bulk = await serveBulk(`${paths.runtimeDir}/agent.sock`, groupId, { core, engine, ingress });
   const stopping = stopSignal();
   systemd.ready();
   const pulse = keepAlive(systemd, core);
@@ -101,10 +101,15 @@ async function serve(paths: AgentPaths): Promise<number> {
   return 0;
 }
 
-async function assemble(
-  paths: AgentPaths,
-  config: NodeConfig,
-): Promise<{ core: AgentCore; reporter: HostReporter; collector: ImageCollector; engine: DockerEngine }> {
+type Assembled = {
+  readonly core: AgentCore;
+  readonly reporter: HostReporter;
+  readonly collector: ImageCollector;
+  readonly engine: DockerEngine;
+  readonly ingress: IngressPart;
+};
+
+async function assemble(paths: AgentPaths, config: NodeConfig): Promise<Assembled> {
   const clock = createSystemClock();
   const log = createLog("agent");
   const disk = createAgentDisk(paths.stateDir, paths.runtimeDir);
@@ -155,7 +160,7 @@ async function assemble(
     core,
     diskOf: () => facts.engineRoot ?? paths.stateDir,
   });
-  return { core, reporter, collector, engine };
+  return { core, reporter, collector, engine, ingress };
 }
 
 /** Who sees which services are called here: the kernel's doors, and the ingress. */

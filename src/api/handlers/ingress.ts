@@ -5,8 +5,12 @@ import { resolveService } from "../../core/commands/resolve.ts";
 import type { Certificate } from "../../core/model/certificate.ts";
 import { DavitError } from "../../core/model/errors.ts";
 import type { CertificateView } from "../../core/model/ingress-views.ts";
-import { type Api, bind, mutate, requireStack } from "../bind.ts";
+import { accessLogStream } from "../access-log-stream.ts";
+import { type Api, bind, bindRaw, mutate, requireStack } from "../bind.ts";
+import { collectFigures } from "../collect-figures.ts";
 import * as routes from "../routes/ingress.ts";
+import { ingressStatsView } from "../views/ingress-stats.ts";
+import { renderMetrics } from "../views/metrics.ts";
 import { certificateView, ingressRouteViews } from "../views/ingress.ts";
 import { countService, serviceView } from "../views/services.ts";
 
@@ -15,6 +19,7 @@ export function bindIngress(api: Api): void {
   const { backend } = parts;
   const view = (record: Certificate): CertificateView => certificateView(record, (name) => backend.unitOf(name));
   bind(api, routes.listIngress, () => ingressRouteViews(backend.world().state), { isCached: true });
+  bindFigures(api);
   bind(api, routes.setMaintenance, async ({ params, body, actor, ifMatch }) => {
     const service = resolveService(backend.world().state, params.ref);
     requireStack(parts, actor, "service.maintenance", service.stack);
@@ -49,4 +54,23 @@ export function bindIngress(api: Api): void {
     const name = decodeURIComponent(params.name);
     return view((await mutate(parts, actor, "certificate.renew", commands.renewCertificate(name))).result);
   });
+}
+
+/** What nodes count and log. */
+function bindFigures(api: Api): void {
+  const { parts } = api;
+  const { backend } = parts;
+  bind(api, routes.getIngressStats, async ({ query }) => {
+    const only = query.service === undefined ? undefined : resolveService(backend.world().state, query.service).id;
+    return ingressStatsView(backend.world().state, await collectFigures(backend), only);
+  });
+  bindRaw(api, routes.getMetrics, async () => {
+    const collected = await collectFigures(backend);
+    return new Response(renderMetrics(backend.world(), collected), {
+      headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8", "cache-control": "no-store" },
+    });
+  });
+  bindRaw(api, routes.getAccessLog, ({ params, query, actor }) =>
+    accessLogStream(parts, actor, resolveService(backend.world().state, params.ref), query),
+  );
 }

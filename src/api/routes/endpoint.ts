@@ -60,6 +60,8 @@ export function endpoint<Answer, Params = Record<never, never>, Query = Record<n
     readonly answer: z.ZodType<Answer>;
     readonly status?: 200 | 201 | 204;
     readonly stream?: boolean;
+    /** The answer is plain text. */
+    readonly text?: boolean;
   },
 ): Endpoint<Params, Query, Body, Answer> {
   const { method, path, id, summary, access, body, answer } = input;
@@ -67,8 +69,8 @@ export function endpoint<Answer, Params = Record<never, never>, Query = Record<n
   const query = input.query ?? (nothing as unknown as z.ZodType<Query>);
   const status = input.status ?? 200;
   const stream = input.stream ?? false;
-  const content =
-    status === 204 ? {} : { content: { [stream ? "text/event-stream" : "application/json"]: { schema: answer } } };
+  const type = stream ? "text/event-stream" : input.text === true ? "text/plain" : "application/json";
+  const content = status === 204 ? {} : { content: { [type]: { schema: answer } } };
   const route = createRoute({
     method,
     path,

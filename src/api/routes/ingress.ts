@@ -6,10 +6,12 @@ import {
   certificateRequestSchema,
   certificateSchema,
   ingressRouteSchema,
+  ingressStatsSchema,
   maintenanceRequestSchema,
 } from "../schemas/ingress.ts";
 import { serviceSchema } from "../schemas/views.ts";
 import { endpoint, refParams } from "./endpoint.ts";
+import { logQuery } from "./services.ts";
 
 const name = z.object({ name: z.string().min(1).max(260) });
 
@@ -20,6 +22,40 @@ export const listIngress = endpoint({
   summary: "Hosts and paths that lead to services, by host",
   access: "read",
   answer: z.array(ingressRouteSchema),
+});
+
+export const getIngressStats = endpoint({
+  method: "get",
+  path: "/v1/ingress/stats",
+  id: "getIngressStats",
+  summary: "What the ingress has counted of each service, in all and by node",
+  access: "read",
+  query: z.strictObject({
+    service: z.exactOptional(z.string().min(1).max(255).openapi({ description: "only this one: name or id" })),
+  }),
+  answer: ingressStatsSchema,
+});
+
+export const getMetrics = endpoint({
+  method: "get",
+  path: "/v1/metrics",
+  id: "getMetrics",
+  summary: "The figures of the ingress and of nodes in the text format of Prometheus",
+  access: "read",
+  text: true,
+  answer: z.string(),
+});
+
+export const getAccessLog = endpoint({
+  params: refParams,
+  method: "get",
+  path: "/v1/services/{ref}/access-log",
+  id: "getAccessLog",
+  summary: "Requests to the routes of a service that have access_log: events `log` and `note`",
+  access: "read",
+  query: logQuery,
+  stream: true,
+  answer: z.string(),
 });
 
 export const setMaintenance = endpoint({

@@ -1,11 +1,13 @@
 // Shapes of HTTP routes and certificates: what comes in is checked, what goes out is promised.
 
 import { z } from "@hono/zod-openapi";
+import type { IngressFigures } from "../../core/model/ingress-figures.ts";
 import type {
   AuthorityView,
   CertificateRequest,
   CertificateView,
   IngressRouteView,
+  IngressStatsView,
 } from "../../core/model/ingress-views.ts";
 
 const text = z.string();
@@ -26,6 +28,36 @@ export const ingressRouteSchema: z.ZodType<IngressRouteView> = z
     maintenance: z.boolean(),
   })
   .openapi("IngressRoute");
+
+const count = z.int().min(0);
+const figuresSchema: z.ZodType<IngressFigures> = z
+  .object({
+    answers: z.object({ "1": count, "2": count, "3": count, "4": count, "5": count }),
+    requests: count,
+    bytesIn: count,
+    bytesOut: count,
+    rejected: count,
+    retries: count,
+    unreached: count,
+    broken: count,
+    open: count,
+    firstByteMs: count,
+    tookMs: count,
+  })
+  .openapi("IngressFigures");
+
+export const ingressStatsSchema: z.ZodType<IngressStatsView> = z
+  .object({
+    services: z.array(
+      z.object({
+        service: text,
+        total: figuresSchema,
+        nodes: z.array(z.object({ node: text, figures: figuresSchema })),
+      }),
+    ),
+    missing: z.array(z.object({ node: text, reason: text })),
+  })
+  .openapi("IngressStats");
 
 export const certificateSchema: z.ZodType<CertificateView> = z
   .object({

@@ -1,5 +1,7 @@
 // HTTP routes and certificates as the API shows them: plain JSON, times as ISO 8601 texts. Pure.
 
+import type { IngressFigures } from "./ingress-figures.ts";
+
 export type IngressRouteView = {
   readonly host: string;
   readonly path: string;
@@ -15,6 +17,20 @@ export type IngressRouteView = {
   /** Names of the options that it has. */
   readonly options: readonly string[];
   readonly maintenance: boolean;
+};
+
+/** What the ingress of all nodes has counted. */
+export type IngressStatsView = {
+  /** By name. */
+  readonly services: readonly {
+    /** Full name. */
+    readonly service: string;
+    readonly total: IngressFigures;
+    /** By name; those that answered. */
+    readonly nodes: readonly { readonly node: string; readonly figures: IngressFigures }[];
+  }[];
+  /** Nodes whose figures are not in it. */
+  readonly missing: readonly { readonly node: string; readonly reason: string }[];
 };
 
 export type CertificateView = {

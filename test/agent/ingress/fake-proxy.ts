@@ -2,6 +2,7 @@
 // changes them by the commands of the runtime interface. After a reload the old worker goes on as long as it has open sessions.
 
 import { X509Certificate } from "node:crypto";
+import { DavitError } from "../../../src/core/model/errors.ts";
 import type { IngressFiles } from "../../../workers/agent/network/ingress/ingress-files.ts";
 import type { ProxySocket } from "../../../workers/agent/network/ingress/proxy-socket.ts";
 import type { HostCommand } from "../../../workers/agent/network/run-command.ts";
@@ -20,12 +21,14 @@ export const DIRECTORY = "/var/lib/davit/ingress";
 /** Files in memory. */
 export class MemoryFiles implements IngressFiles {
   readonly texts = new Map<string, string>();
+  isFull = false;
 
   async read(name: string): Promise<string | undefined> {
     return this.texts.get(name);
   }
   async write(name: string, text: string): Promise<boolean> {
     if (this.texts.get(name) === text) return false;
+    if (this.isFull) throw new Error("ENOSPC: no space left on device, write");
     this.texts.set(name, text);
     return true;
   }
@@ -51,6 +54,12 @@ export class FakeProxy implements ProxySocket {
   readonly commands: string[] = [];
   /** What it says of settings that it does not take. */
   refuses: (config: string) => string | undefined = () => undefined;
+  /** What it answers to a command that it does not carry out. */
+  refusesCommand: (command: string) => string | undefined = () => undefined;
+  /** Called after each command. */
+  onCommand: () => void = () => undefined;
+  /** What systemd says instead of starting it. */
+  startFails: string | undefined;
   #pid = 100;
   #pending = new Map<string, string>();
   #drafts = new Map<string, Map<string, string>>();
@@ -67,6 +76,7 @@ export class FakeProxy implements ProxySocket {
       const said = this.refuses(this.files.texts.get(file) ?? "");
       return { exitCode: said === undefined ? 0 : 1, stdout: "", stderr: said ?? "" };
     }
+    if (verb === "enable" && this.startFails !== undefined) return { exitCode: 1, stdout: "", stderr: this.startFails };
     if (verb === "enable" && this.workers.size === 0) this.#load();
     if (verb === "reload") this.reload();
     if (verb === "disable") this.workers.clear();
@@ -99,12 +109,18 @@ export class FakeProxy implements ProxySocket {
   }
 
   async ask(pid: string, command: string): Promise<string> {
-    if (this.workers.size === 0) throw new Error("connection refused");
+    if (this.workers.size === 0) {
+      const cause = Object.assign(new Error("connection refused"), { code: "ECONNREFUSED" });
+      throw new DavitError("unavailable", "ask the ingress proxy: connection refused", { cause });
+    }
     if (pid === "master") return this.#showWorkers();
     const worker = this.workers.get(pid);
     if (worker === undefined) return "Can't find the target PID\n";
     if (!command.startsWith("show")) this.commands.push(command.split("\n")[0] ?? "");
-    return this.#answer(worker, command);
+    const refusal = this.refusesCommand(command);
+    const answer = refusal ?? this.#answer(worker, command);
+    this.onCommand();
+    return answer;
   }
 
   #showWorkers(): string {
@@ -118,6 +134,7 @@ export class FakeProxy implements ProxySocket {
     const words = head.split(" ");
     if (head === "show info") return `Name: HAProxy\ndescription: ${worker.description}\n`;
     if (head === "show servers state") return showServers(worker);
+    if (head.startsWith("show stat")) return this.#showCounts(worker);
     const file = (name: string): string => name.slice(DIRECTORY.length + 1);
     switch (words.slice(0, 2).join(" ")) {
       case "show map":
@@ -141,6 +158,26 @@ export class FakeProxy implements ProxySocket {
       default:
         return this.#certificate(worker, words, payload);
     }
+  }
+
+  /** Requests that a worker has answered with 200, by backend. */
+  readonly answered = new Map<string, number>();
+
+  /** Has the current worker answer requests to a host and path. */
+  answer(key: string, requests: number): void {
+    const pid = [...this.workers.keys()].at(-1) ?? "";
+    const backend = this.current.maps.get("routes.map")?.get(key)?.split("|")[0] ?? "";
+    const counter = `${pid}/${backend}`;
+    this.answered.set(counter, (this.answered.get(counter) ?? 0) + requests);
+  }
+
+  #showCounts(worker: Worker): string {
+    const pid = [...this.workers].find(([, each]) => each === worker)?.[0] ?? "";
+    const rows = [...worker.backends.keys()].map((name) => {
+      const count = this.answered.get(`${pid}/${name}`) ?? 0;
+      return `${name},BACKEND,0,${count},${count * 100},${count * 200},${count},4,9`;
+    });
+    return ["# pxname,svname,scur,stot,bin,bout,hrsp_2xx,rtime,ttime", ...rows, ""].join("\n");
   }
 
   #certificate(worker: Worker, words: readonly string[], payload: readonly string[]): string {

@@ -1,94 +1,23 @@
 // The node's HTTP door against a proxy in memory: what comes and goes without a reload, what needs one, and what goes wrong beside what goes on.
 
 import { beforeEach, describe, expect, test } from "vitest";
-import { newAuthority, newCertificate, newKey } from "../../../src/certificates/x509.ts";
-import type { IngressSpec } from "../../../src/core/model/ingress.ts";
-import { asId } from "../../../src/core/model/ids.ts";
-import type { Endpoint } from "../../../src/core/model/routes.ts";
-import type { NetworkView } from "../../../src/ports/node-network.ts";
-import { createHasher } from "../../../src/system/hasher.ts";
-import { IngressPart, RELOAD_EVERY_MS } from "../../../workers/agent/network/ingress/ingress-part.ts";
-import { ProxyUnit } from "../../../workers/agent/network/ingress/proxy-unit.ts";
-import { FakeClock } from "../../fakes/fake-clock.ts";
-import { DIRECTORY, FakeProxy, MemoryFiles } from "./fake-proxy.ts";
+import { RELOAD_EVERY_MS } from "../../../workers/agent/network/ingress/ingress-part.ts";
+import type { Layout } from "../../../workers/agent/network/ingress/layout.ts";
+import type { FakeClock } from "../../fakes/fake-clock.ts";
+import type { FakeProxy, MemoryFiles } from "./fake-proxy.ts";
+import { DoorHost, endpoint, pemFor, route, view } from "./part-world.ts";
 
-const hasher = createHasher();
-const PATHS = { directory: DIRECTORY, runtimeDirectory: "/run/davit-ingress" };
-const SILENT = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  with: () => SILENT,
-};
-
+let machine: DoorHost;
 let files: MemoryFiles;
 let proxy: FakeProxy;
 let clock: FakeClock;
-let owners: Record<string, string>;
 
 beforeEach(() => {
-  files = new MemoryFiles();
-  proxy = new FakeProxy(files);
-  clock = new FakeClock();
-  owners = {};
+  machine = new DoorHost();
+  ({ files, proxy, clock } = machine);
 });
 
-/** An agent's part: a second one over the same host is what a restart leaves. */
-function newPart(): IngressPart {
-  return new IngressPart({
-    paths: PATHS,
-    files,
-    unit: new ProxyUnit(proxy.run, PATHS, new MemoryFiles()),
-    socket: proxy,
-    clock,
-    log: SILENT,
-    hash: (text) => hasher.hash(text),
-    portOwners: () => (port) => owners[port],
-  });
-}
-
-const route = (host: string, more: Partial<IngressSpec> = {}): IngressSpec => ({
-  host,
-  path: "/",
-  port: 8080,
-  tls: "off",
-  ...more,
-});
-
-function endpoint(address: string, more: Partial<Endpoint> = {}): Endpoint {
-  return { taskId: asId(`t${address}`), nodeId: asId("n1"), address, slot: 1, weight: 100, standing: "in", ...more };
-}
-
-type Service = {
-  readonly routes: readonly IngressSpec[];
-  readonly endpoints?: readonly Endpoint[];
-  readonly maintenance?: boolean;
-};
-
-function view(services: Readonly<Record<string, Service>>, more: Partial<NetworkView> = {}): NetworkView {
-  const all = Object.entries(services);
-  return {
-    services: all.map(([id, { endpoints = [] }]) => ({ kind: "service", serviceId: asId(id), name: id, endpoints })),
-    ingress: all.map(([id, { routes, maintenance = false }]) => ({
-      kind: "ingress",
-      serviceId: asId(id),
-      name: id,
-      maintenance,
-      routes,
-    })),
-    certificates: [],
-    challenges: [],
-    ...more,
-  } as unknown as NetworkView;
-}
-
-function pemFor(host: string): string {
-  const [authorityKey, keyPem] = [newKey(), newKey()];
-  const certificatePem = newAuthority("test", authorityKey, 0, 1e12);
-  const authority = { certificatePem, keyPem: authorityKey };
-  return `${newCertificate({ hosts: [host], keyPem, authority, nowMs: 0, lifetimeMs: 1e12 })}${keyPem}`;
-}
+const newPart = () => machine.newPart();
 
 test("the first route that is led by SNI reloads the proxy with a door before the door, which goes with the next reload after the last one, and nothing of its own is touched", async () => {
   const part = newPart();
@@ -98,7 +27,7 @@ test("the first route that is led by SNI reloads the proxy with a door before th
   await part.apply(view({ db, web: plain }));
   expect(proxy.reloads).toBe(1);
   expect(files.texts.get("haproxy.cfg")).toContain("frontend davit-tcp");
-  expect(files.texts.get("routes.map")).toMatch(/^db\.test\/ b\d+-[0-9a-f]+-16\|-t$/m);
+  expect(files.texts.get("routes.map")).toMatch(/^db\.test\/ b\d+-[0-9a-f]+-16\|-t\|db$/m);
   expect(proxy.serversOf("db.test/")).toEqual(["10.210.1.3:5432"]);
   await part.apply(view({ db: { ...db, endpoints: [] }, web: plain }));
   expect(proxy.serversOf("db.test/")).toEqual([]);
@@ -141,7 +70,7 @@ describe("what needs no reload", () => {
     await part.apply(next);
     expect(proxy.serversOf("a.test/")).toEqual(["10.210.1.3:8080"]);
     expect(proxy.serversOf("b.test/shop/")).toEqual(["10.210.1.3:8080"]);
-    expect(proxy.current.maps.get("routes.map")?.get("b.test/shop/")).toMatch(/\|-m$/);
+    expect(proxy.current.maps.get("routes.map")?.get("b.test/shop/")).toMatch(/\|-m\|/);
     proxy.commands.length = 0;
     await part.apply(next);
     expect(proxy.commands).toEqual([]);
@@ -244,12 +173,12 @@ describe("what needs a reload", () => {
 
 describe("what goes wrong", () => {
   test("a port that something else has is told, and nothing waits for it", async () => {
-    owners["80/tcp"] = "nginx (pid 7)";
+    machine.owners["80/tcp"] = "nginx (pid 7)";
     const part = newPart();
     await part.apply(view({ web: { routes: [route("a.test")] } }));
     expect(part.trouble).toContain("port 80 is taken by nginx (pid 7)");
     expect(proxy.workers.size).toBe(0);
-    owners = {};
+    machine.owners = {};
     await part.apply(view({ web: { routes: [route("a.test")] } }));
     expect([proxy.workers.size, part.trouble]).toEqual([1, undefined]);
   });
@@ -283,9 +212,10 @@ describe("what goes wrong", () => {
     expect(proxy.serversOf("a.test/")).toEqual(["10.210.1.3:8080"]);
     expect(part.trouble).toContain("route sticky.test/ is left out: the proxy says: [ALERT]    (1) : out of something");
     proxy.refuses = () => "[ALERT]    (1) : out of something\n";
-    await expect(newPart().apply(view({ web: { routes: [route("a.test")], endpoints } }))).rejects.toThrow(
-      "check the ingress proxy's settings",
-    );
+    const other = newPart();
+    await other.apply(view({ web: { routes: [route("a.test")] } }));
+    expect(other.trouble).toContain("check the ingress proxy's settings");
+    expect(proxy.serversOf("a.test/")).toEqual([]);
   });
 
   test("of two services that claim one host the first has it", async () => {
@@ -297,5 +227,110 @@ describe("what goes wrong", () => {
       }),
     );
     expect(proxy.serversOf("a.test/")).toEqual(["10.210.1.2:8080"]);
+  });
+
+  test("a full disk holds up no endpoint and no new route: the running proxy follows all the same, and the files do once there is room", async () => {
+    const part = newPart();
+    await part.apply(view({ web: { routes: [route("a.test")], endpoints: [endpoint("10.210.1.2")] } }));
+    files.isFull = true;
+    const next = view({
+      web: { routes: [route("a.test"), route("new.test")], endpoints: [endpoint("10.210.1.3")] },
+    });
+    await part.apply(next);
+    for (const host of ["a.test/", "new.test/"]) expect(proxy.serversOf(host)).toEqual(["10.210.1.3:8080"]);
+    expect(part.trouble).toContain("no space left on device");
+    files.isFull = false;
+    await part.apply(next);
+    expect(part.trouble).toBeUndefined();
+    proxy.restart();
+    expect(proxy.serversOf("a.test/")).toEqual(["10.210.1.3:8080"]);
+  });
+
+  test("a map or a certificate that the running proxy refuses is told, and holds up neither endpoints nor other certificates", async () => {
+    const part = newPart();
+    const hosts = ["a.test", "b.test"];
+    const routes = hosts.map((host) => route(host, { tls: "internal" }));
+    const certificates = hosts.map((name) => ({
+      kind: "certificate" as const,
+      name,
+      hosts: [name],
+      pem: pemFor(name),
+    }));
+    await part.apply(view({ web: { routes, endpoints: [endpoint("10.210.1.2")] } }));
+    proxy.refusesCommand = (command) =>
+      /^add map|^set ssl cert .*a\.test/.test(command) ? "out of memory\n" : undefined;
+    const more = [...routes, route("c.test")];
+    await part.apply(view({ web: { routes: more, endpoints: [endpoint("10.210.1.3")] } }, { certificates }));
+    expect(proxy.serversOf("a.test/")).toEqual(["10.210.1.3:8080"]);
+    expect([...proxy.current.list.values()]).toEqual(["b.test"]);
+    expect(part.trouble).toMatch(/set ssl cert .*out of memory/);
+    expect(part.trouble).toMatch(/add map .*out of memory/);
+    proxy.refusesCommand = () => undefined;
+    await part.apply(view({ web: { routes: more, endpoints: [endpoint("10.210.1.3")] } }, { certificates }));
+    expect(proxy.serversOf("c.test/")).toEqual(["10.210.1.3:8080"]);
+    expect(part.trouble).toBeUndefined();
+  });
+
+  test("a server that cannot be taken out is the one thing that is waited for", async () => {
+    const part = newPart();
+    await part.apply(view({ web: { routes: [route("a.test")], endpoints: [endpoint("10.210.1.2")] } }));
+    proxy.refusesCommand = (command) => (command.endsWith("state maint") ? "no such server\n" : undefined);
+    const without = view({ web: { routes: [route("a.test")], endpoints: [endpoint("10.210.1.3")] } });
+    await expect(part.apply(without)).rejects.toThrow("no such server");
+    proxy.refusesCommand = () => undefined;
+    await part.apply(without);
+    expect(proxy.serversOf("a.test/")).toEqual(["10.210.1.3:8080"]);
+  });
+
+  test("a proxy that was stopped and does not start again is told, and nothing waits for it", async () => {
+    const part = newPart();
+    const one = view({ web: { routes: [route("a.test")], endpoints: [endpoint("10.210.1.2")] } });
+    await part.apply(one);
+    proxy.workers.clear();
+    proxy.startFails = "Unit davit-ingress.service is masked.";
+    await part.apply(one);
+    expect(part.trouble).toContain("Unit davit-ingress.service is masked.");
+    proxy.startFails = undefined;
+    await part.apply(one);
+    expect([proxy.workers.size, part.trouble]).toEqual([1, undefined]);
+  });
+});
+
+describe("a backend that changes hands", () => {
+  test("never leads one service's requests to another's container, not for the time of one command", async () => {
+    const part = newPart();
+    const one = { routes: [route("one.test")], endpoints: [endpoint("10.210.1.2")] };
+    await part.apply(view({ one }));
+    const before = JSON.parse(files.texts.get("layout.json") ?? "") as Layout;
+    // all spare ones but the one that is given up are gone
+    const backends = before.backends.filter((backend) => backend.route !== undefined);
+    files.texts.set("layout.json", JSON.stringify({ ...before, backends }));
+    const seen = new Set<string>();
+    proxy.onCommand = () => {
+      for (const host of ["one.test", "two.test"])
+        for (const server of proxy.serversOf(`${host}/`)) seen.add(`${host} ${server}`);
+    };
+    await newPart().apply(view({ two: { routes: [route("two.test")], endpoints: [endpoint("10.210.1.3")] } }));
+    expect(proxy.serversOf("two.test/")).toEqual(["10.210.1.3:8080"]);
+    expect([...seen].sort()).toEqual(["one.test 10.210.1.2:8080", "two.test 10.210.1.3:8080"]);
+  });
+
+  test("goes on serving its route until the reload that brings another one for it", async () => {
+    const part = newPart();
+    const endpoints = [endpoint("10.210.1.2")];
+    const steady = { routes: [route("steady.test", { sticky: true })], endpoints };
+    await part.apply(view({ steady, one: { routes: [route("one.test")], endpoints } }));
+    const first = { routes: [route("one.test"), route("other.test", { sticky: true })], endpoints };
+    await part.apply(view({ steady, one: first }));
+    expect(proxy.reloads).toBe(1);
+    const sticky = { routes: [route("one.test", { sticky: true }), route("two.test")], endpoints };
+    await part.apply(view({ steady, one: sticky }));
+    expect(proxy.reloads).toBe(1);
+    expect(proxy.serversOf("one.test/")).toEqual(["10.210.1.2:8080"]);
+    expect(proxy.serversOf("two.test/")).toEqual(["10.210.1.2:8080"]);
+    await clock.advance(RELOAD_EVERY_MS);
+    expect(proxy.reloads).toBe(2);
+    expect(proxy.serversOf("one.test/")).toEqual(["10.210.1.2:8080"]);
+    expect(part.trouble).toBeUndefined();
   });
 });

@@ -86,10 +86,13 @@ async function streamOne(
 }
 
 async function write(response: ServerResponse, lines: readonly LogLine[], attempt: number): Promise<void> {
-  if (lines.length === 0 || response.destroyed) return;
-  const text = lines.map((line) => `${JSON.stringify({ ...line, attempt })}\n`).join("");
-  if (response.write(text)) return;
-  // the reader is slower than the container: wait, so that memory stays bounded
+  if (lines.length === 0) return;
+  await writeAll(response, lines.map((line) => `${JSON.stringify({ ...line, attempt })}\n`).join(""));
+}
+
+/** Waits for a reader that is slower than what comes, so that memory stays bounded; does nothing once it is gone. */
+export async function writeAll(response: ServerResponse, text: string): Promise<void> {
+  if (response.destroyed || response.write(text)) return;
   await new Promise<void>((resolve) => {
     response.once("drain", resolve);
     response.once("close", resolve);

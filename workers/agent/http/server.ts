@@ -4,12 +4,14 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { rmSync } from "node:fs";
+import type { NodeIngressFigures } from "../../../src/core/model/ingress-figures.ts";
 import { DavitError, reasonOf } from "../../../src/core/model/errors.ts";
 import { type ContainerEngine, EngineError } from "../../../src/ports/container-engine.ts";
 import type { AgentCore } from "../agent-core.ts";
 import { openToGroup } from "../session/control-server.ts";
 import { checkRequest } from "../trust/check-token.ts";
 import { serveExec } from "./exec.ts";
+import { sendAccessLog } from "./access-log.ts";
 import { sendLogs } from "./logs.ts";
 import { measurePeers } from "./peers.ts";
 
@@ -25,18 +27,24 @@ const STATUS: Readonly<Record<string, number>> = {
   unavailable: 503,
 };
 
-export type BulkContext = { readonly core: AgentCore; readonly engine: ContainerEngine };
-type Route = { readonly scope: string; readonly taskId?: string; readonly kind: "logs" | "exec" | "state" | "peers" };
+export type BulkContext = {
+  readonly core: AgentCore;
+  readonly engine: ContainerEngine;
+  readonly ingress: { figures(): Promise<NodeIngressFigures> };
+};
+type Route = {
+  readonly scope: string;
+  readonly taskId?: string;
+  readonly kind: "logs" | "exec" | "state" | "peers" | "figures" | "access-log";
+};
 
 /** Listens until `close` is called. */
 export async function serveBulk(
   path: string,
   groupId: number | undefined,
-  core: AgentCore,
-  engine: ContainerEngine,
+  context: BulkContext,
 ): Promise<{ close(): void }> {
   rmSync(path, { force: true });
-  const context: BulkContext = { core, engine };
   let streams = 0;
   const counted = async (work: () => Promise<void>): Promise<void> => {
     if (streams >= MAX_STREAMS)
@@ -85,6 +93,8 @@ async function answer(
     if (route.kind === "state") return sendJson(response, 200, stateOf(context.core));
     if (route.kind === "peers")
       return await counted(async () => sendJson(response, 200, await measurePeers(context.core, url.searchParams)));
+    if (route.kind === "figures") return sendJson(response, 200, await context.ingress.figures());
+    if (route.kind === "access-log") return await counted(() => sendAccessLog(url.searchParams, response));
     await counted(() => sendLogs(context, route.taskId ?? "", url.searchParams, response));
   } catch (error) {
     if (response.headersSent) return void response.destroy();
@@ -128,6 +138,8 @@ function routeOf(method: string, path: string): Route {
   if (task?.[2] === "exec" && method === "POST") return { kind: "exec", scope: "agent:exec", taskId: task[1] ?? "" };
   if (path === "/v1/state" && method === "GET") return { kind: "state", scope: "agent:observe" };
   if (path === "/v1/peers" && method === "GET") return { kind: "peers", scope: "agent:observe" };
+  if (path === "/v1/ingress/figures" && method === "GET") return { kind: "figures", scope: "agent:observe" };
+  if (path === "/v1/ingress/log" && method === "GET") return { kind: "access-log", scope: "agent:logs" };
   throw new DavitError("not_found", `${method} ${path}: the agent has no such thing`);
 }
 

@@ -27,6 +27,8 @@ export type NetworkDriverContext = {
   readonly input: () => NetworkInput | undefined;
   /** More is in force, or what is in the way changed. */
   readonly onChange: () => void;
+  /** Each part was handed this or newer, whether it failed or not. */
+  readonly onRound: (input: NetworkInput) => void;
 };
 
 /** Which tasks have their network; `reason`: why the others wait. */
@@ -75,7 +77,9 @@ export class NetworkDriver {
   wake(): void {
     if (this.#context.parts.length === 0) {
       const input = this.#context.input();
-      if (input !== undefined) this.#applied = input.position;
+      if (input === undefined) return;
+      this.#applied = input.position;
+      this.#context.onRound(input);
       return;
     }
     this.#again = true;
@@ -96,6 +100,7 @@ export class NetworkDriver {
       const input = this.#context.input();
       if (input === undefined) break;
       if (await this.#round(input)) this.#tookEffect(input);
+      this.#context.onRound(input);
     }
     this.#isRunning = false;
     this.#sleep();
@@ -141,7 +146,6 @@ export class NetworkDriver {
   }
 
   #tookEffect({ view, position }: NetworkInput): void {
-    this.#retryMs = FIRST_RETRY_MS;
     this.#applied = position;
     this.#provided = tasksProvidedFor(view);
     this.#context.onChange();
@@ -150,8 +154,10 @@ export class NetworkDriver {
   #sleep(): void {
     const { parts, clock } = this.#context;
     if (this.#isStopped || parts.length === 0) return;
-    const waitMs = this.#troubles.size === 0 ? RELOOK_MS : this.#retryMs;
-    if (this.#troubles.size > 0) this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS);
+    // what is told as a trouble though all is in force that can be is looked at ever more seldom, too
+    const isFine = this.#troubles.size === 0;
+    const waitMs = isFine ? RELOOK_MS : this.#retryMs;
+    this.#retryMs = isFine ? FIRST_RETRY_MS : Math.min(this.#retryMs * 2, LAST_RETRY_MS);
     this.#timer = clock.after(waitMs, () => this.wake());
   }
 }

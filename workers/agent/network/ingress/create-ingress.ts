@@ -24,6 +24,7 @@ export function createIngress(ports: {
   return new IngressPart({
     paths,
     files: createIngressFiles(paths.directory),
+    stateFiles: createIngressFiles(stateDir),
     unit: new ProxyUnit(run, paths, createIngressFiles(UNIT_DIRECTORY)),
     socket: createProxySocket(`${paths.runtimeDirectory}/master.sock`),
     clock,

@@ -7,9 +7,9 @@ import type { Log } from "../../../../src/ports/log.ts";
 import type { ServiceId } from "../../../../src/core/model/ids.ts";
 import type { ServiceRoutes } from "../../../../src/core/model/routes.ts";
 import type { NetworkPart, NetworkView } from "../../../../src/ports/node-network.ts";
-import { DavitError, reasonOf } from "../../../../src/core/model/errors.ts";
-import { needsReload } from "../../../../src/core/model/ingress.ts";
-import { blameFor } from "./blame.ts";
+import { reasonOf } from "../../../../src/core/model/errors.ts";
+import { needsReload, routeKey } from "../../../../src/core/model/ingress.ts";
+import type { NodeIngressFigures } from "../../../../src/core/model/ingress-figures.ts";
 import type { IngressFiles } from "./ingress-files.ts";
 import { EMPTY_LAYOUT, type Layout, planLayout } from "./layout.ts";
 import { challengesMap, renderMap, routesMap } from "./maps.ts";
@@ -27,7 +27,9 @@ import {
   renderConfig,
   ROUTES_MAP,
 } from "./render-config.ts";
-import type { Requests } from "./running.ts";
+import { Meter } from "./meter.ts";
+import type { BackendSample } from "./running.ts";
+import { Refusals } from "./refusals.ts";
 import { type KnownCertificate, RunningProxy, type Served, type Target } from "./running-proxy.ts";
 import { type Wanted, type WantedCertificate, wantedOf } from "./wanted.ts";
 
@@ -36,6 +38,8 @@ export const RELOAD_EVERY_MS = 60_000;
 /** From the request to reload until the new worker answers. */
 const RELOADED_WITHIN_MS = 15_000;
 const LOOK_MS = 50;
+/** What a worker of before a reload counts after the last look at it is not seen. */
+const MEASURE_EVERY_MS = 10_000;
 const LAYOUT_FILE = "layout.json";
 const CERTIFICATES = "certificates";
 const PORTS = ["80/tcp", "443/tcp"] as const;
@@ -43,6 +47,8 @@ const PORTS = ["80/tcp", "443/tcp"] as const;
 export type IngressContext = {
   readonly paths: IngressPaths;
   readonly files: IngressFiles;
+  /** Of the agent itself: what is counted outlives the proxy's own files. */
+  readonly stateFiles: IngressFiles;
   readonly unit: ProxyUnit;
   readonly socket: ProxySocket;
   readonly clock: Clock;
@@ -55,30 +61,34 @@ export type IngressContext = {
 
 export class IngressPart implements NetworkPart {
   readonly name = "ingress";
+  readonly isForCallers = true;
   readonly #context: IngressContext;
   readonly #proxy: RunningProxy;
-  /** Routes and certificates that the proxy refused, with its words. */
-  readonly #refused = new Map<string, string>();
-  /** What it had nothing against when it was asked last. */
-  #accepted: ReadonlySet<string> = new Set();
+  readonly #refusals: Refusals;
   #troubles: readonly string[] = [];
   #layout: Layout | undefined;
-  #checked = "";
   #reloadedAtMs: number | undefined;
   #reloadTimer: Timer | undefined;
   #view: NetworkView | undefined;
   #running: Promise<void> = Promise.resolve();
+  readonly #meter: Meter;
+  #meterTimer: Timer | undefined;
+  #measuring: Promise<void> = Promise.resolve();
+  /** What the layout is of. */
+  #served: NetworkView | undefined;
   /** At the last look whether anybody is called. */
-  #requests: ReadonlyMap<string, Requests> = new Map();
+  #samples: ReadonlyMap<string, BackendSample> = new Map();
 
   constructor(context: IngressContext) {
     this.#context = context;
     this.#proxy = new RunningProxy(context.socket, context.paths);
+    this.#refusals = new Refusals(context);
+    this.#meter = new Meter({ files: context.stateFiles, bootMs: () => context.clock.bootMs() });
   }
 
   /** What is wrong though all that could be done was done, in words; undefined when nothing is. */
   get trouble(): string | undefined {
-    const all = [...this.#troubles, ...this.#refused.values()];
+    const all = [...this.#troubles, ...this.#refusals.words];
     return all.length === 0 ? undefined : all.join("; ");
   }
 
@@ -94,14 +104,24 @@ export class IngressPart implements NetworkPart {
     if (view?.ingress.some(({ serviceId }) => sleepers.has(serviceId)) !== true || layout === undefined) return [];
     const workers = await this.#proxy.workers();
     if (workers === undefined) return [];
-    const requests = await this.#proxy.requests(workers);
-    const before = this.#requests;
-    this.#requests = requests;
-    const busy = [...requests].filter(([key, { open, total }]) => open > 0 || total > (before.get(key)?.total ?? 0));
+    const samples = await this.#proxy.samples(workers);
+    const before = this.#samples;
+    this.#samples = samples;
+    const busy = [...samples].filter(
+      ([key, { open, counts }]) => open > 0 || counts.requests > (before.get(key)?.counts.requests ?? 0),
+    );
     const backends = new Set(busy.map(([key]) => key.slice(key.indexOf("/") + 1)));
     const routes = new Set(layout.backends.flatMap(({ name, route }) => (backends.has(name) ? (route ?? []) : [])));
     const called = wantedOf(view).routes.filter(({ key, serviceId }) => routes.has(key) && sleepers.has(serviceId));
     return [...new Set(called.map(({ serviceId }) => serviceId))];
+  }
+
+  /** What was counted of each service that has routes, up to now; up to the last look when the proxy does not answer. */
+  async figures(): Promise<NodeIngressFigures> {
+    await this.#measure();
+    const { figures } = this.#meter;
+    await this.#meter.keep().catch((error: unknown) => this.#cannotCount(error));
+    return figures;
   }
 
   async remove(): Promise<void> {
@@ -110,28 +130,89 @@ export class IngressPart implements NetworkPart {
     await this.#alone(() => this.#stop());
   }
 
+  /** One at a time, because each adds what came since the one before. */
+  #measure(): Promise<void> {
+    this.#measuring = this.#measuring.then(() => this.#take());
+    return this.#measuring;
+  }
+
+  /** Never rejects: what cannot be counted holds up nothing. */
+  async #take(): Promise<void> {
+    const [view, layout] = [this.#served, this.#layout];
+    this.#meterTimer?.cancel();
+    this.#meterTimer = undefined;
+    if (view === undefined || layout === undefined) return;
+    this.#meterTimer = this.#context.clock.after(MEASURE_EVERY_MS, () => void this.#measure());
+    try {
+      const workers = await this.#proxy.workers();
+      if (workers === undefined) return;
+      const samples = await this.#proxy.samples(workers);
+      const services = new Map(
+        view.ingress.flatMap(({ serviceId, routes }) => routes.map((spec) => [routeKey(spec), serviceId])),
+      );
+      const routes = new Map(layout.backends.map(({ name, route }) => [name, route]));
+      const ids = new Set<string>((this.#view ?? view).ingress.map(({ serviceId }) => serviceId));
+      await this.#meter.take(samples, (backend) => services.get(routes.get(backend) ?? ""), ids);
+    } catch (error) {
+      this.#cannotCount(error);
+    }
+  }
+
+  #cannotCount(error: unknown): void {
+    this.#context.log.warn("cannot count requests", { reason: reasonOf(error) });
+  }
+
   #alone(work: () => Promise<void>): Promise<void> {
     const done = this.#running.then(work);
     this.#running = done.catch(() => undefined);
     return done;
   }
 
+  /**
+   * Whatever cannot be done is told. Rejects only when a running proxy may still lead requests to a server that no route has any more: that
+   * alone is what others wait for.
+   */
   async #apply(view: NetworkView): Promise<void> {
     const all = wantedOf(view);
     this.#troubles = [];
-    if (all.routes.length === 0 && all.challenges.length === 0) return await this.#stop();
-    const target = await this.#write(all);
+    try {
+      if (all.routes.length === 0 && all.challenges.length === 0) return await this.#stop();
+      await this.#measure(); // as long as backends serve whom they did
+      await this.#serve(all);
+      this.#served = view;
+    } catch (error) {
+      this.#note(reasonOf(error));
+      const workers = await this.#proxy.workers();
+      const kept = all.routes.flatMap(({ servers }) => servers.map(({ address, port }) => `${address}:${port}`));
+      if (workers !== undefined) await this.#proxy.withdraw(workers, new Set(kept));
+    }
+  }
+
+  async #serve(all: Wanted): Promise<void> {
+    const target = await this.#write(all).catch(async (error: unknown) => {
+      this.#note(reasonOf(error));
+      return await this.#unwritten(all);
+    });
     const workers = await this.#proxy.workers();
-    if (workers === undefined) return await this.#start();
-    const { waiting, isOutdated } = await this.#proxy.sync(workers, target);
-    if (waiting.length > 0 || isOutdated) await this.#reloadWhenDue(target, waiting);
+    if (workers === undefined) return target.certificateFiles === undefined ? undefined : await this.#start();
+    const { waiting, isOutdated, faults } = await this.#proxy.sync(workers, target);
+    for (const fault of faults) this.#note(fault);
+    if (target.certificateFiles !== undefined && (waiting.length > 0 || isOutdated))
+      await this.#reloadWhenDue(target, waiting);
+  }
+
+  /** What a running proxy can be brought to where the files cannot be written, or nobody can say whether they are right: the disk is full. */
+  async #unwritten(all: Wanted): Promise<Target> {
+    const wanted = this.#refusals.without({ ...all, certificates: [] });
+    const layout = await this.#plan(wanted);
+    return { wanted, layout, frame: frameSignature(this.#context.paths, layout.frame, this.#context.hash) };
   }
 
   /** All files, settings last; what the program refuses is left out until it is another. */
-  async #write(all: Wanted): Promise<Target> {
+  async #write(all: Wanted): Promise<Required<Target>> {
     const { paths, files, hash } = this.#context;
     for (;;) {
-      const wanted = this.#without({ ...all, certificates: await this.#known(all.certificates) });
+      const wanted = this.#refusals.without({ ...all, certificates: await this.#known(all.certificates) });
       const layout = await this.#plan(wanted);
       const certificateFiles = await this.#writeCertificates(wanted.certificates);
       const text = renderConfig({ paths, layout, routes: wanted.routes, hash });
@@ -144,83 +225,13 @@ export class IngressPart implements NetworkPart {
         certificateFiles,
         frame: frameSignature(paths, layout.frame, hash),
       };
-      if (await this.#isAccepted(text, target)) {
+      if (await this.#refusals.isAccepted(text, target)) {
         await files.write(CONFIG_FILE, text);
         await files.write(LAYOUT_FILE, JSON.stringify(layout));
         this.#layout = layout;
         return target;
       }
     }
-  }
-
-  /** Asks the program, unless only servers are different. Notes who is to blame; rejects when nobody is. */
-  async #isAccepted(text: string, { layout, certificateFiles, wanted }: Target): Promise<boolean> {
-    const { files, unit, paths, hash } = this.#context;
-    const names = layout.backends.map(({ name }) => name).join(" ");
-    const look = hash(
-      `${names} ${wanted.certificates.map(({ pem, hosts }) => hash(`${pem} ${hosts.join(" ")}`)).join(" ")}`,
-    );
-    if (look === this.#checked) return true;
-    await files.write(`${CONFIG_FILE}.next`, text);
-    const said = await unit.check(`${paths.directory}/${CONFIG_FILE}.next`);
-    await files.remove(`${CONFIG_FILE}.next`);
-    if (said === undefined) {
-      this.#checked = look;
-      this.#accepted = new Set(this.#identities(wanted).keys());
-      return true;
-    }
-    const blame = blameFor(said, text, [...certificateFiles.values()]);
-    const isCertificate = blame?.kind === "certificate";
-    const subject = isCertificate
-      ? [...certificateFiles].find(([, file]) => file === blame.file)?.[0]
-      : layout.backends.find(({ name }) => name === blame?.name)?.route;
-    if (blame === undefined || subject === undefined) {
-      this.#refuseNew(wanted, said);
-      return false;
-    }
-    const fault = `${isCertificate ? "certificate" : "route"} ${subject} is left out: the proxy says: ${blame.reason}`;
-    this.#context.log.error("the ingress proxy refuses a part of its settings", { fault });
-    this.#refused.set(this.#identity(wanted, subject, isCertificate), fault);
-    return false;
-  }
-
-  /** What it says is about no part alone: then it is what came since it took them last. Rejects when nothing did. */
-  #refuseNew(wanted: Served, said: string): void {
-    const fresh = [...this.#identities(wanted)].filter(([identity]) => !this.#accepted.has(identity));
-    if (fresh.length === 0 || this.#accepted.size === 0)
-      throw new DavitError("internal", `check the ingress proxy's settings: ${said.slice(0, 500)}`);
-    for (const [identity, subject] of fresh)
-      this.#refused.set(identity, `${subject} is left out: the proxy says: ${said.slice(0, 300)}`);
-    this.#context.log.error("the ingress proxy refuses what came last", { said: said.slice(0, 500) });
-  }
-
-  /** Each route and certificate in its text of now, by what it is called in messages. */
-  #identities(wanted: Served): ReadonlyMap<string, string> {
-    const routes = wanted.routes.map(({ key }) => [this.#identity(wanted, key, false), `route ${key}`] as const);
-    const certificates = wanted.certificates.map(
-      ({ name }) => [this.#identity(wanted, name, true), `certificate ${name}`] as const,
-    );
-    return new Map([...routes, ...certificates]);
-  }
-
-  /** A refusal is of one text: what is changed is tried again. */
-  #without(all: Served): Served {
-    const present = new Set<string>();
-    const isFine = (identity: string): boolean => {
-      present.add(identity);
-      return !this.#refused.has(identity);
-    };
-    const routes = all.routes.filter(({ key }) => isFine(this.#identity(all, key, false)));
-    const certificates = all.certificates.filter(({ name }) => isFine(this.#identity(all, name, true)));
-    for (const identity of this.#refused.keys()) if (!present.has(identity)) this.#refused.delete(identity);
-    return { ...all, routes, certificates };
-  }
-
-  #identity(wanted: Served, subject: string, isCertificate: boolean): string {
-    const content = isCertificate
-      ? wanted.certificates.find(({ name }) => name === subject)?.pem
-      : wanted.routes.find(({ key }) => key === subject)?.spec;
-    return `${isCertificate ? "certificate" : "route"} ${subject} ${this.#context.hash(JSON.stringify(content ?? ""))}`;
   }
 
   async #plan(wanted: Served): Promise<Layout> {
@@ -285,27 +296,27 @@ export class IngressPart implements NetworkPart {
       return holder === undefined ? [] : [`port ${port.replace("/tcp", "")} is taken by ${holder}`];
     });
     if (taken.length > 0) {
-      this.#troubles = [
+      return this.#note(
         `HTTP routes are not served on this node: ${taken.join(", ")}; stop it, or move it to another port`,
-      ];
-      return;
+      );
     }
     try {
       await this.#context.unit.start();
       this.#reloadedAtMs = undefined;
     } catch (error) {
-      this.#troubles = [`HTTP routes are not served on this node: ${reasonOf(error)}`];
+      this.#note(`HTTP routes are not served on this node: ${reasonOf(error)}`);
     }
   }
 
   async #stop(): Promise<void> {
     this.#reloadTimer?.cancel();
+    this.#meterTimer?.cancel();
+    this.#served = undefined;
     await this.#context.unit.remove();
     await this.#context.files.clear();
-    this.#refused.clear();
-    this.#accepted = new Set();
+    await this.#meter.forget();
+    this.#refusals.clear();
     this.#layout = undefined;
-    this.#checked = "";
   }
 
   async #reloadWhenDue(target: Target, waiting: readonly string[]): Promise<void> {
@@ -315,7 +326,7 @@ export class IngressPart implements NetworkPart {
     const optional = target.wanted.routes.filter(({ key, spec }) => waiting.includes(key) && needsReload(spec));
     const names = (optional.length > 0 ? optional.map(({ key }) => key) : waiting).slice(0, 5).join(", ");
     const what = names === "" ? "" : `${names}: `;
-    this.#troubles = [`${what}changes come with the next reload of the ingress, within a minute`];
+    this.#note(`${what}changes come with the next reload of the ingress, within a minute`);
     this.#reloadTimer?.cancel();
     this.#reloadTimer = clock.after(dueMs, () => {
       const view = this.#view;
@@ -334,7 +345,7 @@ export class IngressPart implements NetworkPart {
     for (;;) {
       const workers = await this.#proxy.workers();
       if (workers?.current !== undefined && workers.current !== before) {
-        await this.#proxy.sync(workers, target);
+        for (const fault of (await this.#proxy.sync(workers, target)).faults) this.#note(fault);
         return;
       }
       if (clock.bootMs() > untilMs) {
@@ -345,8 +356,13 @@ export class IngressPart implements NetworkPart {
     }
   }
 
+  /** Kept until the next look, and said once. */
+  #note(trouble: string): void {
+    if (!this.#troubles.includes(trouble)) this.#troubles = [...this.#troubles, trouble];
+  }
+
   #tell(trouble: string): void {
-    this.#troubles = [trouble];
+    this.#note(trouble);
     this.#context.log.error("ingress", { reason: trouble });
   }
 }

@@ -45,9 +45,13 @@ export function planLayout(
   signatureOf: (input: BackendInput) => string,
   frame: Frame,
 ): Layout {
-  const free = before.backends.filter(
-    ({ route, signature }) => signature === plain && (route === undefined || !demands.some(({ key }) => key === route)),
-  );
+  const isFree = ({ route }: Backend): boolean => route === undefined || !demands.some(({ key }) => key === route);
+  const plainOnes = before.backends.filter(({ signature }) => signature === plain);
+  // what has just been given up is used last: the running proxy may still lead its route there
+  const free = [
+    ...plainOnes.filter(({ route }) => route === undefined),
+    ...plainOnes.filter((backend) => backend.route !== undefined && isFree(backend)),
+  ];
   let { next } = before;
   let isGrown = false;
   const serving: Backend[] = [];

@@ -1,6 +1,6 @@
 // The tables that a proxy looks requests up in, as it holds them and as they are on the disk: host and path to backend, challenge to answer.
-// A route's value is its backend, then flags: r leads to HTTPS, m is in maintenance, l is logged, t is led by
-// SNI and not read. Pure.
+// A route's value is its backend, then flags (r leads to HTTPS, m is in maintenance, l is logged, t is led by
+// SNI and not read), then its service for the log. Pure.
 
 import { CHALLENGE_PATH } from "./render-config.ts";
 import type { Wanted, WantedRoute } from "./wanted.ts";
@@ -13,7 +13,7 @@ export function routesMap(routes: readonly WantedRoute[], backendOf: (key: strin
   return new Map(
     routes.flatMap((route) => {
       const backend = backendOf(route.key);
-      return backend === undefined ? [] : [[route.key, `${backend}|${flagsOf(route)}`] as const];
+      return backend === undefined ? [] : [[route.key, `${backend}|${flagsOf(route)}|${route.service}`] as const];
     }),
   );
 }

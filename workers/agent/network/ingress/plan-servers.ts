@@ -6,26 +6,32 @@ import type { RunningServers, Slot } from "./running.ts";
 import type { WantedServer } from "./wanted.ts";
 
 export type ServerCommands = {
+  readonly backend: string;
   /** To be in force before requests are led there. */
   readonly into: readonly string[];
   /** To be in force before the node has applied what took servers away. */
   readonly out: readonly string[];
 };
 
-/** `wantedOf`: what a backend must have; none for one that serves no route. */
+/** By backend. `wantedOf`: what one must have; none for one that serves no route. */
 export function planServers(
   running: RunningServers,
   wantedOf: (backend: string) => readonly WantedServer[],
-): ServerCommands {
-  const into: string[] = [];
-  const out: string[] = [];
-  for (const [backend, slots] of running) {
-    if (backend === HTTPS_BACKEND) continue;
-    const plan = planBackend(backend, slots, wantedOf(backend));
-    into.push(...plan.into);
-    out.push(...plan.out);
-  }
-  return { into, out };
+): readonly ServerCommands[] {
+  return [...running]
+    .filter(([backend]) => backend !== HTTPS_BACKEND)
+    .map(([backend, slots]) => planBackend(backend, slots, wantedOf(backend)));
+}
+
+/** What takes out all servers but these, whatever backend has them. `kept`: address and port, joined by a colon. */
+export function planWithdrawal(running: RunningServers, kept: ReadonlySet<string>): readonly string[] {
+  return [...running]
+    .filter(([backend]) => backend !== HTTPS_BACKEND)
+    .flatMap(([backend, slots]) =>
+      slots
+        .filter(({ isOut, address, port }) => !isOut && !kept.has(`${address}:${port}`))
+        .map(({ name }) => `set server ${backend}/${name} state maint`),
+    );
 }
 
 function planBackend(backend: string, slots: readonly Slot[], wanted: readonly WantedServer[]): ServerCommands {
@@ -45,7 +51,7 @@ function planBackend(backend: string, slots: readonly Slot[], wanted: readonly W
     if (slot.weight !== server.weight) into.push(`set server ${name} weight ${server.weight}`);
     if (slot.isOut) into.push(`set server ${name} state ready`);
   }
-  return { into, out };
+  return { backend, into, out };
 }
 
 function isAt(slot: Slot, server: WantedServer): boolean {

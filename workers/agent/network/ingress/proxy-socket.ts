@@ -10,7 +10,7 @@ const ANSWER_TIMEOUT_MS = 5_000;
 export const MASTER = "master";
 
 export interface ProxySocket {
-  /** The answer of a worker (by pid), or of MASTER. Rejects when the proxy does not answer. */
+  /** The answer of a worker (by pid), or of MASTER. Rejects when the proxy does not answer, with the system's error as its cause if there is one. */
   ask(worker: string, command: string): Promise<string>;
 }
 
@@ -23,12 +23,12 @@ function ask(path: string, command: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({ path });
     const chunks: Buffer[] = [];
-    const fail = (reason: string): void => {
+    const fail = (reason: string, cause?: unknown): void => {
       socket.destroy();
-      reject(new DavitError("internal", `ask the ingress proxy: ${reason}`));
+      reject(new DavitError("unavailable", `ask the ingress proxy: ${reason}`, { cause }));
     };
     socket.setTimeout(ANSWER_TIMEOUT_MS, () => fail(`no answer within ${ANSWER_TIMEOUT_MS / 1_000} s`));
-    socket.on("error", (error) => fail(error.message));
+    socket.on("error", (error) => fail(error.message, error));
     socket.on("data", (chunk: Buffer) => chunks.push(chunk));
     socket.on("close", () => resolve(Buffer.concat(chunks).toString("utf8")));
     socket.on("connect", () => socket.end(`${command}\n`));

@@ -18,7 +18,7 @@ export function checkCommand(file: string): readonly [string, ...string[]] {
   return [PROGRAM, "-c", "-f", file];
 }
 
-/** The unit's text. When memory runs out, a container goes first. */
+/** The unit's text. When memory runs out, a container goes first; a log of requests has more lines than the journal takes of others. */
 export function renderUnit({ directory, runtimeDirectory }: IngressPaths): string {
   return `[Unit]
 Description=davit ingress (HAProxy)
@@ -30,15 +30,17 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 ExecStart=${PROGRAM} -Ws -f ${directory}/${CONFIG_FILE} -p ${runtimeDirectory}/haproxy.pid -S ${runtimeDirectory}/master.sock,mode,600,level,admin
+ExecReload=/bin/chmod 711 ${runtimeDirectory}
 ExecReload=/bin/kill -USR2 $MAINPID
 KillMode=mixed
 Restart=always
 RestartSec=1
 SuccessExitStatus=143
 RuntimeDirectory=${runtimeDirectory.slice("/run/".length)}
-RuntimeDirectoryMode=0700
+RuntimeDirectoryMode=0711
 UMask=0077
 LimitNOFILE=65536
+LogRateLimitIntervalSec=0
 OOMScoreAdjust=-800
 TimeoutStopSec=15
 

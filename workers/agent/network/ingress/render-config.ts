@@ -23,10 +23,12 @@ export const CHALLENGE_PATH = "/.well-known/acme-challenge/";
  * still has to hand on, when the new settings have no door before the door any more.
  */
 export const HTTPS_BACKEND = "davit-https";
-const HTTPS_SOCKET = "abns@davit-ingress-https";
+/** A file with an owner, not an abstract name: who connects here says whose address is the client's, so only the proxy itself may. */
+const httpsSocket = (runtimeDirectory: string): string => `unix@${runtimeDirectory}/https.sock`;
 /** As long as any connection may be silent behind it; the proxy bears no more. */
 const HANDED_ON_FOR = "24d";
-const LOG_FORMAT = `  log-format '%ci "%[var(txn.host)]" %{+Q}r %ST %B %Ta %b/%s'`;
+/** Read by access-log.ts: client, service, host, request, status, bytes, ms to the first byte, ms in all, the container's address. */
+const LOG_FORMAT = `  log-format '%ci %[var(txn.route),field(3,|)] "%[var(txn.host),json(utf8s)]" %{+Q}r %ST %B %Tr %Ta %si:%sp'`;
 
 /** What these routes want of the frame. */
 export function frameOf(routes: readonly Pick<WantedRoute, "spec">[]): Frame {
@@ -37,9 +39,14 @@ export function frameOf(routes: readonly Pick<WantedRoute, "spec">[]): Frame {
 }
 
 /** All but the backends. `signature`: what a running proxy tells, so that its reader knows which frame it has; absent to find it out. */
-export function renderFrame({ directory }: IngressPaths, { hasTcp, isLogged }: Frame, signature?: string): string {
+export function renderFrame(
+  { directory, runtimeDirectory }: IngressPaths,
+  { hasTcp, isLogged }: Frame,
+  signature?: string,
+): string {
   const routes = `${directory}/${ROUTES_MAP}`;
   const challenges = `${directory}/${CHALLENGES_MAP}`;
+  const inner = httpsSocket(runtimeDirectory);
   const tls = `ssl crt-list ${directory}/${CERTIFICATE_LIST} alpn h2,http/1.1 strict-sni`;
   return `# Written by davit: changes are lost.
 global${signature === undefined ? "" : `\n  description ${signature}`}
@@ -68,7 +75,7 @@ defaults
 
 frontend davit
   bind :80
-${hasTcp ? "" : `  bind :443 ${tls}\n`}  bind ${HTTPS_SOCKET} accept-proxy ${tls}
+${hasTcp ? "" : `  bind :443 ${tls}\n`}  bind ${inner} mode 600 user haproxy accept-proxy ${tls}
 ${isLogged ? LOG_FORMAT : "  no log"}
   http-request set-var(txn.path) path
   http-request return status 200 content-type text/plain lf-string "%[var(txn.path),map_str(${challenges})]" if { var(txn.path) -m beg ${CHALLENGE_PATH} } { var(txn.path),map_str(${challenges}) -m found }
@@ -89,11 +96,11 @@ ${isLogged ? "  http-request set-log-level silent unless { var(txn.flags) -m sub
   http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
   http-request disable-l7-retry unless { method GET HEAD OPTIONS }
   use_backend %[var(txn.route),field(1,|)]
-${hasTcp ? `\n${renderTcp(routes)}` : ""}`;
+${hasTcp ? `\n${renderTcp(routes, inner)}` : ""}`;
 }
 
 /** Looks at the name that a client asks for by SNI, and hands on what no TCP route leads to. */
-function renderTcp(routes: string): string {
+function renderTcp(routes: string, inner: string): string {
   return `frontend davit-tcp
   mode tcp
   no log
@@ -112,7 +119,7 @@ backend ${HTTPS_BACKEND}
   mode tcp
   timeout server ${HANDED_ON_FOR}
   timeout tunnel ${HANDED_ON_FOR}
-  server https ${HTTPS_SOCKET} send-proxy-v2
+  server https ${inner} send-proxy-v2
 `;
 }
 

@@ -1,5 +1,6 @@
 // What a running proxy says of itself, as data: its workers, its servers, its maps, its certificates. Reads only. Pure.
 
+import type { IngressCounts, IngressFigures } from "../../../../src/core/model/ingress-figures.ts";
 import type { ProxyMap } from "./maps.ts";
 
 export type Slot = {
@@ -84,21 +85,44 @@ export function parseFingerprint(text: string): string | undefined {
   return /^SHA1 FingerPrint: ([0-9A-F]+)$/m.exec(text)?.[1];
 }
 
-/** Requests that a backend has and had. */
-export type Requests = { readonly open: number; readonly total: number };
+/** What a worker has counted of a backend since it began. */
+export type BackendSample = Pick<IngressFigures, "open" | "firstByteMs" | "tookMs"> & {
+  readonly counts: IngressCounts;
+};
 
-/** The answer to `show stat -1 2 -1`, which is of backends only: requests by backend. */
-export function parseRequests(text: string): ReadonlyMap<string, Requests> {
+/** The answer to `show stat -1 2 -1`, which is of backends only: by backend. */
+export function parseSamples(text: string): ReadonlyMap<string, BackendSample> {
   const [header = "", ...lines] = text.split("\n").filter((line) => line.trim() !== "");
-  const columns = header.replace(/^#\s*/, "").split(",");
-  const [name, open, total] = ["pxname", "scur", "stot"].map((column) => columns.indexOf(column));
-  const at = (fields: readonly string[], column: number | undefined): string => fields[column ?? -1] ?? "";
-  return new Map(
-    lines.map((line) => {
-      const fields = line.split(",");
-      return [at(fields, name), { open: Number(at(fields, open)), total: Number(at(fields, total)) }];
-    }),
+  const columns = new Map(
+    header
+      .replace(/^#\s*/, "")
+      .split(",")
+      .map((name, at) => [name, at]),
   );
+  return new Map(lines.map((line) => sampleOf(line.split(","), columns)));
+}
+
+function sampleOf(fields: readonly string[], columns: ReadonlyMap<string, number>): readonly [string, BackendSample] {
+  const text = (column: string): string => fields[columns.get(column) ?? -1] ?? "";
+  // empty where it does not apply, as statuses of connections that are not read
+  const count = (column: string): number => Number(text(column)) || 0;
+  const counts: IngressCounts = {
+    answers: {
+      "1": count("hrsp_1xx"),
+      "2": count("hrsp_2xx"),
+      "3": count("hrsp_3xx"),
+      "4": count("hrsp_4xx"),
+      "5": count("hrsp_5xx"),
+    },
+    requests: count("stot"),
+    bytesIn: count("bin"),
+    bytesOut: count("bout"),
+    rejected: count("dreq"),
+    retries: count("wretr"),
+    unreached: count("econ"),
+    broken: count("eresp"),
+  };
+  return [text("pxname"), { counts, open: count("scur"), firstByteMs: count("rtime"), tookMs: count("ttime") }];
 }
 
 /** A field of the answer to `show info`. */
