@@ -3,12 +3,15 @@
 // ones that end with their task are counted apart. UPDATES sets how many there are: 30 by hand, some in every run.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { IngressRouteView } from "../../src/core/model/ingress-views.ts";
 import type { RolloutDetailView } from "../../src/core/model/rollout-views.ts";
 import { type Cluster, startCluster, waitUntil } from "./cluster.ts";
+import { type Called, GrpcCaller } from "./grpc-caller.ts";
 import { testLab } from "./lab.ts";
 import { Ledger } from "./ledger.ts";
 import { originImage, pushOrigin } from "./network/origin-image.ts";
 import { LabStack } from "./stack.ts";
+import { pushTalker } from "./talker-image.ts";
 
 const UPDATES = Number(process.env["UPDATES"] ?? 6);
 const REQUESTS = 10_000;
@@ -119,4 +122,53 @@ describe("updates under load through every node's published port", () => {
     },
     3 * UPDATE_MS,
   );
+});
+
+describe("gRPC through the ingress", () => {
+  test("calls of each kind go through with trailers and deadlines; an update refuses none, and an endless stream ends in good order", async () => {
+    const stack = new LabStack(cluster, "rpc");
+    const image = await pushTalker(lab, ["v1"]);
+    const talker = (version: string) => ({
+      image: `${image}:v1`,
+      environment: { TALKER_VERSION: version },
+      stop_grace_period: "10s",
+      deploy: { replicas: REPLICAS, update_config: { order: "start-first", parallelism: 1 } },
+      "x-davit": {
+        health: { http: { port: 8080, path: "/" }, interval: "1s", start_interval: "200ms" },
+        drain: "3s",
+        ingress: [{ host: "rpc.test", port: 8083, protocol: "h2c" }],
+      },
+    });
+    await stack.mustDeploy({ web: talker("v1") });
+    await waitUntil("the certificate is there", 20_000, async () => {
+      const [route] = await cluster.coordinator.json<readonly IngressRouteView[]>(["ingress", "ls"]);
+      return route?.certificate === "valid";
+    });
+    const ca = await cluster.coordinator.must(["certificate", "authority"]);
+    const caller = new GrpcCaller(`${lab.ip("n2")}:443`, "rpc.test", ca);
+    await waitUntil("a call is answered", 30_000, async () => (await caller.say("ann")).code === 0);
+    const said = await caller.say("ann");
+    expect(said).toMatchObject({ texts: ["v1 ann"], code: 0 });
+    const containers = (await stack.tasks("web")).map(({ containerId }) => containerId?.slice(0, 12));
+    expect(containers).toContain(said.servedBy);
+    expect(await caller.count(3)).toMatchObject({ texts: ["v1 1", "v1 2", "v1 3"], code: 0 });
+    expect(await caller.chat(["a", "b"])).toMatchObject({ texts: ["v1 a", "v1 b"], code: 0 });
+    expect((await caller.say("60000", 300)).code).toBe(4);
+    const endless = caller.count(0);
+    const calls: Called[] = [];
+    let isOver = false;
+    const asking = (async () => {
+      while (!isOver) calls.push(await caller.say("1"));
+    })();
+    await stack.mustDeploy({ web: talker("v2") });
+    const stream = await endless;
+    await waitUntil("the new version is asked", 30_000, () => calls.at(-1)?.texts[0] === "v2 1");
+    isOver = true;
+    await asking;
+    caller.close();
+    expect(calls.filter(({ code }) => code !== 0)).toEqual([]);
+    expect(new Set(calls.flatMap(({ texts }) => texts))).toEqual(new Set(["v1 1", "v2 1"]));
+    expect([stream.code, new Set(stream.texts.map((text) => text.slice(0, 2)))]).toEqual([0, new Set(["v1"])]);
+    await stack.remove();
+  });
 });

@@ -1,10 +1,10 @@
 // The server that lab tests talk to, in an image of its own: keep-alive, WebSocket, uploads, HTTP/2 without TLS, an
-// echo over TLS of its own, and an orderly end. It says
-// who it is and whom it thinks it talks to.
+// echo over TLS of its own, gRPC, and an orderly end. It says who it is and whom it thinks it talks to.
 
 import { createServer } from "node:http2";
 import { hostname } from "node:os";
 import { createServer as createTlsServer } from "node:tls";
+import { serveGrpc } from "./grpc-server.ts";
 import { newAuthority, newCertificate, newKey } from "../../../src/certificates/x509.ts";
 
 const version = process.env["TALKER_VERSION"] ?? "none";
@@ -68,8 +68,10 @@ createTlsServer({ key: keyPem, cert }, (socket) => {
   socket.on("data", (bytes) => socket.write(`${version} ${hostname()} ${bytes.toString("utf8")}`));
 }).listen(port + 2, "0.0.0.0");
 
+const endGrpc = serveGrpc(port + 3, version, hostname());
+
 process.on("SIGTERM", () => {
   streams.close();
-  void server.stop().then(() => process.exit(0));
+  void Promise.all([server.stop(), endGrpc()]).then(() => process.exit(0));
 });
 process.stdout.write(`talker ${version} listens on ${port}\n`);
