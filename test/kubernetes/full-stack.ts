@@ -1,7 +1,6 @@
 // A stack in which every field of the model is set to something that is not what it would be anyway. Its type makes a field that is added
 // to the model, and not here, a fault of the types.
 
-import type { IngressSpec } from "../../src/core/model/ingress.ts";
 import type {
   ContainerSpec,
   HealthSpec,
@@ -15,13 +14,7 @@ import type {
 } from "../../src/core/model/service-spec.ts";
 import type { UpdatePolicy } from "../../src/core/model/update-policy.ts";
 import { type ExportOptions } from "../../src/kubernetes/manifest.ts";
-
-/** The same type with nothing optional in it, at any depth. */
-type Complete<T> = T extends readonly (infer Item)[]
-  ? readonly Complete<Item>[]
-  : T extends object
-    ? { readonly [Key in keyof T]-?: Complete<T[Key]> }
-    : T;
+import { type Complete, FULL_ROUTE } from "../fakes/full-route.ts";
 
 export const OPTIONS: ExportOptions = {
   publish: "load-balancer",
@@ -164,31 +157,6 @@ const UPDATE: Complete<UpdatePolicy> = {
   monitorMs: 30_000,
 };
 
-const INGRESS: readonly Complete<IngressSpec>[] = [
-  {
-    host: "app.example.com",
-    path: "/app",
-    port: 8080,
-    tls: "auto",
-    plainHttp: true,
-    protocol: "h2c",
-    sticky: true,
-    stripPath: true,
-    responseTimeoutMs: 120_000,
-    tunnelTimeoutMs: 600_000,
-    maxBodyBytes: 1_048_576,
-    users: [{ name: "ann", hash: "$6$salt$hashed" }],
-    requestHeaders: { "X-From": "davit" },
-    responseHeaders: { Server: "" },
-    rateLimit: { requests: 100, perMs: 10_000 },
-    allow: ["10.0.0.0/8"],
-    deny: ["10.0.0.7"],
-    maintenancePage: "<p>soon</p>",
-    errorPages: { "503": "<p>sorry</p>" },
-    accessLog: true,
-  },
-];
-
 const SERVICE: Complete<ServiceSpec> = {
   scale: { min: 1, idleMs: 300_000, ports: [8080] },
   name: "full_app",
@@ -241,7 +209,7 @@ const SERVICE: Complete<ServiceSpec> = {
     maxFailureRatio: 0.3,
     monitorMs: 40_000,
   },
-  ingress: INGRESS,
+  ingress: [FULL_ROUTE],
   replaceAfterMs: 90_000,
 };
 

@@ -156,14 +156,14 @@ describe("gRPC through the ingress", () => {
     expect((await caller.say("60000", 300)).code).toBe(4);
     const endless = caller.count(0);
     const calls: Called[] = [];
-    let isOver = false;
+    const over = new AbortController();
     const asking = (async () => {
-      while (!isOver) calls.push(await caller.say("1"));
+      while (!over.signal.aborted) calls.push(await caller.say("1"));
     })();
     await stack.mustDeploy({ web: talker("v2") });
     const stream = await endless;
     await waitUntil("the new version is asked", 30_000, () => calls.at(-1)?.texts[0] === "v2 1");
-    isOver = true;
+    over.abort();
     await asking;
     caller.close();
     expect(calls.filter(({ code }) => code !== 0)).toEqual([]);

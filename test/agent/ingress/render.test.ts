@@ -12,32 +12,20 @@ import { quoteWord } from "../../../workers/agent/network/ingress/quote.ts";
 import { backendInput, PLAIN } from "../../../workers/agent/network/ingress/render-backend.ts";
 import { backendSignature, frameOf, renderConfig } from "../../../workers/agent/network/ingress/render-config.ts";
 import type { WantedRoute } from "../../../workers/agent/network/ingress/wanted.ts";
+import { FULL_ROUTE } from "../../fakes/full-route.ts";
 import { DIRECTORY } from "./fake-proxy.ts";
 
 const hasher = createHasher();
 const hash = (text: string): string => hasher.hash(text);
 
 const FULL: IngressSpec = {
+  ...FULL_ROUTE,
   host: "api.example.com",
   path: "/v1",
   port: 9090,
   tls: "internal",
-  plainHttp: true,
-  protocol: "h2c",
-  sticky: true,
-  stripPath: true,
-  responseTimeoutMs: 120_000,
-  tunnelTimeoutMs: 600_000,
-  maxBodyBytes: 1_048_576,
   users: [{ name: "ann", hash: "$6$salt$0123456789" }],
   requestHeaders: { "X-From": "50% of 'it'" },
-  responseHeaders: { Server: "" },
-  rateLimit: { requests: 100, perMs: 10_000 },
-  allow: ["10.0.0.0/8"],
-  deny: ["10.0.0.7"],
-  maintenancePage: "<p>soon</p>",
-  errorPages: { "503": "<p>sorry</p>" },
-  accessLog: true,
 };
 
 function wanted(spec: IngressSpec, addresses: readonly string[]): WantedRoute {
