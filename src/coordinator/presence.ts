@@ -152,8 +152,8 @@ export class PresenceLoop {
     door
       .commit((state) => {
         this.#isRecording = false;
-        // behind a slow disk or a pause: when it was judged
-        const judgedMs = clock.nowMs() - (clock.bootMs() - this.#table.tickedMs);
+        // behind a slow disk or a pause: when it was judged; boot time has fractions
+        const judgedMs = Math.round(clock.nowMs() - (clock.bootMs() - this.#table.tickedMs));
         return { ...lossesAndReturns(state, this.#presence, judgedMs), result: undefined };
       })
       .catch((error: unknown) => {

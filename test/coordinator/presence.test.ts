@@ -79,6 +79,8 @@ describe("presence", () => {
     const judgedMs = clock.nowMs();
     loop.stop();
     await clock.advance(5_000);
+    // wall time is of whole milliseconds, boot time is not
+    clock.stepWall(0.3);
     slow.resolve();
     await first;
     await clock.advance(1);
