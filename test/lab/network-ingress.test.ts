@@ -368,14 +368,16 @@ describe("what hurts the door of a node", () => {
         (await cluster.coordinator.json<readonly { name: string }[]>(["node", "ls"])).find(({ name }) => name === node),
       );
     const directory = "/var/lib/davit/ingress";
-    await stack.mustDeploy({ web: service([{ host: "before.test", port: 8080, tls: "off" }]) });
+    const one = { deploy: { replicas: 1, update_config: { order: "start-first" } } };
+    const hurt = [{ host: "hurt.test", port: 8080, tls: "off" }];
+    await stack.mustDeploy({ web: service([{ host: "before.test", port: 8080, tls: "off" }], one) });
     await until200("n3", "http://before.test/");
     await lab.on("n3", `mount --bind ${directory} ${directory} && mount -o remount,ro,bind ${directory}`);
     try {
-      await stack.mustDeploy({ web: service([{ host: "hurt.test", port: 8080, tls: "off" }]) });
+      await stack.mustDeploy({ web: service(hurt, one) });
       await until200("n3", "http://hurt.test/");
       await waitUntil("the node says so", 20_000, async () => /read-only/.test(await trouble("n3")));
-      await stack.mustDeploy({ web: service([{ host: "hurt.test", port: 8080, tls: "off" }], {}, "v2") });
+      await stack.mustDeploy({ web: service(hurt, one, "v2") });
       await waitUntil("only the new version answers", 30_000, async () => {
         const said = await Promise.all([1, 2, 3].map(() => asked("n3", "http://hurt.test/")));
         return said.every(({ version }) => version === "v2");
@@ -386,7 +388,7 @@ describe("what hurts the door of a node", () => {
     await waitUntil("the node is well again", 60_000, async () => !/read-only/.test(await trouble("n3")));
     const unit = "/etc/systemd/system/davit-ingress.service";
     await lab.on("n2", `systemctl stop davit-ingress && ln -sf /dev/null ${unit} && systemctl daemon-reload`);
-    await stack.mustDeploy({ web: service([{ host: "hurt.test", port: 8080, tls: "off" }], {}, "v3") });
+    await stack.mustDeploy({ web: service(hurt, one, "v3") });
     await until200("n2", "http://hurt.test/");
     expect((await asked("n2", "http://hurt.test/")).version).toBe("v3");
     await stack.remove();

@@ -132,7 +132,7 @@ describe("gRPC through the ingress", () => {
       image: `${image}:v1`,
       environment: { TALKER_VERSION: version },
       stop_grace_period: "10s",
-      deploy: { replicas: REPLICAS, update_config: { order: "start-first", parallelism: 1 } },
+      deploy: { replicas: 2, update_config: { order: "start-first", parallelism: 1 } },
       "x-davit": {
         health: { http: { port: 8080, path: "/" }, interval: "1s", start_interval: "200ms" },
         drain: "3s",
