@@ -7,6 +7,7 @@ import { ID_BYTES, idFromBytes, type NodeId } from "../core/model/ids.ts";
 import { DEFAULT_MESH_PORT, type Node } from "../core/model/records.ts";
 import { nextSubnet, parseCidr } from "../core/model/subnets.ts";
 import type { JoinProgress, JoinRequest } from "../core/model/views.ts";
+import type { State } from "../core/model/world.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import { joinHost, type JoinOutcome } from "../ssh/bootstrap/join-host.ts";
@@ -81,6 +82,7 @@ export class Joins {
       nameOf: (hostName) => (reserved.name = this.#takeName(request.name ?? hostName)),
       addressPool: cluster.addressPool,
       mesh: { port: cluster.meshPort ?? DEFAULT_MESH_PORT, encryption: cluster.encryption ?? "wireguard" },
+      published: publishedBy(door.state),
       ...(meshEndpoint === undefined ? {} : { meshHost: meshEndpoint.host }),
       members: new Map([...door.state.node.values()].map((node) => [node.id as string, node.name])),
       issuerKeys: issuerKeys(),
@@ -224,4 +226,13 @@ export class Joins {
     this.#subnets.add(subnet);
     return subnet;
   }
+}
+
+/** Names of the services by the ports that every node answers on for them: "tcp/8100". */
+function publishedBy({ service: services }: State): ReadonlyMap<string, string> {
+  return new Map(
+    [...services.values()].flatMap(({ name, ports = [] }) =>
+      ports.map(({ protocol, published }) => [`${protocol}/${published}`, name] as const),
+    ),
+  );
 }

@@ -47,6 +47,8 @@ export type EngineContainer = {
   /** Verdict of the image's own HEALTHCHECK, if it has one. */
   readonly engineHealth?: { readonly status: "starting" | "healthy" | "unhealthy"; readonly answer: string };
   readonly tty?: boolean;
+  /** Path on the host of its own network; absent while it does not run, and when it has the host's. */
+  readonly networkPath?: string;
 };
 
 export type ContainerRequest = {
@@ -82,10 +84,14 @@ export type EngineImage = {
   readonly hasHealthCheck: boolean;
 };
 
+/** One container on a network: what the engine gave it. */
+export type NetworkMember = { readonly containerId: string; readonly address: string; readonly mac: string };
+
 export type EngineNetwork = {
   readonly id: string;
   readonly subnet: string;
-  readonly containers: number;
+  /** Those that run. */
+  readonly members: readonly NetworkMember[];
   /** Options of its driver, as it was made. */
   readonly options: Readonly<Record<string, string>>;
 };

@@ -44,7 +44,7 @@ describe("a bridge that was made without them", () => {
 
   test("is made anew while no container is on it", async () => {
     const world = await new AgentWorld().start();
-    world.engine.networks.set("davit0", { ...old, containers: 0 });
+    world.engine.networks.set("davit0", { ...old, members: [] });
     await world.give(workOf(1));
     await world.clock.advance(2_000);
     expect(world.engine.networks.get("davit0")?.options[`${PREFIX}.bridge.enable_ip_masquerade`]).toBe("false");
@@ -53,13 +53,16 @@ describe("a bridge that was made without them", () => {
 
   test("holds new tasks up in words while containers are on it, and is made anew once they are gone", async () => {
     const world = await new AgentWorld().start();
-    world.engine.networks.set("davit0", { ...old, containers: 2 });
+    world.engine.networks.set("davit0", {
+      ...old,
+      members: ["a", "b"].map((containerId) => ({ containerId, address: "", mac: "" })),
+    });
     await world.give(workOf(1));
     await world.clock.advance(2_000);
     expect(world.status(1)?.reason).toBe(
       "network davit0 on n1 was not made for a mesh (enable_ip_masquerade is not set), and has 2 containers: once none is on it, it is made anew (davit node drain n1)",
     );
-    world.engine.networks.set("davit0", { ...old, containers: 0 });
+    world.engine.networks.set("davit0", { ...old, members: [] });
     await world.clock.advance(12_000);
     expect(world.status(1)).toMatchObject({ state: "running" });
   });

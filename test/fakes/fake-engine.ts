@@ -211,7 +211,7 @@ export class FakeEngine implements ContainerEngine {
 
   async createNetwork(name: string, subnet: string, options: Readonly<Record<string, string>>): Promise<void> {
     this.#enter("createNetwork", name);
-    this.networks.set(name, { id: name, subnet, containers: 0, options });
+    this.networks.set(name, { id: name, subnet, members: [], options });
   }
 
   async removeNetwork(name: string): Promise<void> {

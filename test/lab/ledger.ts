@@ -22,6 +22,8 @@ export type Entry = {
   readonly tookMs: number;
   /** Nothing was answered on this connection before. */
   readonly isFirst: boolean;
+  /** It failed on a connection that stood, by the server's end of it. */
+  readonly wasEnded?: boolean;
   /** What the answer said, of 200 ones. */
   readonly body?: string;
   readonly failure?: string;
@@ -190,7 +192,8 @@ export class Ledger {
           connection = undefined;
         }
       } catch (error) {
-        this.#note(target, kind, started, { isFirst, failure: String(error) });
+        const wasEnded = connection?.isOver === true;
+        this.#note(target, kind, started, { isFirst, failure: String(error), wasEnded });
         connection?.socket.destroy();
         connection = undefined;
       }
@@ -224,7 +227,7 @@ export class Ledger {
     target: LedgerTarget,
     kind: Entry["kind"],
     started: number,
-    rest: Pick<Entry, "isFirst" | "body" | "failure">,
+    rest: Pick<Entry, "isFirst" | "body" | "failure" | "wasEnded">,
   ): void {
     const tookMs = performance.now() - started;
     this.entries.push({ kind, target: `${target.address}:${target.port}`, atMs: started, tookMs, ...rest });

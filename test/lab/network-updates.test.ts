@@ -1,6 +1,6 @@
 // Updates under load at the level of connections, as a user makes them: in batches, by canaries, blue-green, one after the other. Two clients ask
-// through every node's published port, on kept and on new connections, and keep account. New connections succeed, but for one in very many; kept
-// ones that end with their task are counted apart. UPDATES sets how many there are: 30 by hand, some in every run.
+// through every node's published port, on kept and on new connections, and keep account. New connections succeed, but for one in very many, which
+// the engine's own clearing costs (docs/network.md); those that end with their task after it was drained, as kept ones do, are counted apart. UPDATES sets how many there are: 30 by hand, some in every run.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { IngressRouteView } from "../../src/core/model/ingress-views.ts";
@@ -8,7 +8,7 @@ import type { RolloutDetailView } from "../../src/core/model/rollout-views.ts";
 import { type Cluster, startCluster, waitUntil } from "./cluster.ts";
 import { type Called, GrpcCaller } from "./grpc-caller.ts";
 import { testLab } from "./lab.ts";
-import { Ledger } from "./ledger.ts";
+import { type Entry, Ledger } from "./ledger.ts";
 import { originImage, pushOrigin } from "./network/origin-image.ts";
 import { LabStack } from "./stack.ts";
 import { pushTalker } from "./talker-image.ts";
@@ -17,6 +17,8 @@ const UPDATES = Number(process.env["UPDATES"] ?? 6);
 const REQUESTS = 10_000;
 const REPLICAS = 3;
 const PORT = 8_100;
+/** Long enough for what is lost between busy hosts to be sent again some times. */
+const DRAIN_MS = 5_000;
 /** What an update may take with its load. */
 const UPDATE_MS = 90_000;
 
@@ -50,7 +52,7 @@ function versionOf(number: number): Parameters<LabStack["mustDeploy"]>[0] {
       environment: { VERSION: String(number) },
       deploy: { replicas: REPLICAS, update_config: { parallelism: 1, order: "start-first", monitor: "0s" } },
       "x-davit": {
-        drain: "2s",
+        drain: `${DRAIN_MS}ms`,
         health: { http: { port: 8080, path: "/" }, interval: "1s", start_interval: "200ms" },
         update,
       },
@@ -73,6 +75,11 @@ function startClients(): readonly Ledger[] {
     }
     return client;
   });
+}
+
+/** It stood for all of the drain time, and was ended then. */
+function endedWithItsTask({ wasEnded, tookMs }: Entry): boolean {
+  return wasEnded === true && tookMs >= DRAIN_MS;
 }
 
 function haveServed(clients: readonly Ledger[], hosts: readonly string[]): boolean {
@@ -112,11 +119,11 @@ describe("updates under load through every node's published port", () => {
         await Promise.all(clients.map((client) => client.stop()));
       }
       const failures = clients.flatMap((client) => client.failures);
-      const lost = failures.filter(({ isFirst }) => isFirst);
+      const lost = failures.filter((entry) => entry.isFirst && !endedWithItsTask(entry));
       const requests = clients.reduce((sum, client) => sum + client.entries.length, 0);
       const ended = clients.reduce((sum, client) => sum + client.endedKept, 0);
       process.stdout.write(
-        `update ${number}: ${requests} requests, ${lost.length} new connections failed; kept ones: ${ended} ended between answers, ${failures.length - lost.length} within one\n`,
+        `update ${number}: ${requests} requests, ${lost.length} new connections failed; ${ended} kept ones ended between answers, ${failures.length - lost.length} within one\n`,
       );
       expect(lost.slice(Math.floor(requests / REQUESTS))).toEqual([]);
     },

@@ -60,6 +60,7 @@ export async function join(
     nodeId: createHash("sha256").update(request.host).digest("hex").slice(0, 25),
     nameOf: (hostName) => hostName,
     addressPool: "10.210.0.0/16",
+    published: new Map(),
     mesh: { port: 51_820, encryption: "wireguard" },
     members: new Map(),
     issuerKeys: ['{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","kid":"k1"}'],

@@ -8,6 +8,7 @@ export const NOW_MS = 1_700_000_000_000;
 export const context: PreflightContext = {
   clusterId: CLUSTER,
   addressPool: "10.210.0.0/16",
+  published: new Map(),
   mesh: { port: 51_820, encryption: "wireguard" },
   host: "192.0.2.11",
   members: new Map([["n".repeat(25), "web-1"]]),

@@ -42,6 +42,22 @@ describe("judging a host", () => {
     );
   });
 
+  test("what has a port that services are published on is in the way, each with its service; on a node that is one already it is not", () => {
+    const published = new Map([
+      ["tcp/8100", "shop_web"],
+      ["udp/9000", "log_in"],
+    ]);
+    const listening = "tcp 00000000:1FA4\nudp 0100007F:2328\nudp 00000000:2328\ntcp 0100007F:1FA5\ntcp 00000000:0016";
+    expect(
+      judgePreflight(factsOf({ listening }), { ...context, published }).map(({ stops, message }) => [stops, message]),
+    ).toEqual([
+      [true, "something on the host has port 8100/tcp, on which every node answers for shop_web"],
+      [true, "something on the host has port 9000/udp, on which every node answers for log_in"],
+    ]);
+    const member = factsOf({ listening, node: "n1" });
+    expect(judgePreflight(member, { ...context, published }).filter(({ where }) => where === "ports")).toEqual([]);
+  });
+
   test("a host that is joined by an address of IPv6 is told to give another", () => {
     expect(judgePreflight(factsOf(), { ...context, host: "2001:db8::11" })[0]).toMatchObject({
       where: "mesh",

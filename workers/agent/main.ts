@@ -34,6 +34,8 @@ import { ResolverPart } from "./network/dns/resolver-part.ts";
 import { Conntrack } from "./network/firewall/conntrack.ts";
 import { FirewallPart } from "./network/firewall/firewall-part.ts";
 import { LinuxHost } from "./network/firewall/linux-host.ts";
+import { LinuxPorts } from "./network/firewall/linux-ports.ts";
+import { PortGuard } from "./network/firewall/port-guard.ts";
 import { MeshPart } from "./network/mesh/mesh-part.ts";
 import { EndpointFinder, lookUpName } from "./network/mesh/underlay.ts";
 import { removeNetwork } from "./network/remove-network.ts";
@@ -64,7 +66,7 @@ export async function runAgent(argv: readonly string[]): Promise<number> {
         if (argv[1] === "http") return await dial(`${paths.runtimeDir}/agent.sock`);
         break;
       case "network-remove":
-        return await removeNetwork(createParts(paths).parts);
+        return await removeNetwork(createParts(paths, new DockerEngine(paths.engineSocket)).parts);
     }
     throw new DavitError("invalid_input", `run agent: unknown arguments "${argv.join(" ")}"`, {
       wayOut: "davit agent | davit agent keygen | davit agent dial control|http | davit agent network-remove",
@@ -122,7 +124,7 @@ async function assemble(paths: AgentPaths, config: NodeConfig): Promise<Assemble
     ownPorts(core),
   );
   const conntrack = new Conntrack(runOnHost);
-  const { parts, ingress } = createParts(paths);
+  const { parts, ingress } = createParts(paths, engine);
   const core: AgentCore = await AgentCore.load(
     {
       engine,
@@ -175,7 +177,10 @@ function createCalls(conntrack: Conntrack, ingress: IngressPart, clock: Clock): 
 }
 
 /** What makes the routes true on the host, in the order in which it is put in force: the mesh before all that runs over it. */
-function createParts(paths: AgentPaths): { readonly parts: readonly NetworkPart[]; readonly ingress: IngressPart } {
+function createParts(
+  paths: AgentPaths,
+  engine: DockerEngine,
+): { readonly parts: readonly NetworkPart[]; readonly ingress: IngressPart } {
   const run = runOnHost;
   const finder = new EndpointFinder(lookUpName, createLog("firewall"));
   const clock = createSystemClock();
@@ -200,6 +205,7 @@ function createParts(paths: AgentPaths): { readonly parts: readonly NetworkPart[
       clock,
       log: createLog("firewall"),
       conntrack: new Conntrack(run),
+      ports: new PortGuard(new LinuxPorts(run, engine), createLog("firewall")),
       endpointsOf: (nodes) => finder.find(nodes),
     }),
     new ResolverPart({

@@ -36,6 +36,8 @@ export type JoinInput = {
   readonly nameOf: (hostName: string) => string;
   readonly addressPool: string;
   readonly mesh: MeshSettings;
+  /** Names of the services by the ports that every node answers on for them: "tcp/8100". */
+  readonly published: ReadonlyMap<string, string>;
   /** Where its peers reach it, if that is not where it is joined: a name or an address. */
   readonly meshHost?: string;
   /** Names of the cluster's nodes by id. */
@@ -131,12 +133,12 @@ function preflightStep(
   input: JoinInput,
   connection: Connection,
 ): Promise<{ readonly root: RootShell; readonly facts: HostFacts }> {
-  const { clusterId, addressPool, mesh, members, request } = input;
+  const { clusterId, addressPool, mesh, published, members, request } = input;
   return steps.run("preflight", "look at the host", async (note) => {
     const root = await openRootShell(connection, request.sudoPassword);
     const { facts, notes } = await preflight(
       root.shell,
-      { clusterId, addressPool, mesh, host: input.meshHost ?? request.host, members },
+      { clusterId, addressPool, mesh, published, host: input.meshHost ?? request.host, members },
       root.problems,
       input.wallNowMs,
     );

@@ -13,6 +13,7 @@ export function judgeNetwork(facts: HostFacts, context: PreflightContext): reado
   return [
     ...checkPool(facts, context),
     ...checkPort(facts, context),
+    ...checkPublished(facts, context),
     ...checkEndpoint(context),
     ...checkTools(facts),
     ...checkFirewall(facts, context),
@@ -48,6 +49,24 @@ function checkPort(facts: HostFacts, { mesh }: PreflightContext): readonly Findi
       wayOut: `see what it is (ss -lnup 'sport = :${mesh.port}') and move it: the port is the same on all nodes`,
     },
   ];
+}
+
+/** As a deploy refuses a port that something on a node has. A host that is a node already keeps what its services have. */
+function checkPublished(facts: HostFacts, { published }: PreflightContext): readonly Finding[] {
+  if (facts.installed.node !== "") return [];
+  return facts.listening.flatMap((listening) => {
+    const service = published.get(listening);
+    if (service === undefined) return [];
+    const [protocol = "", port = ""] = listening.split("/");
+    return [
+      {
+        where: "ports",
+        stops: true,
+        message: `something on the host has port ${port}/${protocol}, on which every node answers for ${service}`,
+        wayOut: `see what it is (ss -${protocol === "tcp" ? "lntp" : "lnup"} 'sport = :${port}') and stop or move it, or publish another port of ${service}: once the host has joined, who calls the port reaches ${service}`,
+      },
+    ];
+  });
 }
 
 function checkEndpoint({ host }: PreflightContext): readonly Finding[] {

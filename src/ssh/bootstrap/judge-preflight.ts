@@ -19,6 +19,8 @@ export type PreflightContext = {
   readonly clusterId: string;
   readonly addressPool: string;
   readonly mesh: MeshSettings;
+  /** Names of the services by the ports that every node answers on for them: "tcp/8100". */
+  readonly published: ReadonlyMap<string, string>;
   /** What the host is joined by, and its peers reach it by: a name or an address. */
   readonly host: string;
   /** Names of the cluster's nodes by id: a host that is one of them is not joined twice. */

@@ -1,6 +1,7 @@
 // What is read from the kernel's table of connections, and which are ended.
 
 import { describe, expect, test } from "vitest";
+import { asId } from "../../../src/core/model/ids.ts";
 import { Conntrack, parseConnections, strayEndpoints } from "../../../workers/agent/network/firewall/conntrack.ts";
 import type { CommandEnd, HostCommand } from "../../../workers/agent/network/run-command.ts";
 import { endpoint, service, viewOf } from "./views.ts";
@@ -60,8 +61,8 @@ describe("connections", () => {
     const openWith = (line: string): Promise<number> =>
       new Conntrack(fakeProgram({}, [line]).run).openTo("10.210.1.10");
     // the program is asked once for each of three states
-    expect(await openWith(attempt("SYN_SENT", 119))).toBe(1 + 3);
-    expect(await openWith(attempt("SYN_RECV", 58))).toBe(1 + 3);
+    expect(await openWith(attempt("SYN_SENT", 112))).toBe(1 + 3);
+    expect(await openWith(attempt("SYN_RECV", 52))).toBe(1 + 3);
     expect(await openWith(attempt("SYN_SENT", 110))).toBe(1);
     expect(await openWith(attempt("SYN_RECV", 50))).toBe(1);
   });
@@ -70,8 +71,9 @@ describe("connections", () => {
     const connections = parseConnections(LISTING);
     const here = (standing: "in" | "out") =>
       viewOf([service(1, "log", [endpoint("10.210.1.10", { standing }), endpoint("10.210.1.12")])]);
-    expect(strayEndpoints(connections, here("in"))).toEqual(["10.210.1.11"]);
-    expect(strayEndpoints(connections, here("out"))).toEqual(["10.210.1.10", "10.210.1.11"]);
+    const byUdp = connections.filter(({ protocol }) => protocol === "udp");
+    expect(strayEndpoints(byUdp, here("in"))).toEqual(["10.210.1.11"]);
+    expect(strayEndpoints(byUdp, here("out"))).toEqual(["10.210.1.10", "10.210.1.11"]);
   });
 
   test("that are stray are ended, and it is no fault that one ended meanwhile", async () => {
@@ -82,6 +84,32 @@ describe("connections", () => {
       "conntrack -D -p udp --reply-src 10.210.1.10",
       "conntrack -D -p udp --reply-src 10.210.1.11",
     ]);
+  });
+
+  test("that nobody answered choose anew where no door leads any more, and where calls are held they stay", async () => {
+    const attempt = (address: string): string =>
+      `tcp      6 119 SYN_SENT src=192.0.2.9 dst=192.0.2.1 sport=40003 dport=8000 [UNREPLIED] src=${address} dst=192.0.2.9 sport=8080 dport=40003 mark=65536 use=1`;
+    const { run, calls } = fakeProgram({}, ["10.210.1.10", "10.210.1.11", "10.210.1.1"].map(attempt));
+    const view = viewOf([service(1, "log", [endpoint("10.210.1.10", { standing: "out" }), endpoint("10.210.1.11")])]);
+    const held = new Map([[asId<"service">("s2"), { address: "10.210.1.1", ports: new Map([[8080, 17_400]]) }]]);
+    const table = new Conntrack(run);
+    const stray = await table.strayAttempts({ ...view, activations: held });
+    expect(stray.map(({ answeredBy }) => answeredBy)).toEqual(["10.210.1.10"]);
+    await table.forgetAttempts(stray);
+    expect(calls).toEqual([
+      "conntrack -L -p tcp --state SYN_SENT",
+      "conntrack -D -p tcp --state SYN_SENT --orig-src 192.0.2.9 --orig-dst 192.0.2.1 --sport 40003 --dport 8000",
+    ]);
+  });
+
+  test("that wait at one endpoint in great number are forgotten at once", async () => {
+    const attempt = (port: number): string =>
+      `tcp      6 119 SYN_SENT src=192.0.2.9 dst=192.0.2.1 sport=${port} dport=8000 [UNREPLIED] src=10.210.1.10 dst=192.0.2.9 sport=8080 dport=${port} mark=65536 use=1`;
+    const { run, calls } = fakeProgram();
+    await new Conntrack(run).forgetAttempts(
+      parseConnections(Array.from({ length: 1_000 }, (_, at) => attempt(30_000 + at)).join("\n")),
+    );
+    expect(calls).toEqual(["conntrack -D -p tcp --state SYN_SENT --reply-src 10.210.1.10"]);
   });
 
   test("of a thousand addresses that are gone are looked for once, and ended where there are any", async () => {

@@ -8,6 +8,9 @@ import type { EngineFirewall } from "../../../workers/agent/network/firewall/eng
 import type { FirewallHost } from "../../../workers/agent/network/firewall/firewall-host.ts";
 import { FirewallPart } from "../../../workers/agent/network/firewall/firewall-part.ts";
 import { planFirewall } from "../../../workers/agent/network/firewall/plan-firewall.ts";
+import { PORT_TABLE } from "../../../workers/agent/network/firewall/plan-ports.ts";
+import { PortGuard, type PortHost } from "../../../workers/agent/network/firewall/port-guard.ts";
+import { TABLE } from "../../../workers/agent/network/firewall/names.ts";
 import { renderRuleset } from "../../../workers/agent/network/firewall/ruleset.ts";
 import { FakeClock, settle } from "../../fakes/fake-clock.ts";
 import { endpoint, FACTS, service, viewOf } from "./views.ts";
@@ -31,7 +34,9 @@ class FakeHost implements FirewallHost {
     if (isWhole) this.isThere = rules.includes("{");
     return Promise.resolve(undefined);
   }
-  hasTable = (): Promise<boolean> => Promise.resolve(this.isThere);
+  arePortsThere = true;
+  tables = (): Promise<ReadonlySet<string>> =>
+    Promise.resolve(new Set([...(this.isThere ? [TABLE] : []), ...(this.arePortsThere ? [PORT_TABLE] : [])]));
   requireBridgedPackets(): Promise<void> {
     return this.isBridged ? Promise.resolve() : Promise.reject(new Error("bridge-nf-call-iptables is not 1"));
   }
@@ -75,10 +80,27 @@ const log: Log = {
 /** The connections that are there, as lines of `conntrack -L`, and what was asked of the program. */
 let flows = "";
 let asked: string[] = [];
+let isProgramBroken = false;
 const conntrack = new Conntrack((argv) => {
   asked.push(argv.slice(1).join(" "));
-  return Promise.resolve({ exitCode: 0, stdout: argv[1] === "-L" ? flows : "", stderr: "" });
+  if (isProgramBroken) return Promise.resolve({ exitCode: 127, stdout: "", stderr: "spawn conntrack ENOENT" });
+  const protocol = argv[argv.indexOf("-p") + 1];
+  const isOfState = !argv.includes("--state") || flows.includes(" SYN_SENT ");
+  const isListed = argv[1] === "-L" && isOfState && (!argv.includes("-p") || flows.startsWith(`${protocol} `));
+  return Promise.resolve({ exitCode: 0, stdout: isListed ? flows : "", stderr: "" });
 });
+
+/** A bridge without ports, and what was loaded of them. */
+let portLoads: string[] = [];
+const portHost: PortHost = {
+  ports: () => Promise.resolve(new Map()),
+  members: () => Promise.resolve([]),
+  linkOf: () => Promise.resolve(undefined),
+  load: (rules) => {
+    portLoads.push(rules);
+    return Promise.resolve(undefined);
+  },
+};
 
 let host: FakeHost;
 let clock: FakeClock;
@@ -89,12 +111,15 @@ beforeEach(() => {
   clock = new FakeClock();
   flows = "";
   asked = [];
+  isProgramBroken = false;
+  portLoads = [];
   warnings.length = 0;
   part = newPart();
 });
 
 function newPart(): FirewallPart {
-  return new FirewallPart({ host, clock, log, conntrack, endpointsOf: () => Promise.resolve(FACTS.endpoints) });
+  const ports = new PortGuard(portHost, log);
+  return new FirewallPart({ host, clock, log, conntrack, ports, endpointsOf: () => Promise.resolve(FACTS.endpoints) });
 }
 
 function viewWith(...addresses: readonly string[]): NetworkView {
@@ -210,6 +235,18 @@ describe("what is taken away by others", () => {
     expect(host.done).toEqual(["prepare bridge 6", "prepare bridge 7"]);
   });
 
+  test("is made again: the table of the bridge's ports, alone", async () => {
+    await part.apply(viewWith("10.210.1.10"));
+    await clock.advance(500);
+    expect(portLoads).toHaveLength(1);
+    host.arePortsThere = false;
+    await clock.advance(5_000);
+    host.onChange();
+    await settle();
+    await clock.advance(500);
+    expect([portLoads.length, host.loads.length]).toEqual([2, 1]);
+  });
+
   test("a port of the bridge that comes gets hairpin mode within half a second", async () => {
     await part.apply(viewWith("10.210.1.10"));
     host.portsWithoutHairpin = 1;
@@ -236,6 +273,37 @@ describe("connections", () => {
     await newPart().apply(withdrawn);
     await settle();
     expect(asked.filter((call) => call.startsWith("-D"))).toEqual(["-D -p udp --reply-src 10.210.1.10"]);
+  });
+
+  const attempt = (port: number): string =>
+    `tcp 6 119 SYN_SENT src=192.0.2.9 dst=192.0.2.1 sport=${port} dport=80 [UNREPLIED] src=10.210.1.10 dst=192.0.2.9 sport=80 dport=${port}\n`;
+
+  test("that nobody answers are ended before it is said that an endpoint left: it may be stopped from then on", async () => {
+    await part.apply(viewWith("10.210.1.10", "10.210.2.10"));
+    await settle();
+    flows = attempt(5_000) + attempt(5_001);
+    let isSaid = false;
+    const applied = part.apply(viewWith("10.210.2.10")).then(() => (isSaid = true));
+    await settle();
+    expect([isSaid, asked.filter((call) => call.startsWith("-D"))]).toEqual([false, []]);
+    // one was answered, and another made an attempt
+    flows = attempt(5_001) + attempt(5_002);
+    await clock.advance(250);
+    await applied;
+    expect(asked.filter((call) => call.startsWith("-D -p tcp"))).toEqual([
+      "-D -p tcp --state SYN_SENT --orig-src 192.0.2.9 --orig-dst 192.0.2.1 --sport 5001 --dport 80",
+    ]);
+  });
+
+  test("are left as they are, and rules in force, where the program fails: that is told", async () => {
+    await part.apply(viewWith("10.210.1.10", "10.210.2.10"));
+    await settle();
+    isProgramBroken = true;
+    await part.apply(viewWith("10.210.2.10"));
+    await settle();
+    expect(host.loads.at(-1)).toContain("delete element ip davit network.front { 10.210.1.10 }");
+    expect(warnings).toHaveLength(2);
+    expect(warnings.every((warning) => warning.includes("were not ended"))).toBe(true);
   });
 
   test("of an address that is listed no more are all ended: another task may get it", async () => {

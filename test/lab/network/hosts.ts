@@ -156,6 +156,30 @@ export class NetworkHosts {
     };
   }
 
+  /** The port of each container is bound to its address, and those of containers that ended are not. */
+  async untilSeated(node: string): Promise<void> {
+    await waitUntil(`ports of ${node} are seated`, 20_000, async () => {
+      const seats = await this.lab.on(node, "nft list set bridge davit addresses 2>/dev/null || true");
+      const ports = (await this.lab.on(node, "ls /sys/class/net/davit0/brif")).split("\n");
+      const isSeated = ports.every((port) => seats.includes(`"${port}"`));
+      return isSeated && seats.split("veth").length - 1 === ports.length;
+    });
+  }
+
+  /** The link's address that the engine gave a container, `web-n1`. */
+  async macOf(container: string): Promise<string> {
+    const inspect = `docker inspect -f '{{.NetworkSettings.Networks.davit0.MacAddress}}' ${container}`;
+    return await this.lab.on(container.split("-").at(-1) ?? "", inspect);
+  }
+
+  /** A container claims its neighbour's address, which the host had just asked for: the link's address that the host takes it to be at then. */
+  async claim(container: string, address: string): Promise<string> {
+    const ask = `ip -4 neigh del ${address} dev davit0; origin call tcp ${address} 8080 >/dev/null; sleep 1.2`;
+    const look = `ip -4 neigh show to ${address} dev davit0 | grep -o '..:..:..:..:..:..'`;
+    const said = `docker exec ${container} origin claim ${address} >/dev/null`;
+    return await this.lab.on(container.split("-").at(-1) ?? "", `${ask}; ${said} && ${look}`);
+  }
+
   /** Calls from inside a container, `web-n1`. */
   async from(container: string, address: string, port: number, protocol: "tcp" | "udp" = "tcp"): Promise<Answer> {
     const host = container.split("-").at(-1) ?? "";

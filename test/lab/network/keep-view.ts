@@ -4,11 +4,14 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { reasonOf } from "../../../src/core/model/errors.ts";
 import type { NetworkView } from "../../../src/ports/node-network.ts";
+import { DockerEngine } from "../../../workers/agent/engine/docker-engine.ts";
 import { createSystemClock } from "../../../src/system/clock.ts";
 import { configureLog, createLog } from "../../../src/system/log.ts";
 import { Conntrack } from "../../../workers/agent/network/firewall/conntrack.ts";
 import { FirewallPart } from "../../../workers/agent/network/firewall/firewall-part.ts";
 import { LinuxHost } from "../../../workers/agent/network/firewall/linux-host.ts";
+import { LinuxPorts } from "../../../workers/agent/network/firewall/linux-ports.ts";
+import { PortGuard } from "../../../workers/agent/network/firewall/port-guard.ts";
 import { ensureMeshKey } from "../../../workers/agent/network/mesh-key.ts";
 import { MeshPart } from "../../../workers/agent/network/mesh/mesh-part.ts";
 import { EndpointFinder, lookUpName } from "../../../workers/agent/network/mesh/underlay.ts";
@@ -35,6 +38,7 @@ const firewall = new FirewallPart({
   clock,
   log: createLog("firewall"),
   conntrack,
+  ports: new PortGuard(new LinuxPorts(runOnHost, new DockerEngine("/var/run/docker.sock")), createLog("firewall")),
   endpointsOf: (nodes) => finder.find(nodes),
 });
 

@@ -5,8 +5,15 @@
 //   origin pull ADDRESS PORT SECONDS    reads what `/bulk` streams: prints megabytes a second
 //   origin ask ADDRESS PORT TIMES       asks over one connection: prints the median of the answers' times in microseconds
 //   origin spoof SOURCE ADDRESS PORT    sends a UDP packet under another's address
+//   origin claim ADDRESS                says to all neighbours of eth0, by ARP, that another's address is here
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <netpacket/packet.h>
+#include <sys/ioctl.h>
+#include <linux/if_ether.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
@@ -214,10 +221,34 @@ static int spoof(const char *source, const char *address, int port) {
   return 0;
 }
 
+/** An answer to everybody that nobody asked for: this address is here. */
+static int claim(const char *address) {
+  int fd = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ARP));
+  struct ifreq request = {.ifr_name = "eth0"};
+  if (fd < 0 || ioctl(fd, SIOCGIFHWADDR, &request) != 0) { perror("packet"); return 1; }
+  struct __attribute__((packed)) {
+    struct ethhdr head;
+    struct arphdr arp;
+    unsigned char from_mac[6], from[4], to_mac[6], to[4], rest[18];
+  } frame = {.arp = {htons(ARPHRD_ETHER), htons(ETH_P_IP), 6, 4, htons(ARPOP_REPLY)}};
+  memcpy(frame.head.h_source, request.ifr_hwaddr.sa_data, 6);
+  memset(frame.head.h_dest, 0xff, 6);
+  frame.head.h_proto = htons(ETH_P_ARP);
+  memcpy(frame.from_mac, frame.head.h_source, 6);
+  memset(frame.to_mac, 0xff, 6);
+  inet_pton(AF_INET, address, frame.from);
+  inet_pton(AF_INET, address, frame.to);
+  struct sockaddr_ll there = {.sll_family = AF_PACKET, .sll_ifindex = if_nametoindex("eth0")};
+  if (sendto(fd, &frame, sizeof frame, 0, (struct sockaddr *)&there, sizeof there) < 0) { printf("not sent: %s\n", strerror(errno)); return 0; }
+  puts("sent");
+  return 0;
+}
+
 int main(int argc, char **argv) {
   if (argc == 5 && strcmp(argv[1], "call") == 0) return call(argv[2], argv[3], atoi(argv[4]));
   if (argc == 5 && strcmp(argv[1], "pull") == 0) return pull(argv[2], atoi(argv[3]), atof(argv[4]));
   if (argc == 5 && strcmp(argv[1], "ask") == 0) return ask(argv[2], atoi(argv[3]), atoi(argv[4]));
   if (argc == 5 && strcmp(argv[1], "spoof") == 0) return spoof(argv[2], argv[3], atoi(argv[4]));
+  if (argc == 3 && strcmp(argv[1], "claim") == 0) return claim(argv[2]);
   return serve();
 }

@@ -130,7 +130,7 @@ export class EnginePort implements ContainerEngine {
 
   createNetwork(name: string, subnet: string, options: Readonly<Record<string, string>>): Promise<void> {
     const call = { name: "create network", meanMs: MAKE_MS, timeoutMs: CALL_TIMEOUT_MS };
-    return this.#call(call, () => void this.#machine.networks.set(name, { id: name, subnet, containers: 0, options }));
+    return this.#call(call, () => void this.#machine.networks.set(name, { id: name, subnet, members: [], options }));
   }
 
   removeNetwork(name: string): Promise<void> {

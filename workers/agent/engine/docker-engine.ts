@@ -34,6 +34,7 @@ import {
   readContainer,
   readImage,
   readListed,
+  readMembers,
 } from "./wire.ts";
 
 /** Creating waits for the disk, starting for the network and the runtime: on a busy machine with thirty at once, tens of seconds. */
@@ -147,7 +148,7 @@ export class DockerEngine implements ContainerEngine {
     return {
       id: json.Id,
       subnet: json.IPAM?.Config?.[0]?.Subnet ?? "",
-      containers: Object.keys(json.Containers ?? {}).length,
+      members: readMembers(json),
       options: json.Options ?? {},
     };
   }

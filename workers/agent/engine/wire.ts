@@ -1,6 +1,11 @@
 // The parts of Docker's answers that are read, and how they become the port's shapes. Pure.
 
-import type { ContainerState, EngineContainer, EngineImage } from "../../../src/ports/container-engine.ts";
+import type {
+  ContainerState,
+  EngineContainer,
+  EngineImage,
+  NetworkMember,
+} from "../../../src/ports/container-engine.ts";
 
 export type ListJson = {
   readonly Id: string;
@@ -15,6 +20,8 @@ export type InspectJson = {
   readonly Name: string;
   readonly Image: string;
   readonly Config: { readonly Labels?: Readonly<Record<string, string>>; readonly Tty?: boolean };
+  readonly NetworkSettings?: { readonly SandboxKey?: string };
+  readonly HostConfig?: { readonly NetworkMode?: string };
   readonly State: {
     readonly Status: string;
     readonly ExitCode: number;
@@ -52,9 +59,18 @@ export type InfoJson = {
 export type NetworkJson = {
   readonly Id: string;
   readonly IPAM?: { readonly Config?: readonly { readonly Subnet?: string }[] | null };
-  readonly Containers?: Readonly<Record<string, unknown>>;
+  readonly Containers?: Readonly<Record<string, { readonly MacAddress?: string; readonly IPv4Address?: string }>>;
   readonly Options?: Readonly<Record<string, string>>;
 };
+
+/** From GET /networks/{name}: addresses come with the length of their prefix. */
+export function readMembers(json: NetworkJson): readonly NetworkMember[] {
+  return Object.entries(json.Containers ?? {}).map(([containerId, { IPv4Address = "", MacAddress = "" }]) => ({
+    containerId,
+    address: IPv4Address.split("/")[0] ?? "",
+    mac: MacAddress.toLowerCase(),
+  }));
+}
 
 /** From GET /containers/json. */
 export function readListed(json: ListJson): EngineContainer {
@@ -73,6 +89,7 @@ export function readContainer(json: InspectJson): EngineContainer {
   const startedAtMs = readTime(State.StartedAt);
   const finishedAtMs = readTime(State.FinishedAt);
   const health = readHealth(json);
+  const networkPath = json.HostConfig?.NetworkMode === "host" ? "" : (json.NetworkSettings?.SandboxKey ?? "");
   return {
     id: json.Id,
     name: json.Name.replace(/^\//, ""),
@@ -86,6 +103,7 @@ export function readContainer(json: InspectJson): EngineContainer {
     ...(startedAtMs === undefined ? {} : { startedAtMs }),
     ...(finishedAtMs === undefined ? {} : { finishedAtMs }),
     ...(health === undefined ? {} : { engineHealth: health }),
+    ...(networkPath === "" ? {} : { networkPath }),
   };
 }
 

@@ -99,10 +99,13 @@ async function runOnBridge(
     case "inspectBridge": {
       const network = await engine.inspectNetwork(BRIDGE);
       if (network === undefined) return { ok: true, bridge: { kind: "missing" } };
-      const { subnet, containers, options } = network;
+      const { subnet, members, options } = network;
       const fault = bridgeFault(options, await wiring.bridgeOptions(BRIDGE));
       const known = fault === undefined ? {} : { fault };
-      return { ok: true, bridge: { kind: "present", subnet, containers, ...known, atMs: clock.nowMs() } };
+      return {
+        ok: true,
+        bridge: { kind: "present", subnet, containers: members.length, ...known, atMs: clock.nowMs() },
+      };
     }
     case "createBridge":
       await engine.createNetwork(BRIDGE, operation.subnet, await wiring.bridgeOptions(BRIDGE), { "davit.bridge": "1" });

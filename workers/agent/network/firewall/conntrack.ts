@@ -1,5 +1,6 @@
 // The kernel's table of connections, by the `conntrack` program: how many are open to a container, and the end of those that lead to one that
-// is gone or, for UDP, out of the routes: a UDP "connection" has no end of its own while its client goes on sending.
+// is gone. What leads to one that is out of the routes ends where its client's next packet begins anew: UDP, which has no end of its own while
+// its client goes on sending, and TCP that nobody has answered yet.
 
 import { DavitError } from "../../../../src/core/model/errors.ts";
 import type { ServiceId } from "../../../../src/core/model/ids.ts";
@@ -16,17 +17,20 @@ export type Connection = {
   readonly from: string;
   readonly to: string;
   readonly answeredBy: string;
-  /** Its client asked within the last three seconds, and has no connection yet. */
+  /** It began within the last eight seconds, and is not established yet: what is lost on the way comes again after one, three, and seven. */
   readonly isBeingMade: boolean;
   /** Addresses and ports of both, as they are in the table. */
   readonly key: string;
 };
 
+const ATTEMPTS = ["-p", "tcp", "--state", "SYN_SENT"];
+const MANY_ATTEMPTS = 16;
+
 const LINE = /^(\w+)\s+\d+\s+(\d+)\s.*?\bsrc=(\S+) dst=(\S+) .*?\bsrc=(\S+) dst=\S+/;
 
 /** By what is left of the 120 and 60 seconds that the kernel remembers an attempt for. */
 function isBeingMade(line: string, leftS: number): boolean {
-  return (line.includes(" SYN_SENT ") && leftS >= 117) || (line.includes(" SYN_RECV ") && leftS >= 57);
+  return (line.includes(" SYN_SENT ") && leftS >= 112) || (line.includes(" SYN_RECV ") && leftS >= 52);
 }
 
 /** Reads what `conntrack -L` prints; lines of another form are none of ours. */
@@ -49,14 +53,15 @@ export function parseConnections(output: string): readonly Connection[] {
   });
 }
 
-/** Endpoints that UDP connections still lead to although no door does any more: their next packet is to choose anew. Sorted. */
+/** Endpoints that connections which doors of this node made still lead to, although no door does any more. Sorted. */
 export function strayEndpoints(connections: readonly Connection[], view: NetworkView): readonly string[] {
-  const doors = new Set(
-    view.services.flatMap((service) => chosenFrom(service.endpoints).map(({ address }) => address)),
-  );
+  const doors = new Set([
+    ...view.services.flatMap((service) => chosenFrom(service.endpoints).map(({ address }) => address)),
+    ...[...(view.activations?.values() ?? [])].map(({ address }) => address),
+  ]);
   const inPool = poolTest(view.mesh.addressPool);
   const stray = connections
-    .filter(({ protocol, to, answeredBy }) => protocol === "udp" && to !== answeredBy)
+    .filter(({ to, answeredBy }) => to !== answeredBy)
     .map(({ answeredBy }) => answeredBy)
     .filter((address) => inPool(address) && !doors.has(address));
   return [...new Set(stray)].toSorted();
@@ -83,8 +88,8 @@ export class Conntrack implements ConnectionCounter {
   }
 
   /**
-   * Established ones, and those that are being made: a program that accepts slowly lets a first packet fall, and the client sends the next a second
-   * later, to the same endpoint.
+   * Established ones, and those that are being made: a program that accepts slowly lets a first packet fall, or the one that would complete a
+   * connection is lost, and the client sends the next some seconds later, to the same endpoint.
    */
   async openTo(address: string): Promise<number> {
     let count = 0;
@@ -120,6 +125,25 @@ export class Conntrack implements ConnectionCounter {
     await this.#delete(["--orig-src", address]);
   }
 
+  /** Attempts that nobody has answered yet, at endpoints that no door leads to any more. */
+  async strayAttempts(view: NetworkView): Promise<readonly Connection[]> {
+    const listed = await mustRun(this.#run, "look for unanswered attempts", ["conntrack", "-L", ...ATTEMPTS]);
+    const attempts = parseConnections(listed);
+    const stray = new Set(strayEndpoints(attempts, view));
+    return attempts.filter(({ to, answeredBy }) => to !== answeredBy && stray.has(answeredBy));
+  }
+
+  /**
+   * Forgets these attempts: their clients' next packets choose anew. Each by its ports, since another to the same endpoint may be answered just now,
+   * and would be lost; many of them are forgotten at once, for where so many wait nobody answers.
+   */
+  async forgetAttempts(attempts: readonly Connection[]): Promise<void> {
+    for (const [address, of] of Map.groupBy(attempts, ({ answeredBy }) => answeredBy)) {
+      if (of.length > MANY_ATTEMPTS) await this.#delete([...ATTEMPTS, "--reply-src", address]);
+      else for (const attempt of of) await this.#delete([...ATTEMPTS, ...tupleOf(attempt)]);
+    }
+  }
+
   /**
    * Ends UDP connections that no door leads to any more, and all of addresses that are `gone`; says of which addresses. One look at the
    * table, however many are gone: most of them have no connection left.
@@ -127,7 +151,8 @@ export class Conntrack implements ConnectionCounter {
   async sweep(view: NetworkView, gone: ReadonlySet<string>): Promise<readonly string[]> {
     const argv = ["conntrack", "-L", ...(gone.size === 0 ? ["-p", "udp"] : [])];
     const connections = parseConnections(await mustRun(this.#run, "look for connections to end", argv));
-    const stray = strayEndpoints(connections, view).filter((address) => !gone.has(address));
+    const byUdp = connections.filter(({ protocol }) => protocol === "udp");
+    const stray = strayEndpoints(byUdp, view).filter((address) => !gone.has(address));
     for (const address of stray) await this.#delete(["-p", "udp", "--reply-src", address]);
     const left = new Set(connections.flatMap(({ from, answeredBy }) => [from, answeredBy]));
     const over = [...gone].filter((address) => left.has(address));
@@ -144,6 +169,12 @@ export class Conntrack implements ConnectionCounter {
         end.exitCode === 127 ? "install the package conntrack: join the host again" : "see the agent's log on the host",
     });
   }
+}
+
+/** What names one connection to `conntrack -D`. */
+function tupleOf({ key }: Connection): readonly string[] {
+  const [from = "", to = "", sourcePort = "", port = ""] = key.split(",");
+  return ["--orig-src", from, "--orig-dst", to, "--sport", sourcePort, "--dport", port];
 }
 
 function wasNothing(end: CommandEnd): boolean {

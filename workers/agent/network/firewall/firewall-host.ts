@@ -6,8 +6,8 @@ import type { Places } from "./facts.ts";
 export interface FirewallHost {
   /** Hands a text to the kernel as one transaction. Undefined when it is in force, else what was said. */
   load(rules: string): Promise<string | undefined>;
-  /** Whether the table is there. Rejects when the kernel cannot be asked. */
-  hasTable(): Promise<boolean>;
+  /** Tables that are there, `ip davit`. Rejects when the kernel cannot be asked. */
+  tables(): Promise<ReadonlySet<string>>;
   /** Rejects in words when bridged packets cannot be judged: containers of one host would reach each other whatever their networks. */
   requireBridgedPackets(): Promise<void>;
   /** Number of the containers' bridge, another one each time that it is made; undefined while there is none. */

@@ -13,12 +13,16 @@ import { placesOf } from "./facts.ts";
 import type { FirewallHost } from "./firewall-host.ts";
 import { TABLE } from "./names.ts";
 import { planFirewall } from "./plan-firewall.ts";
+import { PORT_TABLE } from "./plan-ports.ts";
+import type { PortGuard } from "./port-guard.ts";
 import { renderDifference, renderRuleset, type Ruleset } from "./ruleset.ts";
 
 /** A container that has just started may call itself by its service within this time. */
 const LOOK_AT_BRIDGE_MS = 500;
 /** What is heard so soon after a table was made whole is that: the look that it asks for is put off until then. */
 const OWN_ECHO_MS = 2_000;
+/** An endpoint that lives has answered an attempt by then, over any line between nodes. */
+const ANSWER_MS = 250;
 /** A view that changes nothing comes now and then so that parts look; not more often than this. */
 const LOOK_AT_RULES_MS = 10_000;
 
@@ -27,6 +31,7 @@ export type FirewallDeps = {
   readonly clock: Clock;
   readonly log: Log;
   readonly conntrack: Conntrack;
+  readonly ports: PortGuard;
   /** IPv4 addresses that nodes send from outside of the mesh, by node id. */
   readonly endpointsOf: (nodes: readonly MeshNode[]) => Promise<ReadonlyMap<string, string>>;
 };
@@ -55,12 +60,21 @@ export class FirewallPart implements NetworkPart {
     this.#deps = deps;
   }
 
+  get trouble(): string | undefined {
+    return this.#deps.ports.trouble;
+  }
+
   apply(view: NetworkView): Promise<void> {
     return this.#inTurn(async () => {
       this.#watch ??= this.#deps.host.watch(() => void this.#lookAtRules());
       await this.#makeTrue(view);
-      // rules are in force: nobody waits for what is swept up after them
-      void this.#inTurn(() => this.#sweepAfter(view));
+      const left = this.#leftBy(view);
+      // who left may be stopped as soon as this is acknowledged
+      if (left.hasLeft) await this.#sweeping(() => this.#turnAttempts(view));
+      // rules are in force: nobody waits for the rest
+      if (left.hasLeft || left.gone.size > 0) {
+        void this.#inTurn(() => this.#sweeping(() => this.#deps.conntrack.sweep(view, left.gone)));
+      }
       this.#timer ??= this.#deps.clock.after(LOOK_AT_BRIDGE_MS, () => void this.#lookAtBridge());
     });
   }
@@ -71,7 +85,8 @@ export class FirewallPart implements NetworkPart {
       const { host } = this.#deps;
       this.#view = undefined;
       this.#inForce = undefined;
-      const said = await host.load(`table ${TABLE}\ndelete table ${TABLE}\n`);
+      const tables = [TABLE, PORT_TABLE].map((table) => `table ${table}\ndelete table ${table}\n`);
+      const said = await host.load(tables.join(""));
       if (said !== undefined) throw new DavitError("unavailable", `take packet rules away: ${said}`);
       for (const argv of planEngineForget(await host.engineFirewall())) {
         await host.must("take davit's rule out of Docker's firewall", argv);
@@ -144,20 +159,38 @@ export class FirewallPart implements NetworkPart {
     await host.setHairpin();
   }
 
-  /** After an agent's start nobody knows what left meanwhile. Rules are in force all the same if this fails: it is told, and not tried again. */
-  async #sweepAfter(view: NetworkView): Promise<void> {
-    const { conntrack, log } = this.#deps;
+  /** Addresses that are listed no more, and whether any door lost an endpoint. After an agent's start nobody knows what left meanwhile. */
+  #leftBy(view: NetworkView): { readonly gone: ReadonlySet<string>; readonly hasLeft: boolean } {
     const before = this.#swept;
     this.#swept = view;
+    if (before === undefined) return { gone: new Set(), hasLeft: true };
     const listed = addressesOf(view);
-    const gone = new Set(
-      before === undefined ? [] : [...addressesOf(before)].filter((address) => !listed.has(address)),
-    );
     const doors = doorsOf(view);
-    const hasLeft = before === undefined || [...doorsOf(before)].some((address) => !doors.has(address));
-    if (gone.size === 0 && !hasLeft) return;
+    return {
+      gone: new Set([...addressesOf(before)].filter((address) => !listed.has(address))),
+      hasLeft: [...doorsOf(before)].some((address) => !doors.has(address)),
+    };
+  }
+
+  /**
+   * A first packet that was lost on its way is sent again after a second, then three, and would go where the first one went, when nobody may be
+   * there any more. What has been answered meanwhile is left alone; where nothing waits for an answer nothing is waited for here.
+   */
+  async #turnAttempts(view: NetworkView): Promise<readonly string[]> {
+    const { conntrack, clock } = this.#deps;
+    const before = new Set((await conntrack.strayAttempts(view)).map(({ key }) => key));
+    if (before.size === 0) return [];
+    await new Promise<void>((resolve) => void clock.after(ANSWER_MS, resolve));
+    const unanswered = (await conntrack.strayAttempts(view)).filter(({ key }) => before.has(key));
+    await conntrack.forgetAttempts(unanswered);
+    return [...new Set(unanswered.map(({ answeredBy }) => answeredBy))];
+  }
+
+  /** Rules are in force all the same if this fails: it is told, and not tried again. */
+  async #sweeping(sweep: () => Promise<readonly string[]>): Promise<void> {
+    const { log } = this.#deps;
     try {
-      const ended = await conntrack.sweep(view, gone);
+      const ended = await sweep();
       if (ended.length > 0) log.info("ended connections", { endpoints: ended.join(", ") });
     } catch (error) {
       log.warn("connections to endpoints that are gone were not ended", { reason: reasonOf(error) });
@@ -169,7 +202,9 @@ export class FirewallPart implements NetworkPart {
     if (clock.bootMs() - this.#seenAtMs < LOOK_AT_RULES_MS) return;
     this.#seenAtMs = clock.bootMs();
     this.#isEngineTold = false;
-    if (await host.hasTable()) return;
+    const tables = await host.tables();
+    if (!tables.has(PORT_TABLE)) this.#deps.ports.lost();
+    if (tables.has(TABLE)) return;
     log.warn("packet rules were taken away: making them anew");
     this.#inForce = undefined;
   }
@@ -193,6 +228,8 @@ export class FirewallPart implements NetworkPart {
 
   async #lookAtBridge(): Promise<void> {
     await this.#byItself((view) => this.#prepareBridge(view));
+    // the engine may take its time to say who came: nothing waits for it
+    void this.#deps.ports.look();
     if (!this.#isClosed) this.#timer = this.#deps.clock.after(LOOK_AT_BRIDGE_MS, () => void this.#lookAtBridge());
   }
 

@@ -9,7 +9,7 @@ import { type HostCommand, mustRun } from "../run-command.ts";
 import { type EngineFirewall, IPTABLES_PROGRAMS, type IptablesProgram } from "./engine-accept.ts";
 import type { Places } from "./facts.ts";
 import type { FirewallHost } from "./firewall-host.ts";
-import { SERVICE_ROUTE_PROTOCOL, TABLE } from "./names.ts";
+import { SERVICE_ROUTE_PROTOCOL } from "./names.ts";
 import { RulesetWatch } from "./ruleset-watch.ts";
 
 const BRIDGED_PACKETS = "/proc/sys/net/bridge/bridge-nf-call-iptables";
@@ -28,14 +28,13 @@ export class LinuxHost implements FirewallHost {
     this.#clock = clock;
   }
 
-  async load(rules: string): Promise<string | undefined> {
-    const end = await this.#run(["nft", "-f", "-"], { stdin: rules, timeoutMs: LOAD_TIMEOUT_MS });
-    return end.exitCode === 0 ? undefined : end.stderr.trim().slice(0, 1_000) || `exit code ${end.exitCode}`;
+  load(rules: string): Promise<string | undefined> {
+    return loadRules(this.#run, rules);
   }
 
-  async hasTable(): Promise<boolean> {
+  async tables(): Promise<ReadonlySet<string>> {
     const tables = await mustRun(this.#run, "look at packet rules", ["nft", "list", "tables"]);
-    return tables.split("\n").includes(`table ${TABLE}`);
+    return new Set(tables.split("\n").map((line) => line.replace("table ", "")));
   }
 
   async requireBridgedPackets(): Promise<void> {
@@ -107,6 +106,12 @@ export class LinuxHost implements FirewallHost {
     watch.start();
     return watch;
   }
+}
+
+/** Hands a text to the kernel as one transaction; what was said against it. */
+export async function loadRules(run: HostCommand, rules: string): Promise<string | undefined> {
+  const end = await run(["nft", "-f", "-"], { stdin: rules, timeoutMs: LOAD_TIMEOUT_MS });
+  return end.exitCode === 0 ? undefined : end.stderr.trim().slice(0, 1_000) || `exit code ${end.exitCode}`;
 }
 
 async function portsWithoutHairpin(): Promise<readonly string[]> {
