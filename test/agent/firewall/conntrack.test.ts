@@ -124,6 +124,12 @@ describe("connections", () => {
     ]);
   });
 
+  test("that have ended are forgotten before their container stops, and open ones are not", async () => {
+    const { run, calls } = fakeProgram();
+    await new Conntrack(run).forgetEnded("10.210.1.10");
+    expect(calls).toEqual(["conntrack -D -p tcp --state TIME_WAIT --reply-src 10.210.1.10"]);
+  });
+
   test("of an address that is free again are ended both ways", async () => {
     const { run, calls } = fakeProgram();
     await new Conntrack(run).forget("10.210.1.10");

@@ -120,6 +120,14 @@ export class Conntrack implements ConnectionCounter {
       .map(({ serviceId }) => serviceId);
   }
 
+  /**
+   * The kernel remembers them for two minutes. An engine that stops a container reads the whole table and then deletes, by the client's ports, what
+   * led to it: a connection that a client made meanwhile from one of these ports is deleted in its place. `conntrack` deletes as it reads.
+   */
+  async forgetEnded(address: string): Promise<void> {
+    await this.#delete(["-p", "tcp", "--state", "TIME_WAIT", "--reply-src", address]);
+  }
+
   async forget(address: string): Promise<void> {
     await this.#delete(["--reply-src", address]);
     await this.#delete(["--orig-src", address]);
