@@ -46,20 +46,33 @@ function watch(health: Partial<HealthSpec> = {}, isUp = false): Watched {
   return watched;
 }
 
-test("a container that is up at once is known to be after 50 ms, and then probed at its interval", async () => {
+test("a container that is up at once is known to be after 10 ms, and then probed at its interval", async () => {
   const watched = watch({}, true);
-  await watched.clock.advance(50);
+  await watched.clock.advance(10);
   expect(watched.prober.verdicts.get("c1")).toEqual({ healthy: true, answer: "" });
   await watched.clock.advance(30_000);
-  expect(watched.at).toEqual([50, 10_050, 20_050, 30_050]);
+  expect(watched.at).toEqual([10, 10_010, 20_010, 30_010]);
   expect(watched.verdicts, "only a change wakes the agent").toBe(1);
 });
 
-test("until the first success it is looked at soon, at doubling distances up to the start interval", async () => {
+test("until the first success it is looked at soon, and then so often that it is found at most a quarter late", async () => {
   const watched = watch({ retries: 100 });
   await watched.clock.advance(8_000);
+  const early = watched.at.filter((at) => at < 4_000);
+  expect(early.slice(0, 5)).toEqual([10, 20, 30, 40, 50]);
+  for (const [index, at] of early.entries()) {
+    const before = early[index - 1] ?? 0;
+    expect(at - before).toBeLessThanOrEqual(Math.max(10, before / 4 + 1));
+  }
+  const [first = 0, ...late] = watched.at.filter((at) => at >= 4_000);
+  expect(late.map((at) => at - first)).toEqual([2_000]);
+});
+
+test("a command, which costs a process in the container, is run at doubling distances", async () => {
+  const watched = watch({ retries: 100, probe: { kind: "command", argv: ["true"] } });
+  await watched.clock.advance(8_000);
   expect(watched.at.map((at, index) => at - (watched.at[index - 1] ?? 0))).toEqual([
-    50, 100, 200, 400, 800, 1_600, 2_000, 2_000,
+    50, 50, 100, 200, 400, 800, 1_600, 2_000, 2_000,
   ]);
 });
 
@@ -100,7 +113,7 @@ test("a container that is watched no longer is probed no longer, and has no verd
   await watched.clock.advance(100);
   watched.prober.sync([]);
   await watched.clock.advance(60_000);
-  expect(watched.at).toEqual([50]);
+  expect(watched.at).toEqual([10]);
   expect(watched.prober.verdicts.size).toBe(0);
 });
 
