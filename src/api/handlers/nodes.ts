@@ -11,7 +11,7 @@ import type { Actor, Parts } from "../context.ts";
 import { asDavitError, problemOf } from "../errors.ts";
 import { type EventSink, eventStream } from "../event-stream.ts";
 import * as routes from "../routes/nodes.ts";
-import { nodeView, peerCheckView } from "../views/nodes.ts";
+import { nodeView, peerCheckView, tasksByNode } from "../views/nodes.ts";
 import { compareTasks, isPresent, taskView } from "../views/tasks.ts";
 
 const etag = ({ index }: NodeView): number => index;
@@ -26,22 +26,25 @@ function find({ backend }: Parts, ref: string): Node {
   return resolveRef("node", backend.world().state.node.values(), ref);
 }
 
-function view({ backend }: Parts, node: Node): NodeView {
-  return nodeView(backend.world(), node, backend.nodeContact(node.id));
+function view(parts: Parts, node: Node): NodeView {
+  const [one] = views(parts, [node]);
+  invariant(one !== undefined, `no view of ${node.name}`);
+  return one;
+}
+
+function views({ backend }: Parts, nodes: readonly Node[]): NodeView[] {
+  const world = backend.world();
+  const tasks = tasksByNode(world);
+  return nodes.map((node) => nodeView(world, node, backend.nodeContact(node.id), tasks.get(node.id) ?? []));
 }
 
 /** What the state alone answers or takes. */
 function bindRecords(api: Api): void {
   const { parts } = api;
   const { backend } = parts;
-  bind(
-    api,
-    routes.listNodes,
-    () => [...backend.world().state.node.values()].map((node) => view(parts, node)).sort(byName),
-    {
-      isCached: true,
-    },
-  );
+  bind(api, routes.listNodes, () => views(parts, [...backend.world().state.node.values()]).sort(byName), {
+    isCached: true,
+  });
   bind(api, routes.getNode, ({ params }) => view(parts, find(parts, params.ref)), { isCached: true, etag });
   bind(
     api,

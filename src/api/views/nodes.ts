@@ -1,14 +1,14 @@
 // Nodes as the API shows them: what was decided, what was observed, what is measured. Pure but for one digest.
 
 import { createHash } from "node:crypto";
-import type { Node } from "../../core/model/records.ts";
+import type { Node, Task } from "../../core/model/records.ts";
 import type { ResourceAmounts } from "../../core/model/service-spec.ts";
 import { judgePeer, type PeerMeasurement } from "../../core/mesh/judge-peer.ts";
 import type { PeerCheckView } from "../../core/model/peer-check.ts";
 import type { NodeView } from "../../core/model/views.ts";
 import { versionKey, type World } from "../../core/model/world.ts";
 import { WITHDRAWAL_DEADLINE_MS } from "../../core/reconcile/planning.ts";
-import { meshRoutes } from "../../core/routes/cluster-routes.ts";
+import { meshRoutesOf } from "../../core/routes/cluster-routes.ts";
 import { countOf } from "../../core/schedule/ledger.ts";
 import { iso, maybe } from "./time.ts";
 
@@ -38,12 +38,17 @@ export function peerCheckView(from: Node, to: Node, measured: PeerMeasurement): 
   };
 }
 
-/** One node. */
-export function nodeView(world: World, node: Node, contact: NodeContact): NodeView {
+/** Tasks that shall run, by node: one walk for a list of nodes. */
+export function tasksByNode(world: World): ReadonlyMap<string | undefined, readonly Task[]> {
+  const wanted = [...world.state.task.values()].filter(({ desired }) => desired === "running");
+  return Map.groupBy(wanted, ({ nodeId }) => nodeId);
+}
+
+/** One node. `tasks`: those that shall run there. */
+export function nodeView(world: World, node: Node, contact: NodeContact, tasks: readonly Task[]): NodeView {
   const status = world.state.nodeStatus.get(node.id);
-  const mesh = meshRoutes(world.state)?.nodes.find(({ nodeId }) => nodeId === node.id);
+  const mesh = meshRoutesOf(world.state, node);
   const routesStale = contact.routesBehindMs > WITHDRAWAL_DEADLINE_MS;
-  const tasks = [...world.state.task.values()].filter((task) => task.nodeId === node.id && task.desired === "running");
   const reservations = tasks.map(
     (task) =>
       world.state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec.template.resources

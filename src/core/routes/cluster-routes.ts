@@ -28,6 +28,12 @@ export function meshRoutes(state: State): MeshRoutes | undefined {
   };
 }
 
+/** What others are told of one node; undefined before there is a cluster. */
+export function meshRoutesOf(state: State, node: Node): MeshNode | undefined {
+  const [cluster] = state.cluster.values();
+  return cluster === undefined ? undefined : meshNode(state, cluster, parseCidr(cluster.addressPool), node);
+}
+
 function meshNode(state: State, cluster: Cluster, pool: Cidr, node: Node): MeshNode {
   const meshKey = state.nodeStatus.get(node.id)?.meshKey;
   const { meshEndpoint } = node;
