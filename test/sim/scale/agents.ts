@@ -1,9 +1,8 @@
 // A process with a thousand agents: each speaks the control protocol over a unix socket as a real one does over SSH, and pretends that its
-// containers start within a second. It also asks the API, from outside of the coordinator's process, and notes how long answers take.
-// Usage: bun agents.ts SOCKET API-SOCKET; commands come as lines of JSON on its input, answers go as lines to its output.
+// containers start within a second. Routes that all of them get are parsed once: it is the coordinator that is measured.
+// Usage: bun agents.ts SOCKET; commands come as lines of JSON on its input, answers go as lines to its output.
 
 import { createServer, type Socket } from "node:net";
-import { createInterface } from "node:readline";
 import type { TaskStatus } from "../../../src/core/model/records.ts";
 import type { TaskWork, WorkDelta, WorkPosition } from "../../../src/core/model/work.ts";
 import { BEAT_INTERVAL_MS } from "../../../src/core/model/lease.ts";
@@ -16,7 +15,8 @@ import {
   type RoutesFrame,
 } from "../../../src/core/protocol/frames.ts";
 import { signerBy } from "../fakes/trust.ts";
-import type { AgentsCommand, Reads } from "./messages.ts";
+import { obeyLines } from "./command-lines.ts";
+import type { AgentsCommand } from "./messages.ts";
 
 /** A container is made and started within these, and healthy a second later. */
 const START_MS = [150, 900] as const;
@@ -25,10 +25,13 @@ const STOP_MS = 200;
 /** As the real agent collects what it tells. */
 const OBSERVE_BATCH_MS = 30;
 const MEASURE_MS = 10_000;
+const LONG_BYTES = 2_048;
+const KEPT_FRAMES = 2_000;
 
-const [socketPath = "", apiPath = ""] = process.argv.slice(2);
+const [socketPath = ""] = process.argv.slice(2);
 const dead = new Set<number>();
 const agents = new Map<number, Agent>();
+const longFrames = new Map<number | bigint, CoordinatorFrame>();
 let beats = 0;
 
 /** What one agent knows, over its sessions. */
@@ -62,9 +65,9 @@ class Agent {
     this.close();
     this.#routeParts.length = 0;
     this.#socket = socket;
-    const decoder = new FrameDecoder();
+    const decoder = new SharedDecoder();
     socket.on("data", (bytes: Uint8Array) => {
-      for (const frame of decoder.push(bytes)) this.#take(frame as CoordinatorFrame);
+      for (const frame of decoder.push(bytes)) this.#take(frame);
     });
     this.#send({
       type: "challenge",
@@ -216,6 +219,36 @@ class Agent {
   }
 }
 
+/** Frames of one connection; a long one that another agent got already, byte by byte, is not parsed again. */
+class SharedDecoder {
+  #pending: Uint8Array[] = [];
+
+  push(chunk: Uint8Array): readonly CoordinatorFrame[] {
+    const frames: CoordinatorFrame[] = [];
+    let from = 0;
+    for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10, from)) {
+      this.#pending.push(chunk.subarray(from, end + 1));
+      frames.push(parsed(Buffer.concat(this.#pending)));
+      this.#pending = [];
+      from = end + 1;
+    }
+    if (from < chunk.length) this.#pending.push(chunk.slice(from));
+    return frames;
+  }
+}
+
+function parsed(line: Uint8Array): CoordinatorFrame {
+  const key = line.length < LONG_BYTES ? undefined : Bun.hash(line);
+  const known = key === undefined ? undefined : longFrames.get(key);
+  if (known !== undefined) return known;
+  const [frame] = new FrameDecoder().push(line) as CoordinatorFrame[];
+  if (frame === undefined) throw new Error("a line without a frame");
+  if (key === undefined) return frame;
+  if (longFrames.size >= KEPT_FRAMES) longFrames.clear();
+  longFrames.set(key, frame);
+  return frame;
+}
+
 function after(delayMs: number, run: () => void): void {
   setTimeout(run, delayMs);
 }
@@ -226,33 +259,6 @@ function between(from: number, to: number): number {
 
 function nodeIdOf(number: number): string {
   return `node${String(number).padStart(5, "0")}`.padEnd(25, "0");
-}
-
-/** Reads until told to stop, so many a second whatever the answers take: an answer that is late makes nobody ask less. */
-async function read(path: string, everyMs: number, forMs: number): Promise<Reads> {
-  const times: number[] = [];
-  const failures: string[] = [];
-  const asked: Promise<void>[] = [];
-  const startedMs = performance.now();
-  const ask = async (): Promise<void> => {
-    const beganMs = performance.now();
-    try {
-      const answer = await fetch(`http://api${path}`, { unix: apiPath });
-      await answer.arrayBuffer();
-      if (!answer.ok) failures.push(`${answer.status}`);
-    } catch (error) {
-      failures.push(String(error));
-    }
-    times.push(performance.now() - beganMs);
-  };
-  while (performance.now() - startedMs < forMs) {
-    asked.push(ask());
-    await Bun.sleep(everyMs);
-  }
-  await Promise.all(asked);
-  times.sort((a, b) => a - b);
-  const at = (part: number): number => times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0;
-  return { path, count: times.length, failures: failures.length, p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
 const server = createServer((socket) => {
@@ -282,13 +288,7 @@ async function obey(command: AgentsCommand): Promise<unknown> {
       for (const [number, agent] of agents) if (!dead.has(number)) running += agent.running;
       return { running, beats };
     }
-    case "read":
-      return read(command.path, command.everyMs, command.forMs);
   }
 }
 
-createInterface({ input: process.stdin }).on("line", (line) => {
-  const { id, ...command } = JSON.parse(line) as AgentsCommand & { readonly id: number };
-  void obey(command as AgentsCommand).then((answer) => console.log(JSON.stringify({ id, answer })));
-});
-process.stdin.on("end", () => process.exit(0));
+obeyLines((command) => obey(command as AgentsCommand));

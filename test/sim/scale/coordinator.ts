@@ -29,8 +29,16 @@ import { createSystemRandom } from "../../../src/system/random.ts";
 import { serviceOf, stackOf } from "../../fakes/stacks.ts";
 import { template } from "../../fakes/world-model.ts";
 import { publicKey, signerBy, verifierOf } from "../fakes/trust.ts";
-import { AgentsProcess } from "./agents-process.ts";
-import { type Count, type Measured, type Part, PARTS, type Reads } from "./messages.ts";
+import { HelperProcess } from "./helper-process.ts";
+import {
+  type AgentsCommand,
+  type Count,
+  type Measured,
+  type Part,
+  PARTS,
+  type ReaderCommand,
+  type Reads,
+} from "./messages.ts";
 
 const REPLICAS = 100;
 const SERVICES_PER_STACK = 10;
@@ -194,7 +202,8 @@ function watch() {
 }
 
 async function main(): Promise<void> {
-  const agents = await AgentsProcess.start(join(dir, "agents.sock"), join(dir, "api.sock"));
+  const agents = await HelperProcess.start<AgentsCommand>("agents.ts", join(dir, "agents.sock"));
+  const reader = await HelperProcess.start<ReaderCommand>("reader.ts", join(dir, "api.sock"));
   const { store, door, coordinator } = await begin(join(dir, "agents.sock"));
   const backend: Partial<Backend> = {
     world: () => coordinator.worldOf(door.state),
@@ -219,7 +228,7 @@ async function main(): Promise<void> {
 
   const paths = ["/v1/nodes/n1", "/v1/services/st1_s1", "/v1/services"];
   const readAll = (forMs: number): Promise<readonly Reads[]> =>
-    Promise.all(paths.map((path) => agents.ask<Reads>({ what: "read", path, everyMs: 100, forMs })));
+    Promise.all(paths.map((path) => reader.ask<Reads>({ path, everyMs: 100, forMs })));
   watching.begin("placing");
   await deploy(door);
   const reading = readAll(15_000);
@@ -286,6 +295,7 @@ async function main(): Promise<void> {
   await door.close("measured");
   await store.close();
   agents.stop();
+  reader.stop();
 }
 
 try {

@@ -1,12 +1,13 @@
-// What the measured coordinator and the process of simulated agents say to each other, and what comes out in the end.
+// What the measured coordinator says to the processes of simulated agents and of the reader of its API, and what comes out in the end.
 
 export type AgentsCommand =
   /** The first so many hosts lose their power. */
   | { readonly what: "kill"; readonly count: number }
   /** Every connection breaks at once. */
   | { readonly what: "storm" }
-  | { readonly what: "count" }
-  | { readonly what: "read"; readonly path: string; readonly everyMs: number; readonly forMs: number };
+  | { readonly what: "count" };
+
+export type ReaderCommand = { readonly path: string; readonly everyMs: number; readonly forMs: number };
 
 export type Count = { readonly running: number; readonly beats: number };
 

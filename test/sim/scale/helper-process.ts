@@ -1,13 +1,11 @@
-// The process of simulated agents, as the measured coordinator speaks to it.
+// A process beside the measured coordinator, as the coordinator's own speaks to it.
 
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
-import type { AgentsCommand } from "./messages.ts";
-
 type Line = { readonly ready?: true; readonly id?: number; readonly answer?: unknown };
 
-export class AgentsProcess {
+export class HelperProcess<Command> {
   readonly #child: Bun.Subprocess<"pipe", "pipe", "inherit">;
   readonly #asked = new Map<number, (answer: unknown) => void>();
   #count = 0;
@@ -16,29 +14,29 @@ export class AgentsProcess {
     this.#child = child;
   }
 
-  /** Resolves once its agents can be reached. */
-  static async start(socketPath: string, apiPath: string): Promise<AgentsProcess> {
-    const child = Bun.spawn([process.execPath, join(import.meta.dirname, "agents.ts"), socketPath, apiPath], {
+  /** Resolves once it is ready. `script`: its file, beside this one. */
+  static async start<Command>(script: string, socketPath: string): Promise<HelperProcess<Command>> {
+    const child = Bun.spawn([process.execPath, join(import.meta.dirname, script), socketPath], {
       stdin: "pipe",
       stdout: "pipe",
       stderr: "inherit",
     });
-    const agents = new AgentsProcess(child);
+    const helper = new HelperProcess<Command>(child);
     const ready = Promise.withResolvers<void>();
     createInterface({ input: Readable.fromWeb(child.stdout as never) }).on("line", (text) => {
       const line = JSON.parse(text) as Line;
       if (line.ready === true) ready.resolve();
-      else agents.#asked.get(line.id ?? 0)?.(line.answer);
+      else helper.#asked.get(line.id ?? 0)?.(line.answer);
     });
     await ready.promise;
-    return agents;
+    return helper;
   }
 
-  ask<Answer>(command: AgentsCommand): Promise<Answer> {
+  ask<Answer>(command: Command): Promise<Answer> {
     const id = ++this.#count;
     return new Promise((resolve) => {
       this.#asked.set(id, resolve as (answer: unknown) => void);
-      void this.#child.stdin.write(`${JSON.stringify({ id, ...command })}\n`);
+      void this.#child.stdin.write(`${JSON.stringify({ id, command })}\n`);
       void this.#child.stdin.flush();
     });
   }
