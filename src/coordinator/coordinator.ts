@@ -8,7 +8,7 @@ import type { EpochChain } from "../core/model/lease.ts";
 import type { Node } from "../core/model/records.ts";
 import type { Measured, NodeProgress, State, World } from "../core/model/world.ts";
 import { isLost } from "../core/reconcile/health.ts";
-import type { Clock } from "../ports/clock.ts";
+import type { Clock, Timer } from "../ports/clock.ts";
 import type { Hasher } from "../ports/hasher.ts";
 import type { Log } from "../ports/log.ts";
 import type { AgentDialer } from "../ports/node-session.ts";
@@ -60,6 +60,7 @@ export class Coordinator {
   readonly #listeners = new Set<() => void>();
   /** What nodes had acknowledged when one did last; undefined once others count. */
   #known: Acknowledged | undefined;
+  #acknowledgedSoon: Timer | undefined;
 
   constructor(input: CoordinatorInput) {
     this.#input = input;
@@ -115,6 +116,7 @@ export class Coordinator {
 
   /** An orderly end: nodes are told, so that nothing looks like a loss. */
   stop(reason: string): void {
+    this.#acknowledgedSoon?.cancel();
     this.#loop.stop();
     this.#scale.stop();
     this.#presence.stop();
@@ -190,6 +192,15 @@ export class Coordinator {
     }
   }
 
+  /** Once for all that nodes told in one turn of the event loop: with many nodes each look at all of them takes long. */
+  #lookAtAcknowledged(): void {
+    this.#acknowledgedSoon = undefined;
+    const known = this.#known;
+    this.#known = this.#acknowledged();
+    // nothing waits for one node alone
+    if (this.#known.inReach !== known?.inReach || this.#known.byAll !== known.byAll) this.#loop.lookAround();
+  }
+
   /** The newest routes that every node has applied. */
   #acknowledged(): Acknowledged {
     const world = this.worldOf(this.#input.door.state);
@@ -228,6 +239,7 @@ export class Coordinator {
   }
 
   #sessionEvents(): SessionEvents {
+    const { clock } = this.#input;
     return {
       beat: (id) => this.#presence.beat(id),
       observed: (id, frame) => this.#observations.tasks(id, frame.tasks, frame.gone),
@@ -236,10 +248,7 @@ export class Coordinator {
       called: (id, frame) => this.#scale.called(id, frame),
       progress: (id, progress) => {
         this.#progress.set(id, { workApplied: 0, routesApplied: 0, ...this.#progress.get(id), ...progress });
-        const known = this.#known;
-        this.#known = this.#acknowledged();
-        // nothing waits for one node alone
-        if (this.#known.inReach !== known?.inReach || this.#known.byAll !== known.byAll) this.#loop.lookAround();
+        this.#acknowledgedSoon ??= clock.after(0, () => this.#lookAtAcknowledged());
       },
       closed: (session, reason) => {
         this.#input.log.info("session closed", { node: session.node.name, reason });

@@ -29,8 +29,8 @@ export type RoutesSenderInput = {
 
 export class RoutesSender {
   readonly #input: RoutesSenderInput;
-  /** Hash by section key, as the agent has or will have it once it took over all that was sent. */
-  readonly #sent = new Map<string, string>();
+  /** What the agent has or will have once it took over all that was sent: the same record for all nodes that hold the same. */
+  #sent: Hashes;
   #position: WorkPosition | undefined;
   /** What the agent holds, as a key: the same for all that hold the same. */
   #held: string;
@@ -48,7 +48,7 @@ export class RoutesSender {
     this.#position = held?.held;
     // what an agent brings along may lack sections that it kept in memory only
     this.#held = held === undefined ? "" : JSON.stringify(held);
-    for (const [key, hash] of Object.entries(held?.hashes ?? {})) this.#sent.set(key, hash);
+    this.#sent = Object.fromEntries(Object.entries(held?.hashes ?? {}).map(([key, hash]) => [key, { hash }]));
   }
 
   /** For how long it has had the oldest change that it did not apply, in milliseconds; 0 when it has applied all. */
@@ -76,7 +76,7 @@ export class RoutesSender {
 
   /** The agent's base is another: it gets everything. */
   resync(): void {
-    this.#sent.clear();
+    this.#sent = {};
     this.#position = undefined;
     this.#held = "";
     this.#isOnItsWay = false;
@@ -97,15 +97,16 @@ export class RoutesSender {
     const { epoch, changes } = this.#input;
     const make = (): RoutesChange | undefined => {
       const difference = differenceOf(this.#sent, now.sections, this.#position !== undefined);
-      return difference && inFrames({ epoch, generation: now.revision }, this.#position, difference);
+      if (difference === undefined) return undefined;
+      const position = { epoch, generation: now.revision };
+      return { position, frames: inFrames(position, this.#position, difference), leadsTo: now.sections };
     };
     return changes.get(now.version, this.#held, make);
   }
 
-  #send({ position, frames, put, drop }: RoutesChange): void {
+  #send({ position, frames, leadsTo }: RoutesChange): void {
     this.#parts = [...frames];
-    for (const [key, section] of Object.entries(put)) this.#sent.set(key, section.hash);
-    for (const key of drop) this.#sent.delete(key);
+    this.#sent = leadsTo;
     this.#position = position;
     this.#held = `${position.epoch}/${position.generation}`;
     this.#isOnItsWay = true;
@@ -130,10 +131,13 @@ function isAt(a: WorkPosition, b: WorkPosition | undefined): boolean {
   return b !== undefined && a.epoch === b.epoch && a.generation === b.generation;
 }
 
+type Hashes = Readonly<Record<string, { readonly hash: string }>>;
+
 /** What leads a node from the routes that it holds to others, in the frames that carry it. */
-type RoutesChange = Pick<RoutesDelta, "put" | "drop"> & {
+type RoutesChange = {
   readonly position: WorkPosition;
   readonly frames: readonly RoutesFrame[];
+  readonly leadsTo: Hashes;
 };
 
 /** The changes to the newest routes, by what a node holds: made for the first that needs one, and the same for all others. */
@@ -151,13 +155,13 @@ export class RoutesChanges {
 
 /** `isBased`: the node holds routes, so that nothing need be sent if nothing differs. */
 function differenceOf(
-  sent: ReadonlyMap<string, string>,
+  sent: Hashes,
   sections: Routes["sections"],
   isBased: boolean,
 ): Pick<RoutesDelta, "put" | "drop"> | undefined {
   const put: Record<string, Routes["sections"][string]> = {};
-  for (const [key, section] of Object.entries(sections)) if (sent.get(key) !== section.hash) put[key] = section;
-  const drop = [...sent.keys()].filter((key) => sections[key] === undefined);
+  for (const [key, section] of Object.entries(sections)) if (sent[key]?.hash !== section.hash) put[key] = section;
+  const drop = Object.keys(sent).filter((key) => sections[key] === undefined);
   const isNothing = Object.keys(put).length === 0 && drop.length === 0;
   return isNothing && isBased ? undefined : { put, drop };
 }
@@ -166,14 +170,13 @@ function inFrames(
   position: WorkPosition,
   from: WorkPosition | undefined,
   { put: all, drop }: Pick<RoutesDelta, "put" | "drop">,
-): RoutesChange {
+): readonly RoutesFrame[] {
   const base = from === undefined ? {} : { base: from };
   const puts = inParts(all);
-  const frames = puts.map((put, at): RoutesFrame => {
+  return puts.map((put, at): RoutesFrame => {
     const delta: RoutesDelta = { ...position, ...base, put, drop: at === 0 ? drop : [] };
     return at === puts.length - 1 ? { type: "routes", delta } : { type: "routes", delta, more: true };
   });
-  return { position, frames, put: all, drop };
 }
 
 /** At least one part, each with at least one section if there is any. */
