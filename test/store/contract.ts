@@ -89,6 +89,12 @@ export function describeStore(
       expect((await settle(store.load())).revision).toBe(2);
     });
 
+    test("refuses the whole commit if a number that is to be whole has a fraction", async () => {
+      const store = await begun(newPlace());
+      await expect(settle(store.commit(commitOf(1, [put("a"), put("b", 1.5)])))).rejects.toThrow();
+      expect((await settle(store.load())).state.registryLogin.size).toBe(0);
+    });
+
     test("numbers events and audit in the order of their commits, with the commit's revision and time", async () => {
       const store = await begun(newPlace());
       const entry = { actor: "socket", action: "a", subject: "s", outcome: "ok", message: "" } as const;

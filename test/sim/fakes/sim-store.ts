@@ -1,6 +1,7 @@
 // The coordinator's database without a file: what is durable, and behind it what was written and not yet synced. A process that ends leaves
 // both; a loss of power takes any part of the unsynced end, and a transaction of which a part is missing is not there at all.
 
+import { invariant } from "../../../src/core/model/invariant.ts";
 import { DavitError } from "../../../src/core/model/errors.ts";
 import type { Epoch } from "../../../src/core/model/lease.ts";
 import type { AuditEntry, DavitEvent } from "../../../src/core/model/records.ts";
@@ -184,6 +185,7 @@ export class SimStore implements Store {
     const newest = newestOf(file);
     if (commit.epoch !== newest) throw forked(commit.epoch, newest);
     for (const guard of commit.guards) check(file.state, guard);
+    for (const change of commit.changes) if (change.op === "put") checkWhole(change.kind, change.record);
     const revision = file.revision + 1;
     const { atMs } = commit;
     file.unsynced = {
@@ -208,6 +210,12 @@ function check(state: MutableState, { kind, id, index }: Guard): void {
   const found = record?.index ?? 0;
   if (found !== index)
     throw new DavitError("out_of_sequence", `change ${kind} ${id}: it is at index ${found}, not ${index}`);
+}
+
+/** As the database does: its tables are strict, and what is a column is a whole number. */
+function checkWhole(kind: string, record: object): void {
+  for (const [name, value] of Object.entries(record) as readonly (readonly [string, unknown])[])
+    invariant(typeof value !== "number" || Number.isInteger(value), `${kind}.${name} is ${String(value)}`);
 }
 
 function forked(wanted: number, newest: number): DavitError {
