@@ -226,6 +226,25 @@ describe("restarts of agent, engine and host", () => {
   });
 });
 
+describe("an engine that starts a container and then says nothing in time", () => {
+  test("is asked what became of it before anything else is made or started of the task", async () => {
+    const world = await new AgentWorld().start();
+    world.engine.fail("inspectContainer", "timeout", "inspect container: no answer within 30 s");
+    await world.give(workOf(1));
+    await world.clock.advance(100);
+    expect(world.status(1)).toMatchObject({
+      state: "starting",
+      attempt: 1,
+      reason: expect.stringContaining("no answer"),
+    });
+    world.engine.heal("inspectContainer");
+    await world.clock.advance(60_000);
+    expect(world.status(1)).toMatchObject({ state: "running", attempt: 1, healthy: true, reason: "" });
+    expect(world.made).toBe(1);
+    expect(world.engine.calls.filter((call) => call.startsWith("startContainer"))).toHaveLength(1);
+  });
+});
+
 describe("a wall clock that is set back by an hour", () => {
   test("does not hold up an attempt that was made before, nor has its volume looked for again and again", async () => {
     const world = await new AgentWorld([]).start();

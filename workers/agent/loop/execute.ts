@@ -150,7 +150,10 @@ async function runOnContainer(
       return { ok: true, containerId };
     }
     case "start":
-      await engine.startContainer(operation.containerId);
+      // to start one that has run and ended would run it once more
+      if (operation.isRepeat) await view.look(operation.containerId);
+      if (!operation.isRepeat || view.container(operation.containerId)?.state === "created")
+        await engine.startContainer(operation.containerId);
       await view.look(operation.containerId);
       return { ok: true };
     case "resize":

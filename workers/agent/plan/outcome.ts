@@ -37,6 +37,9 @@ export function runAfter(
   // somebody removed the container between create and start: planning notices
   if (operation.kind === "start" && outcome.fault === "not_found" && /no such container/i.test(outcome.reason))
     return run;
+  // it may run: whoever made another attempt of that would have two. It is looked at before it is asked for again
+  if (operation.kind === "start" && outcome.fault === "timeout")
+    return advance(run, "starting", context.nowMs, { reason: outcome.reason });
   const reason = refusalReason(outcome.fault, outcome.reason, work, context.nodeName, context.portOwner);
   return endAttempt(run, work, { state: "rejected", reason, interrupted: false }, context.nowMs);
 }

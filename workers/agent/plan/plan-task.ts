@@ -183,7 +183,7 @@ function planAttempt(input: PlanInput, work: TaskWork, run: TaskRun, container: 
       const starting = advance(run, "starting", input.nowMs, { containerId: container.id });
       return {
         run: starting,
-        operations: [start(taskId, container)],
+        operations: [start(taskId, container, run.status.state === "starting")],
         settled: false,
       };
     }

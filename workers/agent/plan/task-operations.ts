@@ -31,8 +31,8 @@ export function examine(taskId: TaskId, container: SeenContainer): Operation {
   return { kind: "examine", pool: "look", subject: taskSubject(taskId), taskId, containerId: container.id };
 }
 
-export function start(taskId: TaskId, container: SeenContainer): Operation {
-  return { kind: "start", pool: "start", subject: taskSubject(taskId), taskId, containerId: container.id };
+export function start(taskId: TaskId, container: SeenContainer, isRepeat: boolean): Operation {
+  return { kind: "start", pool: "start", subject: taskSubject(taskId), taskId, containerId: container.id, isRepeat };
 }
 
 /** Its subject is not the task's: a task whose hook hangs can still be stopped. */

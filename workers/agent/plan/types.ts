@@ -141,7 +141,14 @@ export type Operation = { readonly subject: string; readonly taskId?: TaskId } &
   | { readonly kind: "createVolume"; readonly pool: "make"; readonly volume: VolumeWork }
   | { readonly kind: "fetchConfig"; readonly pool: "make"; readonly config: string; readonly name: string }
   | { readonly kind: "create"; readonly pool: "start"; readonly taskId: TaskId; readonly request: ContainerRequest }
-  | { readonly kind: "start"; readonly pool: "start"; readonly taskId: TaskId; readonly containerId: string }
+  | {
+      readonly kind: "start";
+      readonly pool: "start";
+      readonly taskId: TaskId;
+      readonly containerId: string;
+      /** The engine was asked before, and what came of it is not known. */
+      readonly isRepeat: boolean;
+    }
   | {
       readonly kind: "postStart";
       readonly pool: "hook";
