@@ -339,11 +339,13 @@ describe("what is counted and logged", () => {
     expect(after.by.get("n1")).toBe((before.by.get("n1") ?? 0) + 5);
     await lab.on("n1", "systemctl reload davit-ingress; systemctl kill -s KILL davit-agent");
     await until200("n1", "http://seen.test/again");
-    for (let at = 0; at < 2; at++) await ask("n1", "/three");
-    await waitUntil("the agent is back with all that was counted", 30_000, async () => {
+    const counted = async (more: number): Promise<boolean> => {
       const { by } = await stats().catch(() => ({ by: new Map<string, number>() }));
-      return (by.get("n1") ?? 0) >= (after.by.get("n1") ?? 0) + 3;
-    });
+      return (by.get("n1") ?? 0) >= (after.by.get("n1") ?? 0) + more;
+    };
+    await waitUntil("the agent is back with all that was counted", 60_000, () => counted(0));
+    for (let at = 0; at < 3; at++) await ask("n1", "/three");
+    await waitUntil("what the new proxy answers is counted, too", 30_000, () => counted(3));
     const metrics = await cluster.coordinator.text("/v1/metrics");
     expect(metrics).toMatch(/^davit_ingress_requests_total\{service="seen_web",node="n2"\} [1-9]/m);
     const lines = (await cluster.coordinator.must(["ingress", "log", "seen_web"])).split("\n");
