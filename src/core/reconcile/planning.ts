@@ -244,6 +244,15 @@ export class Planning {
     return successorOf === undefined ? ask() : this.ledger.without(successorOf, ask);
   }
 
+  /** Why a task waits for another one of its slot: what is in its way even without that one, else that it stops first. */
+  whyBehind(service: Service, task: Task, other: Task): string {
+    const wanted = wantedOf(service, this.#versionOf(service.id, task.specVersion), task, new Set());
+    const placement = this.ledger.without(other, () => place(this.world, this.ledger, this.nowMs, wanted));
+    if ("placed" in placement) return this.stopsFirst(other);
+    if (placement.retryAtMs !== undefined) this.isDue(placement.retryAtMs);
+    return placement.reason;
+  }
+
   /** Tries again for a task without a node, or says what is in the way now. */
   placeWaiting({ service }: ServiceContext, task: Task, avoid: ReadonlySet<NodeId>): void {
     const placement = this.#place(service, task, this.#versionOf(service.id, task.specVersion), avoid);
@@ -306,7 +315,7 @@ export class Planning {
 
   #place(service: Service, task: Task, version: ServiceVersion, avoid: ReadonlySet<NodeId> = new Set()): Placement {
     const other = this.#besideWhom(task, version);
-    if (other !== undefined) return { reason: this.stopsFirst(other) };
+    if (other !== undefined) return { reason: this.whyBehind(service, task, other) };
     const wanted = wantedOf(service, version, task, avoid);
     const placement = place(this.world, this.ledger, this.nowMs, wanted);
     if ("placed" in placement) return placement;

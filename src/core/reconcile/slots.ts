@@ -218,15 +218,21 @@ function placeOrHold(planning: Planning, context: ServiceContext, slot: Slot, ta
   const before = slot.ending.find((ending) => ending.id === task.replaces);
   const behind = before === undefined ? holdBehind(planning, slot.ending, template) : planning.stopsFirst(before);
   const hold = behind ?? (planning.isCurrent(context, task) ? planning.heldBack(context) : undefined);
-  if (hold !== undefined) planning.wait(task, hold);
-  else if (!isBesideWriter(planning, slot, task, template))
-    planning.placeWaiting(context, task, nodesOf(recentFailures(planning, slot.ended, task.specVersion)));
+  if (hold !== undefined) return planning.wait(task, hold);
+  const writer = writerBeside(planning, slot, task, template);
+  if (writer !== undefined) planning.wait(task, planning.whyBehind(context.service, task, writer));
+  else planning.placeWaiting(context, task, nodesOf(recentFailures(planning, slot.ended, task.specVersion)));
 }
 
-/** One in the slot still writes to its volume and is not to end yet: a rollout decides about the two. */
-function isBesideWriter(planning: Planning, slot: Slot, task: Task, template: TaskTemplate | undefined): boolean {
-  if (template === undefined || !needsStopFirst(template)) return false;
-  return slot.live.some(
+/** One in the slot that still writes to its volume and is not to end yet: a rollout decides about the two. */
+function writerBeside(
+  planning: Planning,
+  slot: Slot,
+  task: Task,
+  template: TaskTemplate | undefined,
+): Task | undefined {
+  if (template === undefined || !needsStopFirst(template)) return undefined;
+  return slot.live.find(
     (other) => other !== task && other.nodeId !== undefined && !isOnLostNode(planning.world, other),
   );
 }

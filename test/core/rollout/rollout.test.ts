@@ -256,6 +256,31 @@ describe("nodes that were away", () => {
   });
 });
 
+describe("a change", () => {
+  test("of a writer whose node takes nothing says why it waits, and says it anew when that changes", () => {
+    const one = { kind: "replicated", replicas: 1 } as const;
+    const world = new WorldModel();
+    const home = world.node("n1");
+    world.node("n2");
+    world.volume("data");
+    world.deploy("store", one, template({ image: "store:v1", volume: "data" }));
+    world.run(10_000);
+    world.availability(home, "pause");
+    world.deploy("store", one, template({ image: "store:v2", volume: "data" }));
+    world.run(2_000);
+    const waiting = (): readonly (string | undefined)[] =>
+      world.live("store").flatMap(({ nodeId, waiting: reason }) => (nodeId === undefined ? [reason] : []));
+    expect(waiting()).toEqual(["its data is on n1, which is paused"]);
+    world.presence.set(home, "silent");
+    world.rest();
+    expect(waiting()).toEqual(["its data is on n1, which is silent"]);
+    world.presence.set(home, "ready");
+    world.availability(home, "active");
+    world.run(20_000);
+    expect(world.running("store").map(({ specVersion }) => specVersion)).toEqual([2]);
+  });
+});
+
 describe("a change that is taken back while its first task still stops", () => {
   test("starts no second writer of a volume, though the one between was never placed", () => {
     const world = new WorldModel();

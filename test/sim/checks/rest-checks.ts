@@ -14,6 +14,7 @@ import { type Rollout } from "../../../src/core/model/rollout.ts";
 import { isJobMode, type TaskTemplate } from "../../../src/core/model/service-spec.ts";
 import { type State, versionKey } from "../../../src/core/model/world.ts";
 import { plan } from "../../../src/core/reconcile/plan.ts";
+import { isPaused } from "../../../src/core/rollout/phase.ts";
 import { changesOf, describeStep } from "../../../src/core/reconcile/step.ts";
 import type { Box } from "../fakes/machine-engine.ts";
 import { KEPT_ENTRIES } from "../fakes/sim-store.ts";
@@ -230,7 +231,7 @@ function wrongSizes(state: State, host: Host): readonly Shortfall[] {
   return host.engine.running.flatMap((box) => {
     const task = state.task.get(box.labels["davit.task"] ?? "");
     const rollout = task === undefined ? undefined : state.rollout.get(task.serviceId);
-    if (task === undefined || rollout === undefined || rollout.state === "paused") return [];
+    if (task === undefined || rollout === undefined || isPaused(rollout)) return [];
     const version = state.serviceVersion.get(versionKey(task.serviceId, task.specVersion));
     const has = JSON.stringify(box.request?.task.resources.limits);
     if (has === JSON.stringify(version?.spec.template.resources.limits)) return [];
