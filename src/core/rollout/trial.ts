@@ -23,7 +23,9 @@ export function planTrial(
   }
   const working = workingIn(planning, fresh).length;
   // with every node lost there is nothing to try on now
-  if (working < fresh.length || (fresh.length === 0 && old.length > 0)) {
+  const isOnLostOnes =
+    old.length > 0 || context.tasks.some((task) => task.desired === "running" && planning.isCurrent(context, task));
+  if (working < fresh.length || (fresh.length === 0 && isOnLostOnes)) {
     if (rollout.healthySinceMs !== undefined) interrupt(planning, rollout, working, fresh.length);
     else if (planProgress(planning, rollout, working, fresh.length)) return;
     else if (isLate(planning, rollout, policy)) planLate(planning, context, rollout, policy, fresh);

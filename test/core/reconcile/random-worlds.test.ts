@@ -91,6 +91,23 @@ const UNLABELLED_ON_TRIAL: readonly StoryEvent[] = [
   { kind: "label", node: "n1" },
 ];
 
+/** All that is on trial is on one node, and that is lost: the trial waits for it, and is not over for want of anything to try. */
+const LOST_ON_TRIAL: readonly StoryEvent[] = [
+  { kind: "restart" },
+  { kind: "deploy", service: "api", image: 0, shape: 4, update: USUAL },
+  { kind: "return", node: "n4" },
+  {
+    kind: "deploy",
+    service: "api",
+    image: 0,
+    shape: 0,
+    update: { ...USUAL, strategy: { kind: "canary", canaries: { tasks: 1 }, weight: 10 } },
+  },
+  { kind: "lose", node: "n4" },
+  { kind: "valve" },
+  { kind: "wait", steps: 1, ms: 200 },
+];
+
 const RUNS = Number(process.env["PLANNER_RUNS"] ?? 200);
 
 describe("random worlds", () => {
@@ -102,7 +119,7 @@ describe("random worlds", () => {
         story.heal();
         assertConverged(story);
       }),
-      { numRuns: RUNS, examples: [[BACK_ON_TRIAL], [UNLABELLED_ON_TRIAL]] },
+      { numRuns: RUNS, examples: [[BACK_ON_TRIAL], [UNLABELLED_ON_TRIAL], [LOST_ON_TRIAL]] },
     );
   }, 120_000);
 });
