@@ -39,8 +39,8 @@ export const TRIAL_MUTANTS: readonly Mutant[] = [
   {
     name: "a blue-green update switches before its new tasks are healthy",
     file: "src/core/rollout/trial.ts",
-    find: "if (working < fresh.length || (fresh.length === 0 && old.length > 0)) {",
-    replace: "if (fresh.length === 0 && old.length > 0) {",
+    find: "if (working < fresh.length || (fresh.length === 0 && isOnLostOnes)) {",
+    replace: "if (fresh.length === 0 && isOnLostOnes) {",
   },
   {
     name: "going back to a set that is still there ends it and starts it anew",
