@@ -89,8 +89,8 @@ describe("without a coordinator", () => {
     const all = await Promise.all(clients);
     for (const asked of all) {
       expect(asked.some((one) => one.host === victim && one.atMs < killedMs)).toBe(true);
-      expect(asked.filter((one) => one.atMs > killedMs + TOLD_MS && one.host !== undefined).length).toBeGreaterThan(20);
       const late = asked.filter((one) => one.atMs > killedMs + TOLD_MS);
+      expect(late.length).toBeGreaterThan(5);
       expect(late.filter((one) => one.host === undefined || one.host === victim)).toEqual([]);
     }
     const worst = Math.max(...all.map((asked) => lastOf(asked, undefined) - killedMs));
