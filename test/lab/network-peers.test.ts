@@ -145,7 +145,7 @@ describe("a host that dies under load", () => {
     for (const asked of all) {
       expect(asked.some((one) => one.host === victim && one.atMs < crashedMs)).toBe(true);
       const late = asked.filter((one) => one.atMs > crashedMs + SILENT_MS);
-      expect(late.length).toBeGreaterThan(20);
+      expect(late.length).toBeGreaterThan(5);
       expect(late.filter((one) => one.host === undefined)).toEqual([]);
     }
     expect(worst).toBeLessThan(lostMs + 1_000);
