@@ -108,6 +108,16 @@ async function connect(world: AgentWorld, side: CoordinatorSide) {
   return { link, session };
 }
 
+/** A second task of the service comes, in the routes and in the work. */
+function giveSecondTask(side: CoordinatorSide, session: Awaited<ReturnType<typeof connect>>["session"]): void {
+  side.revision = 2;
+  side.routesVersion = 2;
+  side.routes = routesOf({ mesh: MESH, "service/web": serviceOf("web", taskId(1), taskId(2)) });
+  side.sections = sectionsOf([NODE, workOf(1), workOf(2)]);
+  session.sendRoutes();
+  session.sendWork();
+}
+
 describe("routes on a node", () => {
   test("are in force before a container starts, and acknowledged with the revision that was looked at", async () => {
     const part = new NotingPart("firewall");
@@ -156,12 +166,7 @@ describe("routes on a node", () => {
     const { session } = await connect(world, side);
     expect(world.engine.running).toHaveLength(1);
     part.trouble = "nft: no such table";
-    side.revision = 2;
-    side.routesVersion = 2;
-    side.routes = routesOf({ mesh: MESH, "service/web": serviceOf("web", taskId(1), taskId(2)) });
-    side.sections = sectionsOf([NODE, workOf(1), workOf(2)]);
-    session.sendRoutes();
-    session.sendWork();
+    giveSecondTask(side, session);
     await world.clock.advance(100);
     expect(world.status(2)?.reason).toBe("waits for its network on n1: firewall: nft: no such table");
     expect((await world.core.nodeFacts()).networkTrouble).toBe("firewall: nft: no such table");
@@ -185,12 +190,7 @@ describe("routes on a node", () => {
     const { session } = await connect(world, side);
     expect(world.engine.running).toHaveLength(1);
     expect(side.routesApplied).toEqual([]);
-    side.revision = 2;
-    side.routesVersion = 2;
-    side.routes = routesOf({ mesh: MESH, "service/web": serviceOf("web", taskId(1), taskId(2)) });
-    side.sections = sectionsOf([NODE, workOf(1), workOf(2)]);
-    session.sendRoutes();
-    session.sendWork();
+    giveSecondTask(side, session);
     await world.clock.advance(100);
     expect(world.engine.running).toHaveLength(2);
     door.trouble = "the proxy does not answer";

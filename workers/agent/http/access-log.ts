@@ -3,7 +3,7 @@
 import type { ServerResponse } from "node:http";
 import { DavitError } from "../../../src/core/model/errors.ts";
 import { readAccessLog } from "../network/ingress/access-log.ts";
-import { writeAll } from "./logs.ts";
+import { beginLines, writeAll } from "./logs.ts";
 
 const USUAL_TAIL = 1_000;
 /** They are held until the oldest is found. */
@@ -17,10 +17,7 @@ export async function sendAccessLog(query: URLSearchParams, response: ServerResp
   const tail = Number(query.get("tail") ?? (since === null ? USUAL_TAIL : MAX_TAIL));
   if (service === "" || !Number.isInteger(tail) || tail < 0 || Number.isNaN(sinceMs))
     throw new DavitError("invalid_input", "read the log of requests: service, tail or since is not valid");
-  const reading = new AbortController();
-  response.on("close", () => reading.abort());
-  response.writeHead(200, { "content-type": "application/x-ndjson" });
-  response.flushHeaders();
+  const reading = beginLines(response);
   const wanted = {
     service,
     tail: Math.min(tail, MAX_TAIL),
@@ -30,7 +27,7 @@ export async function sendAccessLog(query: URLSearchParams, response: ServerResp
   await readAccessLog(
     wanted,
     (line) => writeAll(response, `${JSON.stringify({ ...line, stream: "stdout", attempt: 0 })}\n`),
-    reading.signal,
+    reading,
   );
   response.end();
 }

@@ -30,10 +30,7 @@ export async function sendLogs(
       wayOut: "see `davit service ps` for why it has not started",
     });
   }
-  const reading = new AbortController();
-  response.on("close", () => reading.abort());
-  response.writeHead(200, { "content-type": "application/x-ndjson" });
-  response.flushHeaders();
+  const reading = beginLines(response);
   let options = {
     follow,
     timestamps: true,
@@ -41,10 +38,10 @@ export async function sendLogs(
     ...(since === undefined ? {} : { sinceMs: since }),
   };
   let seen = 0;
-  while (!reading.signal.aborted) {
+  while (!reading.aborted) {
     if (container !== undefined) {
       seen = attemptOf(container);
-      await streamOne(context, container, options, response, reading.signal);
+      await streamOne(context, container, options, response, reading);
       options = { follow, timestamps: true };
     }
     if (!follow || wanted !== undefined || !isWork(context, taskId)) break;
@@ -88,6 +85,15 @@ async function streamOne(
 async function write(response: ServerResponse, lines: readonly LogLine[], attempt: number): Promise<void> {
   if (lines.length === 0) return;
   await writeAll(response, lines.map((line) => `${JSON.stringify({ ...line, attempt })}\n`).join(""));
+}
+
+/** Answers with JSON lines that are still to come; the signal aborts when the reader is gone. */
+export function beginLines(response: ServerResponse): AbortSignal {
+  const reading = new AbortController();
+  response.on("close", () => reading.abort());
+  response.writeHead(200, { "content-type": "application/x-ndjson" });
+  response.flushHeaders();
+  return reading.signal;
 }
 
 /** Waits for a reader that is slower than what comes, so that memory stays bounded; does nothing once it is gone. */

@@ -79,7 +79,7 @@ export class Meter {
   get figures(): NodeIngressFigures {
     return Object.entries(this.#kept?.sums ?? {}).map(([serviceId, counts]) => {
       const { open, firstByteMs, tookMs } = sumFigures(this.#now.get(serviceId) ?? []);
-      return { serviceId, figures: { ...pick(counts), open, firstByteMs, tookMs } };
+      return { serviceId, figures: { ...counts, open, firstByteMs, tookMs } };
     });
   }
 
@@ -104,8 +104,4 @@ export class Meter {
 
 function isNone({ requests, bytesIn, rejected }: IngressCounts): boolean {
   return requests === 0 && bytesIn === 0 && rejected === 0;
-}
-
-function pick(counts: IngressCounts): IngressCounts {
-  return addCounts(counts, NO_FIGURES);
 }
