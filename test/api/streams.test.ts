@@ -146,6 +146,35 @@ describe("progress", () => {
     });
   });
 
+  test("a deploy is not done before all nodes in reach have its routes; says for which it waits, and does not wait for ever", async () => {
+    const { client, backend } = await serve();
+    for (const name of ["n1", "n2"]) backend.model.node(name);
+    backend.behind.add("n2");
+    await client.deploy(SHOP);
+    const { id } = await client.service("shop_web");
+    const { got, ended } = collect<readonly ProgressView[]>(client.progress([id]));
+    backend.run(2_500);
+    await until(() => got.at(-1)?.[0]?.state === "watching");
+    expect(got.at(-1)?.[0]).toMatchObject({ done: false, healthy: 2 });
+    backend.run(2_000);
+    await until(() => got.at(-1)?.[0]?.message.endsWith("; waiting for the routes of n2") === true);
+    backend.behind.delete("n2");
+    expect(await ended).toBe("ended");
+    expect(got.at(-1)?.[0]).toMatchObject({ done: true, ok: true });
+    backend.behind.add("n2");
+    await client.scale("shop_web", 3);
+    const again = collect<readonly ProgressView[]>(client.progress([id]));
+    backend.run(1_500);
+    await until(() => again.got.at(-1)?.[0]?.healthy === 3);
+    backend.run(15_000);
+    expect(await again.ended).toBe("ended");
+    expect(again.got.at(-1)?.[0]).toMatchObject({
+      done: true,
+      ok: true,
+      message: expect.stringContaining("; n2 did not take over the routes to it in 10 s") as string,
+    });
+  });
+
   test("waiting for the monitor ends when the watching is over", async () => {
     const { client, backend } = await serve();
     backend.model.node("n1");

@@ -59,9 +59,14 @@ export class MemoryBackend implements Backend {
   /** Steps that a join reports, and how it ends. */
   joinSteps: readonly JoinProgress[] = [];
   joinFails: DavitError | undefined;
+  /** Nodes by id that take over no routes; all others have those of the newest revision. */
+  readonly behind = new Set<string>();
 
   world(): World {
-    return this.model.world();
+    const world = this.model.world();
+    const nodes = [...world.state.node.values()].filter(({ id }) => !this.behind.has(id));
+    const upToDate = { workApplied: this.#revision, routesApplied: this.#revision };
+    return { ...world, progress: new Map(nodes.map(({ id }) => [id, upToDate])) };
   }
 
   revision(): number {

@@ -10,6 +10,7 @@ import type { Parts } from "../context.ts";
 import { problemResponse } from "../errors.ts";
 import { aborted, type EventSink, eventStream } from "../event-stream.ts";
 import * as routes from "../routes/system.ts";
+import { Leading } from "../views/leading.ts";
 import { progressView } from "../views/progress.ts";
 import { auditView, eventView } from "../views/records.ts";
 
@@ -109,10 +110,13 @@ async function sendProgress(
   waitMonitor: boolean,
 ): Promise<void> {
   const stuckSince = new Map<string, number>();
+  const leading = new Leading();
   let last = "";
   const look = (): boolean => {
     const nowMs = backend.nowMs();
-    const views = ids.map((id) => withGrace(progressView(backend.world(), id, waitMonitor), stuckSince, nowMs));
+    const [world, revision] = [backend.world(), backend.revision()];
+    const reached = ids.map((id) => withGrace(progressView(world, id, waitMonitor), stuckSince, nowMs));
+    const views = leading.judge({ world, revision, nowMs }, reached);
     const text = JSON.stringify(views);
     if (text !== last) sink.send("progress", views);
     last = text;
@@ -127,7 +131,8 @@ async function sendProgress(
         sink.send("end", {});
         return;
       }
-      await Promise.race([changed.wait(PROGRESS_LOOK_MS), gone]);
+      // no change tells that nodes took over routes
+      await Promise.race([changed.wait(leading.isWaiting ? PROGRESS_PAUSE_MS : PROGRESS_LOOK_MS), gone]);
       await pause(PROGRESS_PAUSE_MS);
     }
   } finally {
