@@ -78,8 +78,8 @@ function brokenFirst(planning: Planning, slots: readonly Slot[]): readonly Slot[
 type Way = "start-first" | "stop-first" | "wait";
 
 function wayFor(planning: Planning, { service, version }: ServiceContext, slot: Slot, policy: UpdatePolicy): Way {
-  const old = slot.live.at(-1);
-  if (old === undefined || old.nodeId === undefined) return "stop-first";
+  const old = oldOf(slot);
+  if (old?.nodeId === undefined) return "stop-first";
   const mayRunBeside = policy.order === "start-first" && !needsStopFirst(version.spec.template);
   if (mayRunBeside && planning.wouldFit(service, version.version, slot.onlyNode, undefined, slot.slot))
     return "start-first";
@@ -88,7 +88,7 @@ function wayFor(planning: Planning, { service, version }: ServiceContext, slot: 
 
 function change(planning: Planning, context: ServiceContext, slot: Slot, way: Way): void {
   const { service, version } = context;
-  const old = slot.live.at(-1) ?? slot.ended.at(-1);
+  const old = oldOf(slot) ?? slot.ended.at(-1);
   if (old === undefined) return;
   planning.create(context, {
     slot: slot.slot,
@@ -102,7 +102,13 @@ function change(planning: Planning, context: ServiceContext, slot: Slot, way: Wa
         ? planning.stopsFirst(old)
         : holdBehind(planning, slot.ending, version.spec.template),
   });
-  if (way === "stop-first") for (const task of slot.live) planning.end(task, `updated to version ${service.version}`);
+  for (const task of slot.live)
+    if (way === "stop-first" || task.nodeId === undefined) planning.end(task, `updated to version ${service.version}`);
+}
+
+/** Beside the one that runs there may be a newer one, of a change that was given up before it found a node. */
+function oldOf({ live }: Slot): Task | undefined {
+  return live.findLast(({ nodeId }) => nodeId !== undefined) ?? live.at(-1);
 }
 
 function whyChanged(planning: Planning, service: Service, old: Task): string {

@@ -302,6 +302,32 @@ describe("a change that is taken back while its first task still stops", () => {
   });
 });
 
+describe("a change that overtakes one which found no node", () => {
+  test("waits for the writer that starts beside the one that was never placed", () => {
+    const world = new WorldModel();
+    world.node("n1");
+    world.volume("data");
+    const one = { kind: "replicated", replicas: 1 } as const;
+    world.deploy("store", one, template({ image: "store:v1", volume: "data" }));
+    world.rest();
+    const [first] = world.live("store");
+    const constraints = [{ attribute: "node.labels.disk", operator: "==", value: "ssd" }] as const;
+    const placement = { constraints, spreadOver: [], maxPerNode: 0, platforms: [] };
+    world.nowMs += 1_000;
+    world.deploy("store", one, template({ image: "store:v2", volume: "data", placement }));
+    world.rest();
+    expect(world.live("store").map(({ nodeId }) => nodeId)).toEqual([first?.nodeId, undefined]);
+    world.deploy("store", one, template({ image: "store:v3", volume: "data" }));
+    world.rest();
+    const next = world.live("store").find(({ specVersion }) => specVersion === 3);
+    expect(next).toMatchObject({ replaces: first?.id, waiting: "store.1 on n1 stops first" });
+    expect(next?.nodeId).toBeUndefined();
+    world.run(12_000);
+    expect(world.running("store").map((task) => task.specVersion)).toEqual([3]);
+    expect(world.plan()).toEqual([]);
+  });
+});
+
 describe("a task that fails beside the one it replaces", () => {
   test("holds up nobody when the policy bears it: the others change, and the rollout ends", () => {
     const world = running();
