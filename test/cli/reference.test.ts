@@ -32,7 +32,7 @@ redrawn in place and states are coloured (not with \`NO_COLOR\`); elsewhere each
 prints the shapes of the API on everything that reads, and makes errors JSON too: \`{"error": {code, message, wayOut, details}}\`.
 Errors say what failed and why, then the way out. \`DAVIT_DEBUG=1\` adds where in the code.
 
-Commands that change services wait until every task is healthy. Ctrl-C ends the waiting, not the change. What is watched
+Commands that change services wait until every task is healthy and every node in reach leads to it. Ctrl-C ends the waiting, not the change. What is watched
 after that (\`update_config.monitor\`) goes on in the background, unless \`--wait-monitor\` waits for it too.
 
 ## Exit codes
