@@ -8,8 +8,11 @@ import { waitUntil } from "./cluster.ts";
 import type { Lab } from "./lab.ts";
 import { mustRun } from "./run-command.ts";
 
-/** The distribution's own, on the first host, with the lab's authority for its certificates; names lead to the second host. */
-export async function startAcmeServer(lab: Lab, acmeHost: string): Promise<void> {
+/** How an ACME server finds what it looks at: a name's host, or a server of the names themselves. */
+type AcmeNames = { readonly hosts: string } | { readonly dnsServer: string };
+
+/** The distribution's own, on the first host, with the lab's authority for its certificates. `hosts`: lines as of /etc/hosts. */
+export async function startAcmeServer(lab: Lab, acmeHost: string, names: AcmeNames): Promise<void> {
   const caFile = join(lab.directory, "registry", "ca.crt");
   const ca = (name: string): string => readFileSync(join(lab.directory, "registry", name), "utf8");
   // a block of a Caddyfile begins and ends with a line
@@ -34,11 +37,11 @@ https://${acmeHost}:9443 {
   await lab.on(
     "n1",
     `export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && apt-get install -y -qq --no-install-recommends caddy >/dev/null && systemctl disable -q --now caddy
-echo '${lab.ip("n2")} acme.example.com' >> /etc/hosts
+${"hosts" in names ? `echo '${names.hosts}' >> /etc/hosts` : `echo 'nameserver ${names.dnsServer}' > /root/resolv.conf`}
 cat > /root/ca.crt <<'E'\n${ca("ca.crt")}E
 cat > /root/ca.key <<'E'\n${ca("ca.key")}E
 cat > /root/Caddyfile <<'E'\n${config}E
-systemd-run -q --unit=acme -E HOME=/root -E XDG_DATA_HOME=/root/caddy caddy run --config /root/Caddyfile`,
+systemd-run -q --unit=acme ${"hosts" in names ? "" : "-p BindReadOnlyPaths=/root/resolv.conf:/etc/resolv.conf"} -E HOME=/root -E XDG_DATA_HOME=/root/caddy caddy run --config /root/Caddyfile`,
   );
   const directory = `https://${acmeHost}:9443/acme/local/directory`;
   await waitUntil("the ACME server answers", 20_000, async () =>

@@ -60,7 +60,7 @@ beforeAll(async () => {
     ],
   });
   image = await pushTalker(lab, ["v1"]);
-  await startAcmeServer(lab, acmeHost);
+  await startAcmeServer(lab, acmeHost, { hosts: `${lab.ip("n2")} acme.example.com` });
 });
 afterAll(async () => {
   await cluster.down();
