@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TaskView } from "../../src/core/model/views.ts";
+import { capture } from "./capture.ts";
 import { type Cluster, startCluster, waitUntil } from "./cluster.ts";
 import { testLab } from "./lab.ts";
 import { type CommandResult, mustRun } from "./run-command.ts";
@@ -152,7 +153,7 @@ describe("every pair of containers", () => {
 
   test("shows nothing on the wire but the mesh's UDP port", async () => {
     const addresses = await addressesOf("web");
-    const seen = await capture(`host ${lab.ip("n1")} and host ${lab.ip("n2")}`, async () => {
+    const seen = await capture(lab, `host ${lab.ip("n1")} and host ${lab.ip("n2")}`, async () => {
       for (let at = 0; at < 5; at++) await pageFrom("n1", addresses.get("n2"));
     });
     const packets = seen.filter((line) => line.includes(" IP "));
@@ -201,6 +202,30 @@ describe("davit node check", () => {
       const said = await cluster.coordinator.cli(["node", "check", "n1", "n2"], { timeoutMs: 120_000 });
       return said.exitCode === 0;
     });
+  });
+});
+
+describe("a way that carries less than its links say", () => {
+  test("is named by davit node check, and carries what it is given once its way out is followed", async () => {
+    const link = (await lab.on("n1", `ip -o route get ${lab.ip("n2")}`)).match(/ dev (\S+)/)?.[1] ?? "";
+    const before = await lab.on("n1", `cat /sys/class/net/${link}/mtu`);
+    await lab.on(
+      "n1",
+      "nft 'table ip hole { chain o { type filter hook output priority -400; udp dport 51820 meta length > 1400 drop; }; }'",
+    );
+    const check = (): Promise<CommandResult> =>
+      cluster.coordinator.cli(["node", "check", "n1", "n2"], { timeoutMs: 120_000 });
+    try {
+      const said = await check();
+      expect(said.exitCode).toBe(1);
+      expect(said.stdout).toMatch(/packets of \d+ bytes from n1 to n2 get lost, small ones arrive/);
+      expect(said.stdout).toContain("ip link set dev LINK mtu 1400");
+      await Promise.all(["n1", "n2"].map((node) => lab.on(node, `ip link set dev ${link} mtu 1400`)));
+      await waitUntil("the mesh has followed", 90_000, async () => (await check()).exitCode === 0);
+    } finally {
+      await lab.on("n1", "nft delete table ip hole");
+      await Promise.all(["n1", "n2"].map((node) => lab.on(node, `ip link set dev ${link} mtu ${before}`)));
+    }
   });
 });
 
@@ -281,20 +306,3 @@ describe("without a coordinator", () => {
     }
   });
 });
-
-/** Lines of tcpdump on the lab's bridge, from outside of all hosts, while something is done. */
-async function capture(filter: string, act: () => Promise<void>): Promise<readonly string[]> {
-  const dump = spawn("tcpdump", ["-l", "-n", "-A", "-i", lab.bridge, filter], { stdio: ["ignore", "pipe", "pipe"] });
-  let text = "";
-  let said = "";
-  dump.stdout.setEncoding("utf8").on("data", (part: string) => (text += part));
-  dump.stderr.setEncoding("utf8").on("data", (part: string) => (said += part));
-  try {
-    await waitUntil("the wire is listened to", 10_000, () => said.includes("listening on"));
-    await act();
-    await waitUntil("packets were written down", 5_000, () => text.includes(" IP "));
-  } finally {
-    dump.kill("SIGINT");
-  }
-  return text.split("\n");
-}
