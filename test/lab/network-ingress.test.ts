@@ -358,6 +358,19 @@ describe("what is counted and logged", () => {
     expect((await cluster.coordinator.must(["ingress", "log", "seen_web", "-n", "2"])).trim().split("\n")).toHaveLength(
       2,
     );
+    const leave = new AbortController();
+    let heard = "";
+    const followed = cluster.coordinator.cli(["ingress", "log", "seen_web", "-n", "0", "-f"], {
+      interrupt: leave.signal,
+      onOutput: (text) => (heard += text),
+    });
+    await waitUntil("a request is told as it comes", 30_000, async () => {
+      await ask("n2", "/followed");
+      return heard.includes('"GET /followed HTTP/1.1" 200 ');
+    });
+    leave.abort();
+    expect((await followed).exitCode).toBe(0);
+    expect(heard).not.toContain("/one?q=1");
     await stack.remove();
   });
 });

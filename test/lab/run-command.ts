@@ -9,6 +9,8 @@ export type CommandOptions = {
   readonly stdin?: string;
   /** Kills it then; the exit code is 124 as from timeout(1). Default: two minutes. */
   readonly timeoutMs?: number;
+  /** Ctrl-C when it is aborted. */
+  readonly interrupt?: AbortSignal;
   /** Called with each piece of its output as it comes, of both streams. */
   readonly onOutput?: (text: string) => void;
 };
@@ -27,6 +29,7 @@ export function runCommand(argv: readonly [string, ...string[]], options: Comman
       isLate = true;
       child.kill("SIGKILL");
     }, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+    options.interrupt?.addEventListener("abort", () => child.kill("SIGINT"));
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       stdout += text;
       options.onOutput?.(text);
