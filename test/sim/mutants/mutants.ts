@@ -194,6 +194,12 @@ const PLANS: readonly Mutant[] = [
     replace: "return template.container.mounts.length < 0;",
   },
   {
+    name: "a change that overtakes one without a node starts a second writer",
+    file: "src/core/rollout/batch.ts",
+    find: "return live.findLast(({ nodeId }) => nodeId !== undefined) ?? live.at(-1);",
+    replace: "return live.at(-1);",
+  },
+  {
     name: "a change taken back at once starts a second writer",
     file: "src/core/rollout/batch.ts",
     find: ": holdBehind(planning, slot.ending, version.spec.template),",
