@@ -96,6 +96,29 @@ test("limits change in the running container, and go back by a rollback", async 
   await stack.remove();
 });
 
+test("devices that are given out by their ids are in one container each, and the next task finds none left", async () => {
+  await lab.on("n1", "mknod -m 666 /dev/davit-a c 1 5; mknod -m 666 /dev/davit-b c 1 5");
+  await cluster.coordinator.must(["node", "update", "n1", "--generic", "zero=/dev/davit-a,/dev/davit-b"]);
+  const stack = new LabStack(cluster, "devices");
+  const reservations = { generic_resources: [{ discrete_resource_spec: { kind: "zero", value: 1 } }] };
+  const web = (replicas: number) => ({ image: stack.image("v1"), deploy: { replicas, resources: { reservations } } });
+  await stack.mustDeploy({ web: web(2) });
+  const seen: string[] = [];
+  for (const { Id } of await lab.containers("n1", "davit.service=devices_web"))
+    seen.push(
+      await lab.on(
+        "n1",
+        `docker exec ${Id} sh -c 'echo $DOCKER_RESOURCE_ZERO; ls /dev/davit-*; head -c 3 /dev/davit-* | wc -c'`,
+      ),
+    );
+  expect(seen.toSorted()).toEqual(["/dev/davit-a\n/dev/davit-a\n3", "/dev/davit-b\n/dev/davit-b\n3"]);
+  const third = await stack.deploy({ web: web(3) });
+  expect(third.exitCode).toBe(6);
+  expect(third.stderr).toContain("devices_web.3: 2 nodes lack 1 zero");
+  await stack.remove();
+  await cluster.coordinator.must(["node", "update", "n1", "--generic", "zero-"]);
+});
+
 test("draining moves one task of a service at a time and never drops below health, though the coordinator is killed in the middle", async () => {
   const stack = new LabStack(cluster, "leave");
   await stack.mustDeploy({ web: { image: stack.image("v1"), deploy: { replicas: 6 }, ...SLOW } });
