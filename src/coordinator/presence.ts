@@ -9,6 +9,7 @@ import {
   contactLost,
   type LeaseTable,
   secondLookFailed,
+  silences,
   startLeases,
   tickLeases,
 } from "../core/lease/leases.ts";
@@ -35,7 +36,6 @@ export class PresenceLoop {
   readonly #input: PresenceInput;
   #table: LeaseTable;
   #presence: ReadonlyMap<NodeId, Presence> = new Map();
-  #silentMs: ReadonlyMap<NodeId, number> = new Map();
   #timer: Timer | undefined;
   #soon: Timer | undefined;
   #isRecording = false;
@@ -61,9 +61,9 @@ export class PresenceLoop {
     return this.#presence;
   }
 
-  /** For how long each node has been silent, when it was judged last. */
+  /** For how long each node has been silent: to the moment, since what waits for a silence sets its clock by it. */
   get silentMs(): ReadonlyMap<NodeId, number> {
-    return this.#silentMs;
+    return silences(this.#table, this.#input.clock.bootMs(), TICK_MS);
   }
 
   get valveShut(): boolean {
@@ -111,7 +111,6 @@ export class PresenceLoop {
     const changed = [...tick.presence].filter(([id, presence]) => this.#presence.get(id) !== presence);
     // while nobody's presence changes it is the same map: who plans sees by it that nothing changed
     if (changed.length > 0 || tick.presence.size !== this.#presence.size) this.#presence = tick.presence;
-    this.#silentMs = tick.silentMs;
     if (wasShut !== tick.table.valveShut) this.#announceValve(tick.table.valveShut);
     if (changed.length === 0 && wasShut === tick.table.valveShut) return;
     this.#record();

@@ -8,6 +8,16 @@ import { waitUntil } from "./cluster.ts";
 import type { Lab } from "./lab.ts";
 import { mustRun } from "./run-command.ts";
 
+/** What a talker says of a request and of itself. */
+export type Said = {
+  readonly version: string;
+  readonly host: string;
+  readonly client: string;
+  readonly proto: string;
+  readonly peer: string;
+  readonly path: string;
+};
+
 /** How an ACME server finds what it looks at: a name's host, or a server of the names themselves. */
 type AcmeNames = { readonly hosts: string } | { readonly dnsServer: string };
 
@@ -65,6 +75,12 @@ export function overTls(address: string, servername: string): Promise<string> {
       resolve(`${names.replace("DNS:", "")} ${bytes.toString("utf8")}`);
     });
   });
+}
+
+/** The serial number of the certificate that is shown. */
+export function serialOf(address: string, servername: string): Promise<string> {
+  const ask = `openssl s_client -connect ${address}:443 -servername ${servername} 2>/dev/null`;
+  return mustRun(["sh", "-c", `echo | ${ask} | openssl x509 -noout -serial`]);
 }
 
 /** One request over HTTP/2 with prior knowledge, as gRPC clients make it. */

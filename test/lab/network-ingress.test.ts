@@ -10,7 +10,7 @@ import type { RolloutDetailView } from "../../src/core/model/rollout-views.ts";
 import { blameFor } from "../../workers/agent/network/ingress/blame.ts";
 import { checkCommand } from "../../workers/agent/network/ingress/proxy-unit.ts";
 import { type Cluster, startCluster, waitUntil } from "./cluster.ts";
-import { overHttp2, overTls, startAcmeServer } from "./ingress-callers.ts";
+import { overHttp2, overTls, type Said, serialOf, startAcmeServer } from "./ingress-callers.ts";
 import { testLab } from "./lab.ts";
 import { Ledger, type LedgerTarget } from "./ledger.ts";
 import { mustRun } from "./run-command.ts";
@@ -36,15 +36,6 @@ const UPDATES = [
 ] as const;
 
 const UPLOAD_BYTES = 32 * 1024 * 1024;
-
-type Said = {
-  readonly version: string;
-  readonly host: string;
-  readonly client: string;
-  readonly proto: string;
-  readonly peer: string;
-  readonly path: string;
-};
 
 beforeAll(async () => {
   cluster = await startCluster({
@@ -159,12 +150,7 @@ describe("pages", () => {
     const first = await certificate();
     expect(first?.source).toBe("acme");
     await until200("n3", "https://acme.example.com/", "--cacert", caFile);
-    const serial = () =>
-      mustRun([
-        "sh",
-        "-c",
-        `echo | openssl s_client -connect ${lab.ip("n3")}:443 -servername acme.example.com 2>/dev/null | openssl x509 -noout -serial`,
-      ]);
+    const serial = (): Promise<string> => serialOf(lab.ip("n3"), "acme.example.com");
     const before = await serial();
     const ledger = new Ledger();
     ledger.keepAsking(target("n3", "acme.example.com", { ca: readFileSync(caFile, "utf8") }), "new", 2, 20);

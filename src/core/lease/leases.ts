@@ -34,7 +34,6 @@ export type LeaseTable = {
 export type LeaseTick = {
   readonly table: LeaseTable;
   readonly presence: ReadonlyMap<NodeId, Presence>;
-  readonly silentMs: ReadonlyMap<NodeId, number>;
   /** Silent nodes to try through another node now. */
   readonly toLookAt: readonly NodeId[];
 };
@@ -104,8 +103,20 @@ export function tickLeases(
     }
     presence.set(id, judge(nodes.get(id) ?? lease, silentMs, valveShut));
   }
-  const silentMs = new Map([...nodes].map(([id, { receivedMs }]) => [id, bootMs - receivedMs]));
-  return { table: { nodes, valveShut, tickedMs: bootMs }, presence, silentMs, toLookAt };
+  return { table: { nodes, valveShut, tickedMs: bootMs }, presence, toLookAt };
+}
+
+/**
+ * For how long each node has said nothing, in milliseconds. Time since the last tick counts up to `everyMs`, how far ticks are apart: what is
+ * longer than that may be a stall, in which nothing could be heard.
+ */
+export function silences(
+  { nodes, tickedMs }: LeaseTable,
+  bootMs: number,
+  everyMs: number,
+): ReadonlyMap<NodeId, number> {
+  const atMs = Math.min(bootMs, tickedMs + everyMs);
+  return new Map([...nodes].map(([id, { receivedMs }]) => [id, Math.max(0, atMs - receivedMs)]));
 }
 
 function judge(lease: NodeLease, silentMs: number, valveShut: boolean): Presence {

@@ -6,6 +6,7 @@ import {
   contactLost,
   type LeaseTable,
   secondLookFailed,
+  silences,
   startLeases,
   tickLeases,
 } from "../../../src/core/lease/leases.ts";
@@ -124,6 +125,13 @@ describe("node leases on the coordinator", () => {
     const tick = tickLeases(started.table, all, nobody, 4_000 + 3_600_000);
     expect([...tick.presence.values()]).toEqual(["silent", "silent", "silent"]);
     expect(run(tick.table, 3_604_250, 2_000, all).presence.get(n2)).toBe("ready");
+  });
+
+  test("a silence is known to the moment, and a loop that stands still does not count it on", () => {
+    const table = run(startLeases(all, 0), 0, 10_000, [n1]).table;
+    expect(silences(table, 10_100, 250).get(n2)).toBe(10_100);
+    expect(silences(beatReceived(table, n2, 10_100), 10_120, 250).get(n2)).toBe(20);
+    expect(silences(table, 60_000, 250).get(n2)).toBe(10_250);
   });
 
   test("losing the session stops new work at once but expires nothing", () => {

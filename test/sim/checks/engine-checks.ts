@@ -3,7 +3,7 @@
 
 import type { TaskWork } from "../../../src/core/model/work.ts";
 import { asId } from "../../../src/core/model/ids.ts";
-import type { State } from "../../../src/core/model/world.ts";
+import { type State, versionKey } from "../../../src/core/model/world.ts";
 import type { Box } from "../fakes/machine-engine.ts";
 import type { Host } from "../world/host.ts";
 import { isGood } from "../story/services.ts";
@@ -85,9 +85,19 @@ export class EngineChecks extends Bystander {
     );
   }
 
+  /** An engine is not told of a reservation that changes alone. */
+  #reservedBy(taskId: string | undefined): number {
+    const state = this.#state();
+    const task = state.task.get(taskId ?? "");
+    const version =
+      task === undefined ? undefined : state.serviceVersion.get(versionKey(task.serviceId, task.specVersion));
+    return version?.spec.template.resources.reservations.cpus ?? Infinity;
+  }
+
   #checkRoom(host: Host): void {
     let cpus = 0;
-    for (const { request } of host.engine.running) cpus += request?.task.resources.reservations.cpus ?? 0;
+    for (const { request, labels } of host.engine.running)
+      cpus += Math.min(request?.task.resources.reservations.cpus ?? 0, this.#reservedBy(labels["davit.task"]));
     const has = host.plan.resources.cpus;
     this.#findings.check(
       "S12",

@@ -94,8 +94,8 @@ export const AT_MOST_ONE_MUTANTS: readonly Mutant[] = [
   {
     name: "silence goes on counting over a stall of the coordinator",
     file: "src/core/lease/leases.ts",
-    find: "const silentMs = new Map([...nodes].map(([id, { receivedMs }]) => [id, bootMs - receivedMs]));",
-    replace: "const silentMs = new Map([...nodes].map(([id, { receivedMs }]) => [id, (bootMs - receivedMs) * 4]));",
+    find: "return new Map([...nodes].map(([id, { receivedMs }]) => [id, Math.max(0, atMs - receivedMs)]));",
+    replace: "return new Map([...nodes].map(([id, { receivedMs }]) => [id, (atMs - receivedMs) * 4]));",
     faults: CUTS,
   },
   {
