@@ -40,13 +40,19 @@ function keyOf({ spec }: JobContext, suspended: boolean): string {
   return schedule === undefined ? `after ${spec.after.join(" ")}`.trim() : `${schedule.cron} ${schedule.timezone}`;
 }
 
+/** What was answered within a day from now was, before the clock was set back. Later than that it was the clock that was wrong. */
+const SET_BACK_MS = 86_400_000;
+
 /** A new schedule, or one that goes on after it was suspended, counts from now: ticks and successes that passed are not followed. */
 function rescheduled(context: JobContext, scheduleKey: string): JobState {
-  const { job, planning, spec, nextTick } = context;
+  const { job, planning, runs, spec, nextTick } = context;
   const { nextTickAtMs: _, ...rest } = job;
   if (scheduleKey === "suspended") return { ...rest, scheduleKey };
   if (spec.schedule === undefined) return { ...rest, scheduleKey, followed: followedFromNow(context) };
-  const next = nextTick(spec.schedule, planning.nowMs);
+  const answered = runs
+    .map(({ tickAtMs = 0 }) => tickAtMs)
+    .filter((tickAtMs) => tickAtMs <= planning.nowMs + SET_BACK_MS);
+  const next = nextTick(spec.schedule, Math.max(planning.nowMs, ...answered));
   return { ...rest, scheduleKey, ...(next === undefined ? {} : { nextTickAtMs: next }) };
 }
 

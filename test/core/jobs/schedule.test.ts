@@ -107,6 +107,23 @@ describe("a schedule", () => {
     expect(jobs.states("tick")).toEqual(["1 succeeded"]);
   });
 
+  test("whose clock is set back while it is suspended does not run a tick twice, and is not stuck by a clock that was wrong by years", () => {
+    const jobs = new Jobs();
+    jobs.job("tick", EACH_MINUTE);
+    jobs.pass(30_000);
+    jobs.endAll("tick");
+    jobs.suspend("tick", true);
+    jobs.pass(-10 * MINUTE_MS);
+    jobs.suspend("tick", false);
+    jobs.pass(10 * MINUTE_MS);
+    expect(jobs.states("tick")).toEqual(["1 succeeded"]);
+    jobs.suspend("tick", true);
+    jobs.pass(-2 * 1_440 * MINUTE_MS);
+    jobs.suspend("tick", false);
+    jobs.pass(MINUTE_MS);
+    expect(jobs.states("tick")).toEqual(["1 succeeded", "2 running"]);
+  });
+
   test("runs each tick at most once, and one within the deadline at least once, however the plan is interrupted", () => {
     const pauses = fc.array(fc.integer({ min: 1, max: 400_000 }), { minLength: 1, maxLength: 30 });
     fc.assert(
