@@ -87,7 +87,9 @@ export function planSwitched(
   const isAsked = isPromotionAsked(context, rollout);
   if (!isAsked && !planning.isDue((rollout.promotedAtMs ?? rollout.startedAtMs) + keepMs)) return;
   const message = "the old tasks are not kept any longer";
-  const next: Rollout = { ...answered(context, rollout), state: "updating", message };
+  // the time for which the old ones were kept is no time without progress
+  const progress = { done: 0, of: 0, atMs: planning.nowMs };
+  const next: Rollout = { ...answered(context, rollout), state: "updating", message, progress };
   planning.noteRollout(next, message);
 }
 

@@ -182,6 +182,28 @@ describe("canaries", () => {
 });
 
 describe("a blue-green change", () => {
+  test("whose old set was kept for longer than its deadline has all of that time to get on", () => {
+    const world = new WorldModel();
+    for (const name of ["n1", "n2", "n3"]) world.node(name);
+    const one = { kind: "replicated", replicas: 1 } as const;
+    world.deploy("web", one, template());
+    world.run(12_000);
+    world.deploy("web", one, template({ image: "web:v2" }), { strategy: GREEN, progressDeadlineMs: 20_000 });
+    world.run(3_000);
+    expect(rollout(world).state).toBe("switched");
+    world.run(50_000);
+    // the new one's node is gone just before the old one goes, and no other takes it
+    const home = of(world, 2)[0]?.nodeId ?? expect.fail("it is on no node");
+    const others = (["n1", "n2", "n3"] as const).map((name) => asId<"node">(name)).filter((id) => id !== home);
+    for (const id of others) world.availability(id, "pause");
+    world.lose(home);
+    world.run(20_000);
+    expect(rollout(world)).toMatchObject({ state: "updating", message: "the old tasks are not kept any longer" });
+    for (const id of others) world.availability(id, "active");
+    world.run(30_000);
+    expect(rollout(world)).toMatchObject({ state: "completed", message: "the new version is stable" });
+  });
+
   test("starts a whole set that gets nothing, switches at once, keeps the old one for a while, and ends", () => {
     const world = running();
     const before = ids(world.live("web"));

@@ -107,7 +107,8 @@ export class Strangers extends Bystander {
     for (const old of this.#cluster.oldMachines) {
       this.#findings.check(
         "S2",
-        old.refused !== undefined,
+        // who lost its files knows of nobody that is newer
+        old.refused !== undefined || this.#cluster.nodes.every((host) => host.hasLostFiles),
         () => `${old.address}, with old data, was not refused by any node`,
       );
     }
