@@ -24,12 +24,10 @@ export type TxtZone = {
 
 export function openTxtZone(lab: Lab): TxtZone {
   const folder = mkdtempSync(join(lab.directory, "zone-"));
-  const [records, calls, failure, hook] = ["records", "calls", "failure", "hook"].map((name) => join(folder, name)) as [
-    string,
-    string,
-    string,
-    string,
-  ];
+  const records = join(folder, "records");
+  const calls = join(folder, "calls");
+  const failure = join(folder, "failure");
+  const hook = join(folder, "hook");
   mkdirSync(records);
   const script = `#!/bin/sh
 echo "$*" >> '${calls}'
