@@ -9,6 +9,8 @@ export class MemoryDisk implements AgentDisk {
   readonly ownerships = new Map<string, FileOwnership>();
   /** How many durable writes were done. */
   writes = 0;
+  /** Why durable writes fail; undefined while they do not. */
+  refusal: string | undefined;
   #gate: Promise<void> = Promise.resolve();
 
   async read(name: string): Promise<string | undefined> {
@@ -17,6 +19,7 @@ export class MemoryDisk implements AgentDisk {
 
   async write(name: string, text: string): Promise<void> {
     await this.#gate;
+    if (this.refusal !== undefined) throw new Error(this.refusal);
     this.writes++;
     this.durable.set(name, text);
   }

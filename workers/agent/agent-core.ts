@@ -156,7 +156,7 @@ export class AgentCore implements SessionShared {
       leaseLeftMs: (leaseMs) => this.lease.leftOf(leaseMs),
       wiring: ports.wiring,
       onEngineLost: (reason) => this.#watch.lost(reason),
-      onStatuses: (changed, gone) => this.#tellStatuses(changed, gone),
+      onStatuses: (changed, gone) => this.#session?.observe(changed, gone),
       onPlanned: (plan) => this.#planned(plan),
     });
     this.#watch = new EngineWatch(ports.engine, this.view, this.#engineWorker(), ports.clock, ports.log);
@@ -182,11 +182,6 @@ export class AgentCore implements SessionShared {
       endpoints: () => endpointsOf(this.routes.sections),
       onChange: () => this.#network.wake(),
     });
-  }
-
-  #tellStatuses(changed: readonly TaskRun[], gone: readonly TaskId[]): void {
-    const statuses = changed.map(({ status }) => status);
-    this.#session?.observe(statuses, gone);
   }
 
   #engineWorker(): EngineWorker {
@@ -280,7 +275,7 @@ export class AgentCore implements SessionShared {
   }
 
   statuses(): readonly TaskStatus[] {
-    return [...this.runs.all.values()].map((run) => run.status);
+    return this.runs.statuses;
   }
 
   goneTasks(): readonly string[] {

@@ -4,6 +4,7 @@
 import { DavitError, reasonOf } from "../../../src/core/model/errors.ts";
 import type { TaskId } from "../../../src/core/model/ids.ts";
 import type { ContainerEngine } from "../../../src/ports/container-engine.ts";
+import type { TaskStatus } from "../../../src/core/model/records.ts";
 import type { TaskWork } from "../../../src/core/model/work.ts";
 import type { Clock, Timer } from "../../../src/ports/clock.ts";
 import type { ConnectionCounter } from "../../../src/ports/node-network.ts";
@@ -27,6 +28,7 @@ import type { HeldWork } from "../state/held-work.ts";
 import type { RunStore } from "../state/run-store.ts";
 import type { EngineView } from "./engine-view.ts";
 import { execute, type Wiring } from "./execute.ts";
+import { Recorder } from "./recorder.ts";
 
 export type PoolLimits = Readonly<Record<Pool, number>>;
 
@@ -57,12 +59,13 @@ export type ReconcilerContext = {
   readonly wiring: Wiring;
   /** The engine stopped answering: no operation is started until `resume`. */
   readonly onEngineLost: (reason: string) => void;
-  readonly onStatuses: (changed: readonly TaskRun[], gone: readonly TaskId[]) => void;
+  readonly onStatuses: (changed: readonly TaskStatus[], gone: readonly TaskId[]) => void;
   readonly onPlanned: (plan: AgentPlan) => void;
 };
 
 export class Reconciler {
   readonly #context: ReconcilerContext;
+  readonly #recorder: Recorder;
   readonly #busy = new Map<string, Operation>();
   readonly #inPool: Record<Pool, number> = { look: 0, make: 0, pull: 0, start: 0, hook: 0, stop: 0 };
   /** Of tasks that drain: what the kernel said last. */
@@ -73,6 +76,10 @@ export class Reconciler {
 
   constructor(context: ReconcilerContext) {
     this.#context = context;
+    this.#recorder = new Recorder({
+      ...context,
+      serviceOf: (taskId) => context.held.tasks.get(taskId)?.serviceName,
+    });
   }
 
   /** Operations under way, in words. */
@@ -143,27 +150,8 @@ export class Reconciler {
   }
 
   #record(changed: readonly TaskRun[], gone: readonly TaskId[]): void {
-    if (changed.length === 0 && gone.length === 0) return;
-    const { runs, onStatuses, log, held } = this.#context;
-    for (const run of changed) {
-      const { status } = run;
-      if (status.reason !== "" && status.reason !== runs.all.get(status.id)?.status.reason) {
-        log.info("task", {
-          service: held.tasks.get(status.id)?.serviceName,
-          task: status.id,
-          attempt: status.attempt,
-          state: status.state,
-          reason: status.reason,
-        });
-      }
-      runs.put(run);
-    }
-    for (const taskId of gone) {
-      runs.forget(taskId);
-      this.#connections.delete(taskId);
-    }
-    onStatuses(changed, gone);
-    runs.flush().catch((error: unknown) => log.error("cannot keep attempts", { reason: reasonOf(error) }));
+    for (const taskId of gone) this.#connections.delete(taskId);
+    this.#recorder.record(changed, gone);
   }
 
   #startWhatFits(operations: readonly Operation[]): readonly Operation[] {
