@@ -80,8 +80,13 @@ async function sweepInProcesses(first: number, count: number, workers: number): 
     while (next < first + count && !(values.stop && sweep.violations.length > 0)) {
       const from = next;
       next = Math.min(from + SEEDS_PER_PROCESS, first + count);
-      addSweep(sweep, await sweepThere(from, next - from));
-      if (values.progress) console.error(`${sweep.seeds} of ${count} seeds, ${sweep.violations.length} violations`);
+      const part = await sweepThere(from, next - from);
+      addSweep(sweep, part);
+      if (!values.progress) continue;
+      // what was found need not be waited for until the last seed has run
+      for (const { seed, invariant, sentence } of part.violations)
+        console.error(`seed ${seed} violates ${invariant}: ${sentence}`);
+      console.error(`${sweep.seeds} of ${count} seeds, ${sweep.violations.length} violations`);
     }
   };
   await Promise.all(Array.from({ length: workers }, work));
