@@ -47,8 +47,6 @@ export interface NetworkPart {
 export interface ConnectionCounter {
   /** Established connections to this address from outside of it. */
   openTo(address: string): Promise<number>;
-  /** Forgets connections to this address that have ended: what the engine finds of them at its end it forgets by ports that may be others' by then. */
-  forgetEnded(address: string): Promise<void>;
   /** Ends what is left of connections to this address, once its container is gone: the next packet of a client finds another endpoint. */
   forget(address: string): Promise<void>;
 }

@@ -19,11 +19,6 @@ class Connections {
     return this.open;
   }
 
-  async forgetEnded(address: string): Promise<void> {
-    this.forgotten.push(`ended: ${address}`);
-    if (this.trouble !== undefined) throw new Error(this.trouble);
-  }
-
   async forget(address: string): Promise<void> {
     this.forgotten.push(address);
   }
@@ -51,7 +46,7 @@ describe("a task that shuts down", () => {
     await world.clock.advance(30);
     expect(world.engine.running).toEqual([]);
     expect(connections.asked).toBe(1);
-    expect(connections.forgotten).toEqual([`ended: ${ADDRESS}`, ADDRESS]);
+    expect(connections.forgotten).toEqual([ADDRESS]);
   });
 
   test("goes on while somebody is connected, says so, and stops soon after the last one has gone", async () => {

@@ -84,7 +84,7 @@ describe("a task's own lease", () => {
 
   test("ends what drains, too", async () => {
     const world = new AgentWorld();
-    world.connections = { openTo: async () => 1, forgetEnded: async () => {}, forget: async () => {} };
+    world.connections = { openTo: async () => 1, forget: async () => {} };
     await world.start();
     await world.give(workOf(1, { leaseMs: LEASE_MS, drainMs: 600_000 }));
     confirm(world);

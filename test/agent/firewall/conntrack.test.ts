@@ -44,7 +44,7 @@ describe("connections", () => {
     expect(parseConnections(LISTING)).toHaveLength(7);
     expect(parseConnections(LISTING)[0]).toMatchObject({
       protocol: "tcp",
-      isEstablished: true,
+      state: "ESTABLISHED",
       from: "192.0.2.9",
       to: "192.0.2.1",
       answeredBy: "10.210.1.10",
@@ -119,25 +119,32 @@ describe("connections", () => {
     expect(await new Conntrack(run).sweep(view, gone.add("10.210.1.10"))).toEqual(["10.210.1.10"]);
     expect(calls).toEqual([
       "conntrack -L",
-      "conntrack -D --reply-src 10.210.1.10",
-      "conntrack -D --orig-src 10.210.1.10",
+      "conntrack -D -p tcp --state ESTABLISHED --reply-src 10.210.1.10",
+      "conntrack -D -p udp --reply-src 10.210.1.10",
+      "conntrack -D -p tcp --state ESTABLISHED --orig-src 10.210.1.10",
     ]);
   });
 
-  test("that have ended are forgotten before their container stops, and open ones are not", async () => {
-    const { run, calls } = fakeProgram();
-    await new Conntrack(run).forgetEnded("10.210.1.10");
-    expect(calls).toEqual(["conntrack -D -p tcp --state TIME_WAIT --reply-src 10.210.1.10"]);
-  });
-
-  test("of an address that is free again are ended both ways", async () => {
+  test("of an address that is free again are ended both ways, but for what has ended: by its ports another may have begun", async () => {
     const { run, calls } = fakeProgram();
     await new Conntrack(run).forget("10.210.1.10");
-    expect(calls).toEqual(["conntrack -D --reply-src 10.210.1.10", "conntrack -D --orig-src 10.210.1.10"]);
+    expect(calls).toEqual([
+      "conntrack -L --reply-src 10.210.1.10",
+      "conntrack -L --orig-src 10.210.1.10",
+      "conntrack -D -p tcp --state ESTABLISHED --reply-src 10.210.1.10",
+      "conntrack -D -p udp --reply-src 10.210.1.10",
+      "conntrack -D -p tcp --state ESTABLISHED --orig-src 10.210.1.10",
+    ]);
+  });
+
+  test("that have all ended are left to end by themselves", async () => {
+    const { run, calls } = fakeProgram({ exitCode: 0, stdout: LISTING.split("\n")[1] ?? "" });
+    await new Conntrack(run).forget("10.210.1.10");
+    expect(calls.filter((call) => call.includes("-D"))).toEqual([]);
   });
 
   test("cannot be ended without the program, which is said with its way out", async () => {
     const { run } = fakeProgram({ exitCode: 127, stderr: "spawn conntrack ENOENT" });
-    await expect(new Conntrack(run).forget("10.210.1.10")).rejects.toThrow("conntrack -D --reply-src 10.210.1.10");
+    await expect(new Conntrack(run).forget("10.210.1.10")).rejects.toThrow("look for connections of 10.210.1.10");
   });
 });

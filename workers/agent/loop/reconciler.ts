@@ -168,7 +168,6 @@ export class Reconciler {
     this.#busy.set(operation.subject, operation);
     this.#inPool[operation.pool]++;
     log.debug(describeOperation(operation));
-    if (operation.kind === "stop") await this.#forgetEnded(operation.taskId);
     const outcome = await execute(
       {
         engine: this.#context.engine,
@@ -219,16 +218,6 @@ export class Reconciler {
       portOwner: (port, hostIp) => portOwners()(port, hostIp),
     });
     if (after !== run) this.#record([after], []);
-  }
-
-  /** A stop goes on without. */
-  async #forgetEnded(taskId: TaskId | undefined): Promise<void> {
-    const { connections, held, log } = this.#context;
-    const address = taskId === undefined ? undefined : held.tasks.get(taskId)?.address;
-    if (connections === undefined || address === undefined) return;
-    await connections
-      .forgetEnded(address)
-      .catch((error: unknown) => log.warn("connections that ended are kept", { address, reason: reasonOf(error) }));
   }
 
   /** Whoever was connected to a container that is gone finds another at the next packet. */

@@ -13,7 +13,8 @@ import { CALLED_MARK } from "./names.ts";
 /** One connection: what its client sent to, and who answers. */
 export type Connection = {
   readonly protocol: string;
-  readonly isEstablished: boolean;
+  /** Of TCP, in the kernel's words. */
+  readonly state: string | undefined;
   readonly from: string;
   readonly to: string;
   readonly answeredBy: string;
@@ -26,27 +27,32 @@ export type Connection = {
 const ATTEMPTS = ["-p", "tcp", "--state", "SYN_SENT"];
 const MANY_ATTEMPTS = 16;
 
-const LINE = /^(\w+)\s+\d+\s+(\d+)\s.*?\bsrc=(\S+) dst=(\S+) .*?\bsrc=(\S+) dst=\S+/;
+const LINE = /^(\w+)\s+\d+\s+(\d+)\s+(?:([A-Z_]+) )?.*?\bsrc=(\S+) dst=(\S+) .*?\bsrc=(\S+) dst=\S+/;
+/**
+ * States of TCP in which an entry leads packets on. From TIME_WAIT a client's next connection begins an entry of its own: there is nothing to end,
+ * and `conntrack`, which names what it deletes by its ports alone, would take the new one for the old.
+ */
+const LEADING = new Set(["SYN_SENT", "SYN_RECV", "ESTABLISHED", "FIN_WAIT", "CLOSE_WAIT", "LAST_ACK", "CLOSE"]);
 
 /** By what is left of the 120 and 60 seconds that the kernel remembers an attempt for. */
-function isBeingMade(line: string, leftS: number): boolean {
-  return (line.includes(" SYN_SENT ") && leftS >= 112) || (line.includes(" SYN_RECV ") && leftS >= 52);
+function isBeingMade(state: string | undefined, leftS: number): boolean {
+  return (state === "SYN_SENT" && leftS >= 112) || (state === "SYN_RECV" && leftS >= 52);
 }
 
 /** Reads what `conntrack -L` prints; lines of another form are none of ours. */
 export function parseConnections(output: string): readonly Connection[] {
   return output.split("\n").flatMap((line) => {
-    const [, protocol, left, from, to, answeredBy] = LINE.exec(line) ?? [];
+    const [, protocol, left, state, from, to, answeredBy] = LINE.exec(line) ?? [];
     if (protocol === undefined || from === undefined || to === undefined || answeredBy === undefined) return [];
     const key = [...line.matchAll(/\b(?:src|dst|sport|dport)=(\S+)/g)].map(([, value]) => value).join();
     return [
       {
         protocol,
-        isEstablished: line.includes(" ESTABLISHED "),
+        state,
         from,
         to,
         answeredBy,
-        isBeingMade: isBeingMade(line, Number(left)),
+        isBeingMade: isBeingMade(state, Number(left)),
         key,
       },
     ];
@@ -96,7 +102,7 @@ export class Conntrack implements ConnectionCounter {
     for (const state of ["ESTABLISHED", "SYN_SENT", "SYN_RECV"]) {
       const argv = ["conntrack", "-L", "-p", "tcp", "--state", state, "--reply-src", address];
       const output = await mustRun(this.#run, `count connections to ${address}`, argv);
-      const open = parseConnections(output).filter((each) => each.isEstablished || each.isBeingMade);
+      const open = parseConnections(output).filter((each) => each.state === "ESTABLISHED" || each.isBeingMade);
       count += open.filter(({ from }) => from !== address).length;
     }
     return count;
@@ -112,7 +118,7 @@ export class Conntrack implements ConnectionCounter {
     const connections = parseConnections(output);
     const before = this.#called;
     this.#called = new Set(connections.map(({ key }) => key));
-    const calling = connections.filter(({ key, isEstablished }) => isEstablished || !before.has(key));
+    const calling = connections.filter(({ key, state }) => state === "ESTABLISHED" || !before.has(key));
     const answering = new Set(calling.map(({ answeredBy }) => answeredBy));
     const isCalled = ({ endpoints }: ServiceRoutes): boolean => endpoints.some(({ address }) => answering.has(address));
     return services
@@ -120,17 +126,22 @@ export class Conntrack implements ConnectionCounter {
       .map(({ serviceId }) => serviceId);
   }
 
-  /**
-   * The kernel remembers them for two minutes. An engine that stops a container reads the whole table and then deletes, by the client's ports, what
-   * led to it: a connection that a client made meanwhile from one of these ports is deleted in its place. `conntrack` deletes as it reads.
-   */
-  async forgetEnded(address: string): Promise<void> {
-    await this.#delete(["-p", "tcp", "--state", "TIME_WAIT", "--reply-src", address]);
+  /** Whatever the container began or was sent, but what has ended. */
+  async forget(address: string): Promise<void> {
+    const look = async (side: string): Promise<readonly Connection[]> => {
+      const argv = ["conntrack", "-L", side, address];
+      return parseConnections(await mustRun(this.#run, `look for connections of ${address}`, argv));
+    };
+    await this.#end(address, [...(await look("--reply-src")), ...(await look("--orig-src"))]);
   }
 
-  async forget(address: string): Promise<void> {
-    await this.#delete(["--reply-src", address]);
-    await this.#delete(["--orig-src", address]);
+  async #end(address: string, connections: readonly Connection[]): Promise<void> {
+    const sides = {
+      "--reply-src": connections.filter(({ answeredBy }) => answeredBy === address),
+      "--orig-src": connections.filter(({ from }) => from === address),
+    };
+    for (const [side, of] of Object.entries(sides))
+      for (const kind of kindsOf(of)) await this.#delete([...kind, side, address]);
   }
 
   /** Attempts that nobody has answered yet, at endpoints that no door leads to any more. */
@@ -162,9 +173,9 @@ export class Conntrack implements ConnectionCounter {
     const byUdp = connections.filter(({ protocol }) => protocol === "udp");
     const stray = strayEndpoints(byUdp, view).filter((address) => !gone.has(address));
     for (const address of stray) await this.#delete(["-p", "udp", "--reply-src", address]);
-    const left = new Set(connections.flatMap(({ from, answeredBy }) => [from, answeredBy]));
+    const left = new Set(connections.filter(leads).flatMap(({ from, answeredBy }) => [from, answeredBy]));
     const over = [...gone].filter((address) => left.has(address));
-    for (const address of over) await this.forget(address);
+    for (const address of over) await this.#end(address, connections);
     return [...stray, ...over];
   }
 
@@ -177,6 +188,18 @@ export class Conntrack implements ConnectionCounter {
         end.exitCode === 127 ? "install the package conntrack: join the host again" : "see the agent's log on the host",
     });
   }
+}
+
+function leads({ protocol, state = "" }: Connection): boolean {
+  return protocol === "udp" || (protocol === "tcp" && LEADING.has(state));
+}
+
+/** Of those that lead packets on, the kinds that there are, as arguments of `conntrack`. */
+function kindsOf(connections: readonly Connection[]): readonly (readonly string[])[] {
+  const kinds = new Set(
+    connections.filter(leads).map(({ protocol, state }) => (protocol === "udp" ? "-p udp" : `-p tcp --state ${state}`)),
+  );
+  return [...kinds].map((kind) => kind.split(" "));
 }
 
 /** What names one connection to `conntrack -D`. */
