@@ -1,31 +1,28 @@
 // Certificates for names that are proved by the DNS, from a real ACME server that asks a real DNS server, by the user's own program.
 
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { CertificateView } from "../../src/core/model/ingress-views.ts";
+import { acmeServerOf, startAcmeServer } from "./acme-server.ts";
 import { type Cluster, startCluster, waitUntil } from "./cluster.ts";
-import { startAcmeServer } from "./ingress-callers.ts";
 import { testLab } from "./lab.ts";
 import { mustRun } from "./run-command.ts";
 import { LabStack } from "./stack.ts";
 import { openTxtZone, type TxtZone } from "./txt-zone.ts";
 
 const lab = testLab();
-const acmeHost = lab.gateway.replace(/\.1$/, ".11");
-const caFile = join(lab.directory, "registry", "ca.crt");
+const { directory, caFile } = acmeServerOf(lab);
 let cluster: Cluster;
 let zone: TxtZone;
 
 beforeAll(async () => {
   zone = openTxtZone(lab);
-  const directory = `https://${acmeHost}:9443/acme/local/directory`;
   cluster = await startCluster({
     lab,
     nodes: 1,
     up: ["--acme-directory", directory, "--acme-ca", caFile, "--acme-dns-hook", zone.hook],
   });
   await zone.serve();
-  await startAcmeServer(lab, acmeHost, { dnsServer: lab.gateway });
+  await startAcmeServer(lab, { dnsServer: lab.gateway });
 });
 afterAll(async () => {
   await cluster.down();

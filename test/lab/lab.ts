@@ -1,6 +1,7 @@
 // The lab in typed words: hosts with systemd and an SSH server on this machine, faults of their network and power, their registry, and
 // their engines asked directly, without davit. The work is done by the scripts beside this file.
 
+import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { mustRun, runCommand, type CommandResult } from "./run-command.ts";
@@ -118,6 +119,13 @@ export class Lab {
     await mustRun([SCRIPT, "create", kind, host], { env });
     await this.run("start", host);
     await this.run("wait", host);
+  }
+
+  /** Runs a Python program that holds what it takes of a host's network until the function that this gives is called. */
+  async hold(host: string, program: string): Promise<() => void> {
+    const pid = (await this.run("pid", host)).trim();
+    const holder = spawn("nsenter", ["-t", pid, "-n", "python3", "-c", program], { stdio: "ignore" });
+    return () => void holder.kill("SIGKILL");
   }
 
   start(...hosts: readonly string[]): Promise<string> {

@@ -9,8 +9,9 @@ import type { CertificateView, IngressRouteView, IngressStatsView } from "../../
 import type { RolloutDetailView } from "../../src/core/model/rollout-views.ts";
 import { blameFor } from "../../workers/agent/network/ingress/blame.ts";
 import { checkCommand } from "../../workers/agent/network/ingress/proxy-unit.ts";
+import { acmeServerOf, startAcmeServer } from "./acme-server.ts";
 import { type Cluster, startCluster, waitUntil } from "./cluster.ts";
-import { overHttp2, overTls, type Said, serialOf, startAcmeServer } from "./ingress-callers.ts";
+import { overHttp2, overTls, type Said, serialOf } from "./ingress-callers.ts";
 import { testLab } from "./lab.ts";
 import { Ledger, type LedgerTarget } from "./ledger.ts";
 import { mustRun } from "./run-command.ts";
@@ -22,8 +23,7 @@ let cluster: Cluster;
 let image: string;
 let authority: string;
 
-const acmeHost = lab.gateway.replace(/\.1$/, ".11");
-const caFile = join(lab.directory, "registry", "ca.crt");
+const acme = acmeServerOf(lab);
 const HEALTH = { http: { port: 8080, path: "/" }, interval: "1s", start_interval: "200ms" };
 
 const SHOP = [{ host: "shop.test", port: 8080 }];
@@ -41,17 +41,10 @@ beforeAll(async () => {
   cluster = await startCluster({
     lab,
     nodes: 3,
-    up: [
-      "--acme-directory",
-      `https://${acmeHost}:9443/acme/local/directory`,
-      "--acme-ca",
-      caFile,
-      "--acme-email",
-      "ops@example.com",
-    ],
+    up: ["--acme-directory", acme.directory, "--acme-ca", acme.caFile, "--acme-email", "ops@example.com"],
   });
   image = await pushTalker(lab, ["v1"]);
-  await startAcmeServer(lab, acmeHost, { hosts: `${lab.ip("n2")} acme.example.com` });
+  await startAcmeServer(lab, { hosts: `${lab.ip("n2")} acme.example.com` });
 });
 afterAll(async () => {
   await cluster.down();
@@ -149,11 +142,11 @@ describe("pages", () => {
     await waitUntil("the certificate is issued", 60_000, async () => (await certificate())?.state === "valid");
     const first = await certificate();
     expect(first?.source).toBe("acme");
-    await until200("n3", "https://acme.example.com/", "--cacert", caFile);
+    await until200("n3", "https://acme.example.com/", "--cacert", acme.caFile);
     const serial = (): Promise<string> => serialOf(lab.ip("n3"), "acme.example.com");
     const before = await serial();
     const ledger = new Ledger();
-    ledger.keepAsking(target("n3", "acme.example.com", { ca: readFileSync(caFile, "utf8") }), "new", 2, 20);
+    ledger.keepAsking(target("n3", "acme.example.com", { ca: readFileSync(acme.caFile, "utf8") }), "new", 2, 20);
     await cluster.coordinator.must(["certificate", "renew", "acme.example.com"]);
     await waitUntil("another certificate is served", 60_000, async () => (await serial()) !== before);
     await ledger.stop();

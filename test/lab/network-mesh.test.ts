@@ -1,7 +1,6 @@
 // The mesh and its names on three real hosts, of Debian 12 and 13: who reaches whom, what can be seen on the wire, and what goes on when an agent
 // is killed, a host reboots without a coordinator, or something else has port 53. Containers are asked, not davit.
 
-import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -265,8 +264,7 @@ describe("names", () => {
   });
 
   test("are resolved where something else has port 53 of all addresses", async () => {
-    const pid = (await lab.run("pid", "n3")).trim();
-    const holder = spawn("nsenter", ["-t", pid, "-n", "python3", "-c", HOLD_PORT], { stdio: "ignore" });
+    const release = await lab.hold("n3", HOLD_PORT);
     try {
       await lab.on("n3", "systemctl restart davit-agent");
       await waitUntil("names are led past it", 15_000, async () =>
@@ -275,7 +273,7 @@ describe("names", () => {
       const said = await inside("n3", "musl", "/bin/resolve", "tasks.web");
       expect(said.stdout.trim().split("\n")).toHaveLength(3);
     } finally {
-      holder.kill("SIGKILL");
+      release();
     }
     await lab.on("n3", "systemctl restart davit-agent");
     await waitUntil("the port is taken back", 15_000, async () => (await lab.on("n3", "ss -lnu")).includes(":53 "));

@@ -3,7 +3,7 @@
 
 import type { RebalanceView } from "../../src/core/model/rebalance-views.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { ServiceDetailView, ServiceExplainView, TaskView } from "../../src/core/model/views.ts";
+import type { NodeView, ServiceDetailView, ServiceExplainView, TaskView } from "../../src/core/model/views.ts";
 import { type Cluster, joinNodes, startCluster, waitUntil } from "./cluster.ts";
 import { testLab } from "./lab.ts";
 import { LabStack } from "./stack.ts";
@@ -172,5 +172,25 @@ test("a rebalance after a node joined moves what its plan says and nothing else,
   await waitUntil("the moves are over", 20_000, async () => (await stack.tasks("web")).length === 6);
   expect((await stack.tasks("web")).filter(({ id }) => stayed.includes(id))).toHaveLength(4);
   expect(await cluster.coordinator.must(["rebalance", "--yes"])).toContain("nothing to move");
+  await stack.remove();
+});
+
+// last: the planner keeps off a host that was lost a moment ago
+test("a task whose service gives a lost host time is made elsewhere after it, not before", async () => {
+  const stack = new LabStack(cluster, "patient");
+  await stack.mustDeploy({ web: { image: stack.image("v1"), "x-davit": { replace_after: "20s" } } });
+  const [task] = await stack.tasks("web");
+  const home = task?.node ?? "";
+  await lab.run("crash", home);
+  const nodeOf = async (): Promise<NodeView | undefined> =>
+    (await cluster.coordinator.json<readonly NodeView[]>(["node", "ls"])).find(({ name }) => name === home);
+  await waitUntil("the host is lost", 60_000, async () => (await nodeOf())?.presence === "lost");
+  const lostAt = performance.now();
+  expect((await stack.tasks("web")).map(({ id }) => id)).toEqual([task?.id]);
+  await waitUntil("it is made elsewhere", 60_000, async () =>
+    (await stack.tasks("web")).some(({ node }) => node !== undefined && node !== home),
+  );
+  // of the twenty seconds some had passed in silence before it was called lost
+  expect(performance.now() - lostAt).toBeGreaterThan(10_000);
   await stack.remove();
 });
