@@ -9,7 +9,7 @@ import {
   contactLost,
   type LeaseTable,
   secondLookFailed,
-  silences,
+  silenceOf,
   startLeases,
   tickLeases,
 } from "../core/lease/leases.ts";
@@ -61,9 +61,11 @@ export class PresenceLoop {
     return this.#presence;
   }
 
-  /** For how long each node has been silent: to the moment, since what waits for a silence sets its clock by it. */
-  get silentMs(): ReadonlyMap<NodeId, number> {
-    return silences(this.#table, this.#input.clock.bootMs(), TICK_MS);
+  /** For how long each node has been silent as of now: to the moment, since what waits for a silence sets its clock by it. */
+  get silentMs(): (id: NodeId) => number {
+    const table = this.#table;
+    const nowMs = this.#input.clock.bootMs();
+    return (id) => silenceOf(table, id, nowMs, TICK_MS);
   }
 
   get valveShut(): boolean {

@@ -120,7 +120,9 @@ export class WorldModel {
 
   world(): World {
     const { state, presence, measured, progress, valveShut, routesGeneration } = this;
-    const silentMs = new Map([...this.heardMs].map(([id, heardMs]) => [id, this.nowMs - heardMs]));
+    const { nowMs } = this;
+    const heardMs = new Map(this.heardMs);
+    const silentMs = (id: NodeId): number => nowMs - (heardMs.get(id) ?? nowMs);
     return { state, presence, silentMs, measured, progress, valveShut, routesGeneration };
   }
 

@@ -107,16 +107,12 @@ export function tickLeases(
 }
 
 /**
- * For how long each node has said nothing, in milliseconds. Time since the last tick counts up to `everyMs`, how far ticks are apart: what is
- * longer than that may be a stall, in which nothing could be heard.
+ * For how long a node has said nothing, in milliseconds; 0 of one that is not in the table. Time since the last tick counts up to `everyMs`, how far
+ * ticks are apart: what is longer than that may be a stall, in which nothing could be heard.
  */
-export function silences(
-  { nodes, tickedMs }: LeaseTable,
-  bootMs: number,
-  everyMs: number,
-): ReadonlyMap<NodeId, number> {
-  const atMs = Math.min(bootMs, tickedMs + everyMs);
-  return new Map([...nodes].map(([id, { receivedMs }]) => [id, Math.max(0, atMs - receivedMs)]));
+export function silenceOf({ nodes, tickedMs }: LeaseTable, id: NodeId, bootMs: number, everyMs: number): number {
+  const receivedMs = nodes.get(id)?.receivedMs;
+  return receivedMs === undefined ? 0 : Math.max(0, Math.min(bootMs, tickedMs + everyMs) - receivedMs);
 }
 
 function judge(lease: NodeLease, silentMs: number, valveShut: boolean): Presence {

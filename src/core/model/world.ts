@@ -39,8 +39,8 @@ export type World = {
   readonly presence: ReadonlyMap<NodeId, Presence>;
   readonly measured: ReadonlyMap<NodeId, Measured>;
   readonly progress: ReadonlyMap<NodeId, NodeProgress>;
-  /** For how long each node has said nothing, in milliseconds of boot time; anew from a start, a stall, and the valve's opening. */
-  readonly silentMs: ReadonlyMap<NodeId, number>;
+  /** For how long a node has said nothing, in milliseconds of boot time; anew from a start, a stall, and the valve's opening. 0 of one unknown. */
+  readonly silentMs: (id: NodeId) => number;
   /** More than half of the nodes are silent: replace nothing. */
   readonly valveShut: boolean;
   /** Generation of the newest routes; 0 while there are no routes. */

@@ -173,7 +173,7 @@ export class Planning {
     if (!isLost(this.world, id)) return false;
     // silence is of boot time, and the wall clock may be stepped: whoever waits for it is looked at each time
     this.#isRestless = true;
-    const leftMs = ms - (this.world.silentMs.get(id) ?? 0);
+    const leftMs = ms - this.world.silentMs(id);
     return this.isDue(this.nowMs + Math.max(0, leftMs));
   }
 

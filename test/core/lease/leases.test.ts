@@ -6,7 +6,7 @@ import {
   contactLost,
   type LeaseTable,
   secondLookFailed,
-  silences,
+  silenceOf,
   startLeases,
   tickLeases,
 } from "../../../src/core/lease/leases.ts";
@@ -129,9 +129,9 @@ describe("node leases on the coordinator", () => {
 
   test("a silence is known to the moment, and a loop that stands still does not count it on", () => {
     const table = run(startLeases(all, 0), 0, 10_000, [n1]).table;
-    expect(silences(table, 10_100, 250).get(n2)).toBe(10_100);
-    expect(silences(table, 60_000, 250).get(n2)).toBe(10_250);
-    expect(silences(beatReceived(table, n2, 10_100), 10_120, 250).get(n2)).toBe(20);
+    expect(silenceOf(table, n2, 10_100, 250)).toBe(10_100);
+    expect(silenceOf(table, n2, 60_000, 250)).toBe(10_250);
+    expect(silenceOf(beatReceived(table, n2, 10_100), n2, 10_120, 250)).toBe(20);
   });
 
   test("losing the session stops new work at once but expires nothing", () => {
