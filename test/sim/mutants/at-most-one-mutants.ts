@@ -94,8 +94,8 @@ export const AT_MOST_ONE_MUTANTS: readonly Mutant[] = [
   {
     name: "silence goes on counting over a stall of the coordinator",
     file: "src/core/lease/leases.ts",
-    find: "return new Map([...nodes].map(([id, { receivedMs }]) => [id, Math.max(0, atMs - receivedMs)]));",
-    replace: "return new Map([...nodes].map(([id, { receivedMs }]) => [id, (atMs - receivedMs) * 4]));",
+    find: "Math.max(0, Math.min(bootMs, tickedMs + everyMs) - receivedMs)",
+    replace: "(Math.min(bootMs, tickedMs + everyMs) - receivedMs) * 4",
     faults: CUTS,
   },
   {
