@@ -21,7 +21,7 @@ import { checkOpening } from "../trust/check-token.ts";
 import type { AgentStream } from "./agent-stream.ts";
 import type { SessionShared } from "./shared.ts";
 
-/** Observations are collected for so long, then sent as one frame. */
+/** Frames of observations are so far apart at least: the first is sent at once, what is seen meanwhile goes with the next. */
 export const OBSERVE_BATCH_MS = 30;
 /** A coordinator that connects and then says nothing is let go. */
 export const OPENING_TIMEOUT_MS = 10_000;
@@ -38,6 +38,8 @@ export class AgentSession {
   #openingTimer: Timer;
   #beatTimer: Timer | undefined;
   #batchTimer: Timer | undefined;
+  /** Boot time of the last frame of observations. */
+  #flushedAtMs = Number.NEGATIVE_INFINITY;
   readonly #changed = new Map<string, TaskStatus>();
   readonly #gone = new Set<string>();
   /** Parts of a change of the routes whose last part has not come. */
@@ -72,7 +74,8 @@ export class AgentSession {
       this.#gone.add(id);
       this.#changed.delete(id);
     }
-    this.#batchTimer ??= this.#shared.clock.after(OBSERVE_BATCH_MS, () => this.#flush());
+    const sinceMs = this.#shared.clock.bootMs() - this.#flushedAtMs;
+    this.#batchTimer ??= this.#shared.clock.after(Math.max(0, OBSERVE_BATCH_MS - sinceMs), () => this.#flush());
   }
 
   /** Sends a frame of facts; nothing before the opening. */
@@ -222,6 +225,7 @@ export class AgentSession {
 
   #flush(): void {
     this.#batchTimer = undefined;
+    this.#flushedAtMs = this.#shared.clock.bootMs();
     if (this.#changed.size === 0 && this.#gone.size === 0) return;
     this.#stream.send({ type: "observe", tasks: [...this.#changed.values()], gone: [...this.#gone] });
     this.#changed.clear();
