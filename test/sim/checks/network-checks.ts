@@ -47,11 +47,14 @@ export class NetworkChecks extends Bystander {
     if (coordinating.machine !== this.#cluster.machine) return;
     const { coordinator } = coordinating;
     const { state } = coordinating.door;
+    // nobody waits for one that leaves in the same moment
+    const leaving = new Set(changes.flatMap((one) => (one.kind === "node" && one.op === "delete" ? [one.id] : [])));
     for (const change of changes) {
       if (change.kind !== "task" || change.op !== "put") continue;
       const { id, nodeId, desired, withdrawal, endedAtMs } = change.record;
       if (desired !== "shutdown" || withdrawal === undefined || endedAtMs === undefined || nodeId === undefined)
         continue;
+      if (leaving.has(nodeId)) continue;
       if (endedAtMs !== coordinating.clock.nowMs() || !coordinator.isReady(nodeId)) continue;
       if (endedAtMs - withdrawal.startedAtMs >= WITHDRAWAL_MS) continue;
       for (const host of this.#members()) {
