@@ -136,11 +136,13 @@ export class LeaseChecks extends Bystander {
     const sinceMs = this.#listeningSinceMs(coordinating);
     // of what was ended before, the end was judged
     if (before.desired === "running") this.#isPatient(coordinating, task, before.nodeId);
-    const counted = [...state.node.values()].filter((node) => node.confirmedDeadAtMs === undefined);
+    // a node that was removed since the last judgement was counted in it
+    const judged = coordinating.coordinator.worldOf(state).presence.keys();
+    const counted = [...judged].filter((id) => state.node.get(id)?.confirmedDeadAtMs === undefined);
     const nowMs = this.#cluster.universe.nowMs;
     const silentMs = (id: NodeId): number =>
       nowMs - Math.max(watch?.heardMs.get(id) ?? 0, sinceMs, watch?.renewedMs.get(id) ?? 0);
-    const silent = counted.filter(({ id }) => silentMs(id) > CLEARLY_SILENT_MS);
+    const silent = counted.filter((id) => silentMs(id) > CLEARLY_SILENT_MS);
     this.#findings.check(
       "S20",
       silent.length * 2 <= counted.length,
