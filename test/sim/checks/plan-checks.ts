@@ -2,7 +2,7 @@
 // for an update when too few would be left. S9: not more at once than allowed. S11: a failed version starts nothing, and a rollback is not
 // rolled back. S12, S13: nothing is placed where it does not fit or may not go.
 
-import type { NodeId } from "../../../src/core/model/ids.ts";
+import { asId, type NodeId } from "../../../src/core/model/ids.ts";
 import type { Change, Node, Service, Task } from "../../../src/core/model/records.ts";
 import type { Rollout } from "../../../src/core/model/rollout.ts";
 import type { ServiceSpec } from "../../../src/core/model/service-spec.ts";
@@ -44,6 +44,7 @@ export class PlanChecks extends Bystander {
     this.#state = copyState(coordinating.door.state);
     this.#coordinating = coordinating;
     this.#trials.restart();
+    for (const key of this.#failed) if (!hasFailedDurably(coordinating.door.state, key)) this.#failed.delete(key);
   }
 
   override durable(coordinating: Coordinating): void {
@@ -317,6 +318,14 @@ export class PlanChecks extends Bystander {
     if (isHalted && rollout.fromVersion !== rollout.toVersion) this.#failed.add(key);
     else if (wasPaused && rollout.state !== "paused") this.#failed.delete(key);
   }
+}
+
+/** A coordinator that died may never have written down what it gave up. */
+function hasFailedDurably(state: State, key: string): boolean {
+  const service = state.service.get(asId<"service">(key.slice(0, key.indexOf("/"))));
+  if (service === undefined || `${service.id}/${service.version}/${service.force}` !== key) return true;
+  const rollout = state.rollout.get(service.id);
+  return rollout?.state === "paused" && rollout.paused?.byHand !== true;
 }
 
 type Slot = { readonly live: readonly Task[]; /** The last one that ended. */ readonly last: readonly Task[] };
