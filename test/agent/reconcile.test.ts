@@ -47,6 +47,19 @@ describe("starting", () => {
     expect(world.disk.writes - writes, "the work, and the new task's refusal").toBeLessThanOrEqual(4);
   });
 
+  test("waits while another container of ours has the address: a node that was called dead comes back with what it ran", async () => {
+    const world = await new AgentWorld().start();
+    const next = { ...workOf(2), address: workOf(1).address };
+    await world.give(workOf(1));
+    await world.give(workOf(1), next);
+    expect(world.status(2)?.reason).toBe(
+      `waits for its address ${next.address}, still held by ${world.engine.running[0]?.name}`,
+    );
+    await world.give(workOf(1, { desired: "shutdown" }), next);
+    await world.clock.advance(2_000);
+    expect(world.status(2)).toMatchObject({ state: "running", attempt: 1 });
+  });
+
   test("nothing is touched before the agent was given work once", async () => {
     const world = new AgentWorld();
     world.engine.adopt({

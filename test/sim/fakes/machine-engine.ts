@@ -165,6 +165,9 @@ export class MachineEngine {
     const taken = this.running.find((other) => sharePort(other, box));
     if (taken !== undefined)
       throw new EngineError("port_taken", `Bind for 0.0.0.0:${portsOf(box)[0]} failed: port is already allocated`);
+    const address = box.request?.task.address;
+    if (address !== undefined && this.running.some((other) => other.request?.task.address === address))
+      throw new EngineError("failed", `Address already in use: ${address}`);
     box.state = "running";
     box.startedMs = this.scheduler.nowMs;
     box.startedAtMs = this.clock.nowMs();

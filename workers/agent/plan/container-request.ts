@@ -5,6 +5,8 @@ import type { ContainerRequest } from "../../../src/ports/container-engine.ts";
 import { LIMITS_LABEL, limitsKey } from "./resize.ts";
 import { BRIDGE, type PlanInput } from "./types.ts";
 
+export const ADDRESS_LABEL = "davit.address";
+
 /** What the engine is asked to make for one attempt. */
 export function containerRequest(input: PlanInput, work: TaskWork, attempt: number): ContainerRequest {
   return {
@@ -19,6 +21,7 @@ export function containerRequest(input: PlanInput, work: TaskWork, attempt: numb
       "davit.slot": String(work.slot),
       "davit.version": String(work.specVersion),
       "davit.attempt": String(attempt),
+      [ADDRESS_LABEL]: work.address,
       [LIMITS_LABEL]: limitsKey(work.resources),
       ...(work.hostPorts.length === 0
         ? {}

@@ -5,12 +5,13 @@ import { asId } from "../../../src/core/model/ids.ts";
 import type { HostPort } from "../../../src/core/model/records.ts";
 import type { ConfigMount } from "../../../src/core/model/service-spec.ts";
 import type { VolumeWork, TaskWork } from "../../../src/core/model/work.ts";
-import { BRIDGE, type Operation, type PlanInput, type TaskRun } from "./types.ts";
+import { ADDRESS_LABEL } from "./container-request.ts";
+import { BRIDGE, isUp, type Operation, type PlanInput, type TaskRun } from "./types.ts";
 
 /** How long a failed look at the bridge, or a wrong bridge, is left alone before looking again. */
 export const BRIDGE_RETRY_MS = 5_000;
-/** How often a port that another of our containers still holds is looked at again; its end wakes the planner anyway. */
-const PORT_RETRY_MS = 1_000;
+/** How often a port or an address that another of our containers still holds is looked at again; its end wakes the planner anyway. */
+const HOLDER_RETRY_MS = 1_000;
 
 export type Preparation =
   | { readonly kind: "ready" }
@@ -23,6 +24,7 @@ export function planPrepare(input: PlanInput, work: TaskWork, run: TaskRun): Pre
   const parts = [
     prepareBridge(input),
     prepareNetwork(input, work),
+    prepareAddress(input, work),
     prepareImage(input, work, run),
     ...work.volumes.map((volume) => prepareVolume(input, volume, run)),
     ...work.container.mounts.flatMap((mount) => (mount.kind === "config" ? [prepareConfig(input, mount, run)] : [])),
@@ -86,6 +88,17 @@ function prepareNetwork({ network, node }: PlanInput, { taskId }: TaskWork): Pre
   if (network.isInForceFor(taskId)) return { kind: "ready" };
   const reason = `waits for its network on ${node?.nodeName ?? "this node"}: ${network.reason}`;
   return { kind: "waiting", reason, wakeAtMs: Infinity };
+}
+
+/** A node that was called dead while it lived may come back with containers whose addresses were given away meanwhile. */
+function prepareAddress(input: PlanInput, { address, taskId }: TaskWork): Preparation {
+  const holder = input.containers.find(
+    (container) =>
+      isUp(container) && container.labels[ADDRESS_LABEL] === address && container.labels["davit.task"] !== taskId,
+  );
+  if (holder === undefined) return { kind: "ready" };
+  const reason = `waits for its address ${address}, still held by ${holder.name}`;
+  return { kind: "waiting", reason, wakeAtMs: input.nowMs + HOLDER_RETRY_MS };
 }
 
 function prepareImage(input: PlanInput, work: TaskWork, run: TaskRun): Preparation {
@@ -160,7 +173,7 @@ function preparePorts(input: PlanInput, work: TaskWork): Preparation {
       return {
         kind: "waiting",
         reason: `waits for port ${text}, still held by ${holder}`,
-        wakeAtMs: input.nowMs + PORT_RETRY_MS,
+        wakeAtMs: input.nowMs + HOLDER_RETRY_MS,
       };
     const owner = input.portOwner(text, port.hostIp);
     if (owner !== undefined) {
