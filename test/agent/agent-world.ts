@@ -12,6 +12,7 @@ import { createHasher } from "../../src/system/hasher.ts";
 import { AgentCore } from "../../workers/agent/agent-core.ts";
 import { bridgeOptions } from "../../workers/agent/engine/bridge-options.ts";
 import type { ProbeResult } from "../../workers/agent/health/prober.ts";
+import type { PeerPorts } from "../../workers/agent/peers/peers.ts";
 import { IssuerKeys } from "../../workers/agent/trust/issuer-keys.ts";
 import { FakeClock, settle } from "../fakes/fake-clock.ts";
 import { FakeEngine } from "../fakes/fake-engine.ts";
@@ -109,6 +110,8 @@ export class AgentWorld {
   bootId = "boot-1";
   /** What the agent drives its network with. */
   parts: readonly NetworkPart[] = [];
+  /** How it speaks to its peers; it speaks to nobody without. */
+  peers: PeerPorts | undefined;
   /** What it asks about connections; it drains nothing without. */
   connections: ConnectionCounter | undefined;
   #generation = 1;
@@ -152,6 +155,7 @@ export class AgentWorld {
         },
         nodeFacts: async () => ({ ...FACTS, bootId: this.bootId }),
         parts: this.parts,
+        ...(this.peers === undefined ? {} : { peers: this.peers }),
         ...(this.connections === undefined ? {} : { connections: this.connections }),
       },
       {

@@ -5,7 +5,9 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { EpochChain } from "../../src/core/model/lease.ts";
 import type { MeshRoutes, Routes, RoutesSection, ServiceRoutes } from "../../src/core/model/routes.ts";
 import { asId, type TaskId } from "../../src/core/model/ids.ts";
+import { createVerifier } from "../../src/auth/verifier.ts";
 import type { NetworkPart, NetworkView } from "../../src/ports/node-network.ts";
+import type { PeerLinks } from "../../src/ports/peer-links.ts";
 import { createHasher } from "../../src/system/hasher.ts";
 import { NODE, NODE_ID, type AgentWorld, sectionsOf, taskId, workOf } from "./agent-world.ts";
 import { agentWith, CoordinatorSide, createKeys, type Keys } from "./coordinator-side.ts";
@@ -87,9 +89,34 @@ class NotingPart implements NetworkPart {
   async remove(): Promise<void> {}
 }
 
-async function begun(...parts: readonly NetworkPart[]): Promise<{ world: AgentWorld; side: CoordinatorSide }> {
+/** Notes where it is listened, and who is dialled. */
+class NotingLinks implements PeerLinks {
+  readonly listened: string[] = [];
+  readonly dialled: string[] = [];
+
+  async listenAt(address: string): Promise<void> {
+    this.listened.push(address);
+  }
+
+  async dial(address: string): Promise<never> {
+    this.dialled.push(address);
+    throw new Error("connection refused");
+  }
+
+  async answers(): Promise<boolean> {
+    return false;
+  }
+
+  close(): void {}
+}
+
+async function begun(
+  parts: readonly NetworkPart[],
+  links?: PeerLinks,
+): Promise<{ world: AgentWorld; side: CoordinatorSide }> {
   const world = agentWith(keys);
   world.parts = parts;
+  if (links !== undefined) world.peers = { links, verifierOf: (key) => createVerifier(() => [key]) };
   await world.start();
   const side = new CoordinatorSide(keys, CHAIN, world.clock);
   side.routes = routesOf({ mesh: MESH, "service/web": serviceOf("web", taskId(1)) });
@@ -118,10 +145,33 @@ function giveSecondTask(side: CoordinatorSide, session: Awaited<ReturnType<typeo
   session.sendWork();
 }
 
+describe("peers of a node", () => {
+  test("hear from it as soon as its mesh is in force, though its kernel refuses the rules", async () => {
+    const [mesh, firewall, links] = [new NotingPart("mesh"), new NotingPart("firewall"), new NotingLinks()];
+    mesh.trouble = "no interface";
+    firewall.trouble = "the kernel says no";
+    const { world, side } = await begun([mesh, firewall], links);
+    const { session } = await connect(world, side);
+    expect(links.listened).toEqual([]);
+    mesh.trouble = undefined;
+    await world.clock.advance(1_000);
+    expect(links.listened).toContain("10.210.0.1");
+    // and one that comes while it goes on refusing
+    const [node] = MESH.nodes;
+    if (node === undefined) throw new Error("the node is in its mesh");
+    const nodes = [node, { ...node, nodeId: asId<"node">("m".repeat(25)), number: 2, meshAddress: "10.210.0.2" }];
+    side.routesVersion = 2;
+    side.routes = routesOf({ mesh: { ...MESH, nodes }, "service/web": serviceOf("web", taskId(1)) });
+    session.sendRoutes();
+    await world.clock.advance(100);
+    expect(links.dialled).toContain("10.210.0.2");
+  });
+});
+
 describe("routes on a node", () => {
   test("are in force before a container starts, and acknowledged with the revision that was looked at", async () => {
     const part = new NotingPart("firewall");
-    const { world, side } = await begun(part);
+    const { world, side } = await begun([part]);
     let release = (): void => {};
     part.hold = new Promise((resolve) => (release = resolve));
     await connect(world, side);
@@ -139,7 +189,7 @@ describe("routes on a node", () => {
   });
 
   test("that do not list a task hold it up", async () => {
-    const { world, side } = await begun(new NotingPart("firewall"));
+    const { world, side } = await begun([new NotingPart("firewall")]);
     side.routes = routesOf({ mesh: MESH });
     const { session } = await connect(world, side);
     expect(world.engine.running).toEqual([]);
@@ -152,7 +202,7 @@ describe("routes on a node", () => {
   });
 
   test("are on the disk before they are acknowledged, and a later revision without news is acknowledged too", async () => {
-    const { world, side } = await begun(new NotingPart("firewall"));
+    const { world, side } = await begun([new NotingPart("firewall")]);
     const { session } = await connect(world, side);
     expect(world.disk.durable.get("routes.json")).toContain('"generation":1');
     side.revision = 7;
@@ -162,7 +212,7 @@ describe("routes on a node", () => {
 
   test("fail in words, are tried again, and hold up what is new, not what runs", async () => {
     const part = new NotingPart("firewall");
-    const { world, side } = await begun(part);
+    const { world, side } = await begun([part]);
     const { session } = await connect(world, side);
     expect(world.engine.running).toHaveLength(1);
     part.trouble = "nft: no such table";
@@ -184,7 +234,7 @@ describe("routes on a node", () => {
   test("of a door for callers from outside hold up their own acknowledgement alone, however long it takes or fails", async () => {
     const firewall = new NotingPart("firewall");
     const door = Object.assign(new NotingPart("ingress"), { isForCallers: true as const });
-    const { world, side } = await begun(firewall, door);
+    const { world, side } = await begun([firewall, door]);
     let release = (): void => {};
     door.hold = new Promise((resolve) => (release = resolve));
     const { session } = await connect(world, side);
@@ -205,7 +255,7 @@ describe("routes on a node", () => {
 
   test("are put in force part by part, the newest at the end", async () => {
     const [mesh, firewall] = [new NotingPart("mesh"), new NotingPart("firewall")];
-    const { world, side } = await begun(mesh, firewall);
+    const { world, side } = await begun([mesh, firewall]);
     let release = (): void => {};
     mesh.hold = new Promise((resolve) => (release = resolve));
     const { session } = await connect(world, side);
@@ -227,7 +277,7 @@ describe("routes on a node", () => {
 
   test("are in force again after a reboot without a coordinator, before anything starts", async () => {
     const part = new NotingPart("firewall");
-    const { world, side } = await begun(part);
+    const { world, side } = await begun([part]);
     await connect(world, side);
     expect(world.engine.running).toHaveLength(1);
     part.applied.length = 0;
@@ -242,7 +292,7 @@ describe("routes on a node", () => {
   });
 
   test("are told at the next opening, so that only what differs travels", async () => {
-    const { world, side } = await begun(new NotingPart("firewall"));
+    const { world, side } = await begun([new NotingPart("firewall")]);
     await connect(world, side);
     await world.stop();
     await world.start();
@@ -260,7 +310,7 @@ describe("routes on a node", () => {
 describe("routes on their way", () => {
   test("travel in parts that leave room for beats, and are taken over together", async () => {
     const part = new NotingPart("firewall");
-    const { world, side } = await begun(part);
+    const { world, side } = await begun([part]);
     const names = Array.from({ length: 400 }, (_, at) => `service-${String(at).padStart(3, "0")}`);
     side.routes = routesOf({
       mesh: MESH,
@@ -278,7 +328,7 @@ describe("routes on their way", () => {
   });
 
   test("are one change at a time: what is committed meanwhile follows as one", async () => {
-    const { world, side } = await begun(new NotingPart("firewall"));
+    const { world, side } = await begun([new NotingPart("firewall")]);
     const { link, session } = await connect(world, side);
     for (let revision = 2; revision < 30; revision++) {
       side.revision = revision;
@@ -292,7 +342,7 @@ describe("routes on their way", () => {
   });
 
   test("on a base that the node does not have are sent anew, all of them", async () => {
-    const { world, side } = await begun(new NotingPart("firewall"));
+    const { world, side } = await begun([new NotingPart("firewall")]);
     const { link, session } = await connect(world, side);
     link.coordinator.alter = (frame) =>
       frame.type === "routes" && frame.delta.base !== undefined
@@ -308,7 +358,7 @@ describe("routes on their way", () => {
   });
 
   test("of secrets are never on the disk, and are missing after a reboot", async () => {
-    const { world, side } = await begun(new NotingPart("firewall"));
+    const { world, side } = await begun([new NotingPart("firewall")]);
     side.routes = { ...side.routes, ...routesOf({ "secret/key": serviceOf("the-secret") }) };
     await connect(world, side);
     expect(Object.keys(world.core.routes.sections)).toContain("secret/key");

@@ -6,7 +6,6 @@ import type { TaskId } from "../../src/core/model/ids.ts";
 import type { TaskStatus } from "../../src/core/model/records.ts";
 import type { WorkPosition } from "../../src/core/model/work.ts";
 import type { Welcome } from "../../src/core/protocol/frames.ts";
-import { MESH_SECTION } from "../../src/core/routes/cluster-routes.ts";
 import { mountedConfigs } from "../../src/core/work/work-of.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { ContainerEngine } from "../../src/ports/container-engine.ts";
@@ -130,13 +129,7 @@ export class AgentCore implements SessionShared {
     this.runs = loaded.runs;
     this.#configs = loaded.configs;
     this.view = new EngineView(ports.engine, identity.clusterId);
-    this.#network = new NetworkLanes({
-      parts: ports.parts,
-      clock: ports.clock,
-      log: ports.log.with({ part: "network" }),
-      input: () => this.#networkInput(),
-      onChange: () => this.#networkChanged(),
-    });
+    this.#network = this.#createLanes(ports);
     this.#peers = ports.peers === undefined ? undefined : this.#createPeers(ports, ports.peers);
     const prober = new Prober(ports.probes, ports.clock, () => this.#reconciler.wake());
     this.#reconciler = new Reconciler({
@@ -166,6 +159,18 @@ export class AgentCore implements SessionShared {
 
   #leaseConfirmed(): void {
     if ([...this.held.tasks.values()].some((work) => work.leaseMs !== undefined)) this.#reconciler.wake();
+  }
+
+  #createLanes({ parts, clock, log }: AgentPorts): NetworkLanes {
+    return new NetworkLanes({
+      parts,
+      clock,
+      log: log.with({ part: "network" }),
+      input: () => this.#networkInput(),
+      onChange: () => this.#networkChanged(),
+      // peers need nothing but the mesh: a node whose rules are refused says what it has all the same
+      onPart: ({ name }, { mesh }) => (name === "mesh" ? this.#peers?.follow(mesh) : undefined),
+    });
   }
 
   #createPeers({ clock, random, log, signer }: AgentPorts, peers: PeerPorts): Peers {
@@ -328,8 +333,6 @@ export class AgentCore implements SessionShared {
   }
 
   #networkChanged(): void {
-    const mesh = this.#network.applied === undefined ? undefined : this.routes.sections[MESH_SECTION]?.content;
-    if (mesh?.kind === "mesh") this.#peers?.follow(mesh);
     this.sendProgress();
     this.#reconciler.wake();
     const { trouble } = this.#network;

@@ -30,8 +30,12 @@ export class MachineRules {
     this.#chance = chance;
   }
 
-  /** As one agent's process drives it. */
-  partOf(life: Life): NetworkPart {
+  /** As one agent's process drives them: the mesh, which is always there, and the rules. */
+  partsOf(life: Life): readonly NetworkPart[] {
+    return [{ name: "mesh", apply: async () => {}, remove: async () => {} }, this.#partOf(life)];
+  }
+
+  #partOf(life: Life): NetworkPart {
     return {
       name: "rules",
       apply: ({ services }) =>

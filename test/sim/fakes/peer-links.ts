@@ -178,8 +178,10 @@ export class SimPeerLinks implements PeerLinks {
     const target = this.#universe.hosts.find((host) => host.meshAddress === address);
     const way = [this.#host.address, target?.address ?? ""];
     const isOpen = (): boolean => network.isOpen(way) && network.isOpen(way.toReversed());
-    if (!isOpen()) return await scheduler.later(DIAL_TIMEOUT_MS, this.#life, () => refuse("no answer"));
-    return await scheduler.later(network.delayMs(way) + network.delayMs(way.toReversed()), this.#life, () => {
+    const delayMs = network.delayMs(way) + network.delayMs(way.toReversed());
+    if (!isOpen() || delayMs > DIAL_TIMEOUT_MS)
+      return await scheduler.later(DIAL_TIMEOUT_MS, this.#life, () => refuse("no answer"));
+    return await scheduler.later(delayMs, this.#life, () => {
       const door = doors.get(address);
       if (door?.life.isAlive !== true || !isOpen()) return refuse("connection refused");
       const wire = new PeerWire(this.#universe, { host: this.#host, life: this.#life }, door);

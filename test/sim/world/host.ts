@@ -217,7 +217,7 @@ export class Host implements Station {
           resolvConf: () => undefined,
         },
         nodeFacts: async () => this.facts(),
-        parts: [this.rules.partOf(life)],
+        parts: this.rules.partsOf(life),
         peers: {
           links: new SimPeerLinks(this.#universe, this, life),
           verifierOf: (key) => verifierOf(() => [key]),

@@ -27,6 +27,8 @@ export type NetworkDriverContext = {
   readonly input: () => NetworkInput | undefined;
   /** More is in force, or what is in the way changed. */
   readonly onChange: () => void;
+  /** One part is in force so, whatever became of the others. */
+  readonly onPart: (part: NetworkPart, view: NetworkView) => void;
   /** Each part was handed this or newer, whether it failed or not. */
   readonly onRound: (input: NetworkInput) => void;
 };
@@ -123,6 +125,7 @@ export class NetworkDriver {
     try {
       await part.apply(view);
       this.#note(part.name, part.trouble);
+      if (!this.#isStopped) this.#context.onPart(part, view);
       return true;
     } catch (error) {
       this.#note(part.name, reasonOf(error));
