@@ -89,7 +89,7 @@ const TRUST: readonly Mutant[] = [
   {
     name: "openings are judged side by side",
     file: "workers/agent/session/epoch-keeper.ts",
-    find: "this.#turn.then(() => this.#obey(head, chain));",
+    find: "this.#turns.run(() => this.#obey(head, chain));",
     replace: "this.#obey(head, chain);",
     faults: ["host suspended", "agent paused", "coordinator killed", "agent's disk slow"],
   },

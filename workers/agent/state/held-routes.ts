@@ -4,8 +4,9 @@
 import type { Routes, RoutesDelta } from "../../../src/core/model/routes.ts";
 import type { WorkPosition } from "../../../src/core/model/work.ts";
 import type { AgentDisk } from "./disk.ts";
-import { readState } from "./read-state.ts";
 import type { Receipt } from "./held-work.ts";
+import { OneByOne } from "./one-by-one.ts";
+import { readState } from "./read-state.ts";
 import { takeDelta } from "./sections.ts";
 
 export const ROUTES_FILE = "routes.json";
@@ -19,6 +20,7 @@ export class HeldRoutes {
   readonly #disk: AgentDisk;
   #position: WorkPosition | undefined;
   #sections: Sections = {};
+  readonly #turns = new OneByOne();
 
   private constructor(disk: AgentDisk) {
     this.#disk = disk;
@@ -48,8 +50,13 @@ export class HeldRoutes {
     return Object.fromEntries(Object.entries(this.#sections).map(([key, section]) => [key, section.hash]));
   }
 
-  /** Takes a delta over, durably, or says that it is old or does not fit. One call at a time. */
-  async receive(delta: RoutesDelta): Promise<Receipt> {
+  /** Takes a delta over, durably, or says that it is old or does not fit. */
+  receive(delta: RoutesDelta): Promise<Receipt> {
+    // a session that was superseded may still be writing: the older must not end up over the newer
+    return this.#turns.run(() => this.#receive(delta));
+  }
+
+  async #receive(delta: RoutesDelta): Promise<Receipt> {
     const taken = takeDelta(this.#position, this.#sections, delta);
     if (taken.kind !== "taken") return taken;
     const { position, sections, changed } = taken;

@@ -4,6 +4,7 @@
 import { asId, type TaskId } from "../../../src/core/model/ids.ts";
 import type { LoginsWork, NodeWork, TaskWork, Work, WorkDelta, WorkPosition } from "../../../src/core/model/work.ts";
 import type { AgentDisk } from "./disk.ts";
+import { OneByOne } from "./one-by-one.ts";
 import { readState } from "./read-state.ts";
 import { takeDelta } from "./sections.ts";
 
@@ -24,6 +25,7 @@ export class HeldWork {
   #position: WorkPosition | undefined;
   #sections: Sections = {};
   #tasks: ReadonlyMap<TaskId, TaskWork> = new Map();
+  readonly #turns = new OneByOne();
 
   private constructor(disk: AgentDisk) {
     this.#disk = disk;
@@ -66,8 +68,13 @@ export class HeldWork {
     return content?.kind === "logins" ? content.logins : {};
   }
 
-  /** Takes a delta over, durably, or says that it is old or does not fit. One call at a time. */
-  async receive(delta: WorkDelta): Promise<Receipt> {
+  /** Takes a delta over, durably, or says that it is old or does not fit. */
+  receive(delta: WorkDelta): Promise<Receipt> {
+    // a session that was superseded may still be writing: the older must not end up over the newer
+    return this.#turns.run(() => this.#receive(delta));
+  }
+
+  async #receive(delta: WorkDelta): Promise<Receipt> {
     const taken = takeDelta(this.#position, this.#sections, delta);
     if (taken.kind !== "taken") return taken;
     const { position, sections, changed } = taken;

@@ -2,6 +2,7 @@
 // authenticated opening brought. Durable, so that a rotated key is known after a restart.
 
 import type { AgentDisk } from "../state/disk.ts";
+import { OneByOne } from "../state/one-by-one.ts";
 import { readState } from "../state/read-state.ts";
 
 const FILE = "issuers.json";
@@ -12,6 +13,7 @@ export class IssuerKeys {
   readonly #disk: AgentDisk;
   readonly #joined: readonly string[];
   #keys: readonly string[];
+  readonly #turns = new OneByOne();
 
   private constructor(disk: AgentDisk, joined: readonly string[], keys: readonly string[]) {
     this.#disk = disk;
@@ -38,7 +40,12 @@ export class IssuerKeys {
   }
 
   /** Trusts exactly these from now on; an empty list changes nothing. */
-  async replace(keys: readonly string[]): Promise<void> {
+  replace(keys: readonly string[]): Promise<void> {
+    // two openings may bring keys at once: the later one's stay
+    return this.#turns.run(() => this.#replace(keys));
+  }
+
+  async #replace(keys: readonly string[]): Promise<void> {
     if (keys.length === 0 || isSame(keys, this.#keys)) return;
     const stored: Stored = { joined: this.#joined, keys };
     await this.#disk.write(FILE, JSON.stringify(stored));
