@@ -1,5 +1,5 @@
-// S1: each commit carries the store's newest epoch, and epochs grow. S2: an agent obeys one chain. S5: what was acknowledged is durable, and no
-// agent holds what is not committed. They read the true log and the agents' true files.
+// S1: each commit carries the store's newest epoch, and epochs grow. S2: an agent obeys one chain, and what it holds never gets older. S5: what
+// was acknowledged is durable, and no agent holds what is not committed. They read the true log and the agents' true files.
 
 import type { Epoch, EpochChain } from "../../../src/core/model/lease.ts";
 import type { Change } from "../../../src/core/model/records.ts";
@@ -82,6 +82,7 @@ export class HistoryChecks extends Bystander {
   override wrote(host: Host, file: string, before: string | undefined, text: string): void {
     if (file === "epoch.json") this.#obeyed(host, before, text);
     if (file === "work.json") this.#held(host, text);
+    if (file === "work.json" || file === "routes.json") this.#goesOn(host, file, before, text);
   }
 
   #obeyed(host: Host, before: string | undefined, text: string): void {
@@ -94,6 +95,17 @@ export class HistoryChecks extends Bystander {
       "S2",
       isKnown,
       () => `${host.name} obeyed epoch ${last.epoch}, and now one that does not know of it`,
+    );
+  }
+
+  #goesOn(host: Host, file: string, before: string | undefined, text: string): void {
+    const [, lastEpoch, last] = (POSITION.exec(before ?? "") ?? []).map(Number);
+    const [, epoch, generation] = (POSITION.exec(text) ?? []).map(Number);
+    if (lastEpoch === undefined || last === undefined || epoch === undefined || generation === undefined) return;
+    this.#findings.check(
+      "S2",
+      epoch > lastEpoch || (epoch === lastEpoch && generation >= last),
+      () => `${file} of ${host.name} goes back from ${lastEpoch}/${last} to ${epoch}/${generation}`,
     );
   }
 

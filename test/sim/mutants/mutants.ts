@@ -89,8 +89,15 @@ const TRUST: readonly Mutant[] = [
   {
     name: "openings are judged side by side",
     file: "workers/agent/session/epoch-keeper.ts",
-    find: "this.#turn.then(() => this.#obey(head, chain));",
+    find: "this.#turns.take(() => this.#obey(head, chain));",
     replace: "this.#obey(head, chain);",
+    faults: ["host suspended", "agent paused", "coordinator killed", "agent's disk slow"],
+  },
+  {
+    name: "work of two sessions is written side by side",
+    file: "workers/agent/state/held-work.ts",
+    find: "this.#turns.take(() => this.#receive(delta));",
+    replace: "this.#receive(delta);",
     faults: ["host suspended", "agent paused", "coordinator killed", "agent's disk slow"],
   },
   {

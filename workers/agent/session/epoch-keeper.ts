@@ -4,6 +4,7 @@
 import type { Epoch, EpochChain } from "../../../src/core/model/lease.ts";
 import type { AgentDisk } from "../state/disk.ts";
 import { readState } from "../state/read-state.ts";
+import { Turns } from "../state/turns.ts";
 
 const FILE = "epoch.json";
 
@@ -11,8 +12,8 @@ export type Obedience = { readonly kind: "obeyed" } | { readonly kind: "forked";
 
 export class EpochKeeper {
   readonly #disk: AgentDisk;
+  readonly #turns = new Turns();
   #newest: Epoch | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(disk: AgentDisk, newest: Epoch | undefined) {
     this.#disk = disk;
@@ -30,9 +31,7 @@ export class EpochKeeper {
   /** Obeys the head of a chain if the newest pair obeyed is in it; durable when it resolves. */
   obey(head: Epoch, chain: EpochChain): Promise<Obedience> {
     // one after the other: each is judged by what the one before it made durable
-    const obeying = this.#turn.then(() => this.#obey(head, chain));
-    this.#turn = obeying.catch(() => undefined);
-    return obeying;
+    return this.#turns.take(() => this.#obey(head, chain));
   }
 
   async #obey(head: Epoch, chain: EpochChain): Promise<Obedience> {

@@ -7,6 +7,7 @@ import type { AgentDisk } from "./disk.ts";
 import { readState } from "./read-state.ts";
 import type { Receipt } from "./held-work.ts";
 import { takeDelta } from "./sections.ts";
+import { Turns } from "./turns.ts";
 
 export const ROUTES_FILE = "routes.json";
 const SECRETS_FILE = "routes-secrets.json";
@@ -17,6 +18,7 @@ type Stored = { readonly position: WorkPosition; readonly sections: Sections };
 
 export class HeldRoutes {
   readonly #disk: AgentDisk;
+  readonly #turns = new Turns();
   #position: WorkPosition | undefined;
   #sections: Sections = {};
 
@@ -48,8 +50,13 @@ export class HeldRoutes {
     return Object.fromEntries(Object.entries(this.#sections).map(([key, section]) => [key, section.hash]));
   }
 
-  /** Takes a delta over, durably, or says that it is old or does not fit. One call at a time. */
-  async receive(delta: RoutesDelta): Promise<Receipt> {
+  /** Takes a delta over, durably, or says that it is old or does not fit. */
+  receive(delta: RoutesDelta): Promise<Receipt> {
+    // a session that was replaced may still be writing: its older routes must not come after the newer
+    return this.#turns.take(() => this.#receive(delta));
+  }
+
+  async #receive(delta: RoutesDelta): Promise<Receipt> {
     const taken = takeDelta(this.#position, this.#sections, delta);
     if (taken.kind !== "taken") return taken;
     const { position, sections, changed } = taken;

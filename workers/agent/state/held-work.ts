@@ -6,6 +6,7 @@ import type { LoginsWork, NodeWork, TaskWork, Work, WorkDelta, WorkPosition } fr
 import type { AgentDisk } from "./disk.ts";
 import { readState } from "./read-state.ts";
 import { takeDelta } from "./sections.ts";
+import { Turns } from "./turns.ts";
 
 const FILE = "work.json";
 const LOGINS_FILE = "logins.json";
@@ -21,6 +22,7 @@ export type Receipt =
 
 export class HeldWork {
   readonly #disk: AgentDisk;
+  readonly #turns = new Turns();
   #position: WorkPosition | undefined;
   #sections: Sections = {};
   #tasks: ReadonlyMap<TaskId, TaskWork> = new Map();
@@ -66,8 +68,13 @@ export class HeldWork {
     return content?.kind === "logins" ? content.logins : {};
   }
 
-  /** Takes a delta over, durably, or says that it is old or does not fit. One call at a time. */
-  async receive(delta: WorkDelta): Promise<Receipt> {
+  /** Takes a delta over, durably, or says that it is old or does not fit. */
+  receive(delta: WorkDelta): Promise<Receipt> {
+    // a session that was replaced may still be writing: its older work must not come after the newer
+    return this.#turns.take(() => this.#receive(delta));
+  }
+
+  async #receive(delta: WorkDelta): Promise<Receipt> {
     const taken = takeDelta(this.#position, this.#sections, delta);
     if (taken.kind !== "taken") return taken;
     const { position, sections, changed } = taken;

@@ -3,6 +3,7 @@
 
 import type { AgentDisk } from "../state/disk.ts";
 import { readState } from "../state/read-state.ts";
+import { Turns } from "../state/turns.ts";
 
 const FILE = "issuers.json";
 
@@ -11,6 +12,7 @@ type Stored = { readonly joined: readonly string[]; readonly keys: readonly stri
 export class IssuerKeys {
   readonly #disk: AgentDisk;
   readonly #joined: readonly string[];
+  readonly #turns = new Turns();
   #keys: readonly string[];
 
   private constructor(disk: AgentDisk, joined: readonly string[], keys: readonly string[]) {
@@ -38,7 +40,12 @@ export class IssuerKeys {
   }
 
   /** Trusts exactly these from now on; an empty list changes nothing. */
-  async replace(keys: readonly string[]): Promise<void> {
+  replace(keys: readonly string[]): Promise<void> {
+    // those of a later opening must not be overwritten by those of an earlier one that waits for the disk
+    return this.#turns.take(() => this.#replace(keys));
+  }
+
+  async #replace(keys: readonly string[]): Promise<void> {
     if (keys.length === 0 || isSame(keys, this.#keys)) return;
     const stored: Stored = { joined: this.#joined, keys };
     await this.#disk.write(FILE, JSON.stringify(stored));
