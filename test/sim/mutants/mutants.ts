@@ -98,7 +98,7 @@ const TRUST: readonly Mutant[] = [
     file: "workers/agent/state/held-work.ts",
     find: "this.#turns.take(() => this.#receive(delta));",
     replace: "this.#receive(delta);",
-    faults: ["host suspended", "agent paused", "coordinator killed", "agent's disk slow"],
+    faults: ["agent paused", "host suspended", "agent's disk slow", "node isolated", "coordinator killed"],
   },
   {
     name: "an agent obeys any chain",
