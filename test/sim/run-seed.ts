@@ -90,7 +90,7 @@ class Run {
     this.#findings = new Findings(() => universe.nowMs);
     this.#engines = new EngineChecks(this.#findings, universe, () => this.cluster.state);
     this.#atMostOne = new AtMostOne(this.#findings, this.cluster, this.#engines);
-    const history = new HistoryChecks(this.#findings);
+    const history = new HistoryChecks(this.#findings, universe);
     const leases = new LeaseChecks(this.#findings, this.cluster);
     const jobs = new JobChecks(this.#findings, this.cluster);
     this.#strangers = new Strangers(this.#findings, this.cluster);
@@ -108,6 +108,7 @@ class Run {
     );
     universe.scheduler.afterEach = () => {
       leases.look();
+      history.look();
       network.look();
     };
     universe.journal.onError = (who, message, { reason = "", service = "", first = "" } = {}) => {

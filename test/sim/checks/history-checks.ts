@@ -1,18 +1,22 @@
-// S1: each commit carries the store's newest epoch, and epochs grow. S2: an agent obeys one chain. S5: what was acknowledged is durable, and no
-// agent holds what is not committed. They read the true log and the agents' true files.
+// S1: each commit carries the store's newest epoch, and epochs grow. S2: an agent obeys one chain, and what it holds never gets older. S5: what
+// was acknowledged is durable, and no agent holds what is not committed. They read the true log and the agents' true files.
 
 import type { Epoch, EpochChain } from "../../../src/core/model/lease.ts";
 import type { Change } from "../../../src/core/model/records.ts";
+import type { WorkPosition } from "../../../src/core/model/work.ts";
 import type { Commit } from "../../../src/ports/store.ts";
 import type { Coordinating, CoordinatorMachine } from "../world/coordinator-machine.ts";
 import type { Host } from "../world/host.ts";
-import { Bystander } from "../world/universe.ts";
+import { Bystander, type Universe } from "../world/universe.ts";
 import type { Findings } from "./violation.ts";
 
 const POSITION = /^\{"position":\{"epoch":(\d+),"generation":(\d+)\}/;
 
 export class HistoryChecks extends Bystander {
   readonly #findings: Findings;
+  readonly #universe: Universe;
+  /** What each life of an agent held last, in memory. */
+  readonly #remembered = new WeakMap<object, WorkPosition>();
   /** The chain that each start presents, by its nonce. */
   readonly #chains = new Map<string, EpochChain>();
   readonly #revisions = new Map<CoordinatorMachine, number>();
@@ -21,9 +25,10 @@ export class HistoryChecks extends Bystander {
   readonly #acknowledged = new Map<CoordinatorMachine, number>();
   readonly #changes = new Map<CoordinatorMachine, Map<number, readonly Change[]>>();
 
-  constructor(findings: Findings) {
+  constructor(findings: Findings, universe: Universe) {
     super();
     this.#findings = findings;
+    this.#universe = universe;
   }
 
   override epochBegun(chain: EpochChain): void {
@@ -82,6 +87,7 @@ export class HistoryChecks extends Bystander {
   override wrote(host: Host, file: string, before: string | undefined, text: string): void {
     if (file === "epoch.json") this.#obeyed(host, before, text);
     if (file === "work.json") this.#held(host, text);
+    if (file === "work.json" || file === "routes.json") this.#goesOn(host, file, before, text);
   }
 
   #obeyed(host: Host, before: string | undefined, text: string): void {
@@ -97,8 +103,33 @@ export class HistoryChecks extends Bystander {
     );
   }
 
+  #goesOn(host: Host, file: string, before: string | undefined, text: string): void {
+    this.#isNoOlder(`${file} of ${host.name}`, positionIn(before ?? ""), positionIn(text));
+  }
+
+  /** After each event: a file may be right, and what is acted on be older. */
+  look(): void {
+    for (const { core, name } of this.#universe.hosts) {
+      if (core === undefined) continue;
+      for (const held of [core.held, core.routes]) {
+        const { position } = held;
+        const before = this.#remembered.get(held);
+        if (position === undefined || position === before) continue;
+        this.#remembered.set(held, position);
+        this.#isNoOlder(`what ${name} acts on`, before, position);
+      }
+    }
+  }
+
+  #isNoOlder(what: string, before: WorkPosition | undefined, now: WorkPosition | undefined): void {
+    if (before === undefined || now === undefined) return;
+    const isNoOlder = now.epoch > before.epoch || (now.epoch === before.epoch && now.generation >= before.generation);
+    const inWords = ({ epoch, generation }: WorkPosition): string => `${generation} of epoch ${epoch}`;
+    this.#findings.check("S2", isNoOlder, () => `${what} goes back from ${inWords(before)} to ${inWords(now)}`);
+  }
+
   #held(host: Host, text: string): void {
-    const generation = Number(POSITION.exec(text)?.[2]);
+    const generation = positionIn(text)?.generation ?? 0;
     const obeyed = host.files.text("epoch.json");
     if (obeyed === undefined) return this.#findings.report("S2", `${host.name} holds work and obeys nobody`);
     const { nonce } = JSON.parse(obeyed) as Epoch;
@@ -109,4 +140,9 @@ export class HistoryChecks extends Bystander {
       () => `${host.name} holds revision ${generation}; durable is ${durable}`,
     );
   }
+}
+
+function positionIn(text: string): WorkPosition | undefined {
+  const found = POSITION.exec(text);
+  return found === null ? undefined : { epoch: Number(found[1]), generation: Number(found[2]) };
 }

@@ -100,6 +100,8 @@ export class MoveChecks extends Bystander {
       const status = state.taskStatus.get(one.id);
       return (
         one.desired === "running" &&
+        // one that is given up never arrives, and what it was to replace goes on
+        one.withdrawal === undefined &&
         isMove(one) &&
         // of two versions side by side each has its own
         one.specVersion === task.specVersion &&

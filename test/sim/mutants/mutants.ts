@@ -94,6 +94,13 @@ const TRUST: readonly Mutant[] = [
     faults: ["host suspended", "agent paused", "coordinator killed", "agent's disk slow"],
   },
   {
+    name: "work of two sessions is written side by side",
+    file: "workers/agent/state/held-work.ts",
+    find: "this.#turns.run(() => this.#receive(delta));",
+    replace: "this.#receive(delta);",
+    faults: ["agent paused", "host suspended", "agent's disk slow", "node isolated", "coordinator killed"],
+  },
+  {
     name: "an agent obeys any chain",
     file: "workers/agent/session/epoch-keeper.ts",
     find: "if (newest !== undefined && !chain.some((epoch) => isSame(epoch, newest))) {",

@@ -102,7 +102,8 @@ export class CoordinatorMachine implements Station {
 
   /** The coordinator, once it has begun its epoch; undefined while there is none. */
   get running(): Coordinating | undefined {
-    return this.#process?.isAlive === true ? this.#running : undefined;
+    // of a process that is still beginning there is only the one before it
+    return this.#process?.isAlive === true && this.#running?.life === this.#process ? this.#running : undefined;
   }
 
   get life(): Life | undefined {
