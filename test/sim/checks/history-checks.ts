@@ -107,25 +107,30 @@ export class HistoryChecks extends Bystander {
     this.#isNoOlder(`${file} of ${host.name}`, positionIn(before ?? ""), positionIn(text));
   }
 
-  /** After each event: a file may be right, and what is acted on be older. */
+  /** After each event: a file may be right, and what is acted on be older; and nothing is acted on that the file has not. */
   look(): void {
-    for (const { core, name } of this.#universe.hosts) {
+    for (const { core, name, files } of this.#universe.hosts) {
       if (core === undefined) continue;
-      for (const held of [core.held, core.routes]) {
+      for (const [held, file] of [[core.held, "work.json"] as const, [core.routes, "routes.json"] as const]) {
         const { position } = held;
         const before = this.#remembered.get(held);
         if (position === undefined || position === before) continue;
         this.#remembered.set(held, position);
         this.#isNoOlder(`what ${name} acts on`, before, position);
+        const kept = positionIn(files.text(file) ?? "");
+        const isKept = kept !== undefined && isNoOlder(kept, position);
+        this.#findings.check("S5", isKept, () => `${name} acts on ${inWords(position)}, which ${file} has not`);
       }
     }
   }
 
   #isNoOlder(what: string, before: WorkPosition | undefined, now: WorkPosition | undefined): void {
     if (before === undefined || now === undefined) return;
-    const isNoOlder = now.epoch > before.epoch || (now.epoch === before.epoch && now.generation >= before.generation);
-    const inWords = ({ epoch, generation }: WorkPosition): string => `${generation} of epoch ${epoch}`;
-    this.#findings.check("S2", isNoOlder, () => `${what} goes back from ${inWords(before)} to ${inWords(now)}`);
+    this.#findings.check(
+      "S2",
+      isNoOlder(now, before),
+      () => `${what} goes back from ${inWords(before)} to ${inWords(now)}`,
+    );
   }
 
   #held(host: Host, text: string): void {
@@ -140,6 +145,14 @@ export class HistoryChecks extends Bystander {
       () => `${host.name} holds revision ${generation}; durable is ${durable}`,
     );
   }
+}
+
+function isNoOlder(one: WorkPosition, other: WorkPosition): boolean {
+  return one.epoch > other.epoch || (one.epoch === other.epoch && one.generation >= other.generation);
+}
+
+function inWords({ epoch, generation }: WorkPosition): string {
+  return `${generation} of epoch ${epoch}`;
 }
 
 function positionIn(text: string): WorkPosition | undefined {

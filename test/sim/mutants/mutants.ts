@@ -70,17 +70,18 @@ const LEASES: readonly Mutant[] = [
     faults: ["coordinator isolated", "node isolated", "host loses power"],
   },
   {
-    name: "a stalled coordinator renews nobody",
+    // all, and the valve would save them
+    name: "a stalled coordinator renews all but one",
     file: "src/core/lease/leases.ts",
-    find: "const stalled = bootMs - before.tickedMs > BEAT_INTERVAL_MS;",
-    replace: "const stalled = false;",
+    find: "nodes.set(id, stalled ? fresh(bootMs) : lease);",
+    replace: "nodes.set(id, stalled && nodes.size > 0 ? fresh(bootMs) : lease);",
     faults: ["coordinator paused", "node isolated", "node clogged"],
   },
   {
-    name: "a coordinator that starts takes every node for lost",
+    name: "a coordinator that starts takes a node for lost",
     file: "src/core/lease/leases.ts",
     find: "for (const id of nodeIds) nodes.set(id, fresh(bootMs));",
-    replace: "for (const id of nodeIds) nodes.set(id, fresh(bootMs - 10_000));",
+    replace: "for (const id of nodeIds) nodes.set(id, fresh(nodes.size === 0 ? bootMs - 10_000 : bootMs));",
     faults: ["coordinator killed", "coordinator loses power", "node isolated"],
   },
 ];
@@ -105,7 +106,7 @@ const TRUST: readonly Mutant[] = [
     file: "workers/agent/session/epoch-keeper.ts",
     find: "if (newest !== undefined && !chain.some((epoch) => isSame(epoch, newest))) {",
     replace: "if (newest !== undefined && chain.length === 0) {",
-    faults: ["host suspended", "agent paused", "coordinator killed"],
+    faults: ["an old coordinator returns", "node isolated", "coordinator killed"],
   },
   {
     name: "an opening that was recorded opens another session",
