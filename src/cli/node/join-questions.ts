@@ -4,6 +4,7 @@
 import { DavitError, reasonOf } from "../../core/model/errors.ts";
 import type { JoinRequest } from "../../core/model/views.ts";
 import type { LockedKey } from "../../ssh/config/resolve.ts";
+import { OneByOne } from "../../core/model/one-by-one.ts";
 import { type CliContext, note } from "../context.ts";
 import type { JoinBoard } from "./join-board.ts";
 
@@ -14,7 +15,7 @@ export class JoinQuestions {
   readonly #board: JoinBoard;
   /** Key texts without passphrase by path; undefined: the user has none to give. */
   readonly #unlocked = new Map<string, string | undefined>();
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new OneByOne();
 
   constructor(context: CliContext, board: JoinBoard) {
     this.#context = context;
@@ -34,9 +35,7 @@ export class JoinQuestions {
   }
 
   #inTurn<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
-    const mine = this.#turn.then(() => this.#board.hold(ask));
-    this.#turn = mine.catch(() => undefined);
-    return mine;
+    return this.#turns.run(() => this.#board.hold(ask));
   }
 
   async #hostKey(request: JoinRequest, error: DavitError): Promise<JoinRequest | undefined> {

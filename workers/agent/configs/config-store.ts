@@ -4,6 +4,7 @@
 import { DavitError } from "../../../src/core/model/errors.ts";
 import type { ConfigMount } from "../../../src/core/model/service-spec.ts";
 import type { Hasher } from "../../../src/ports/hasher.ts";
+import { OneByOne } from "../../../src/core/model/one-by-one.ts";
 import type { AgentDisk, FileOwnership } from "../state/disk.ts";
 
 /** Directory in the agent's state. */
@@ -16,7 +17,7 @@ export class ConfigStore {
   readonly #disk: AgentDisk;
   readonly #hasher: Hasher;
   readonly #held: Set<string>;
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #turns = new OneByOne();
 
   private constructor(disk: AgentDisk, hasher: Hasher, held: Set<string>) {
     this.#disk = disk;
@@ -36,7 +37,7 @@ export class ConfigStore {
 
   /** Keeps contents durably. Throws `invalid_input` when they are not what their id says. */
   keep(id: string, bytes: Uint8Array): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.run(async () => {
       if (this.#hasher.hashBytes(bytes) !== id)
         throw new DavitError(
           "invalid_input",
@@ -49,7 +50,7 @@ export class ConfigStore {
 
   /** The path on this host of the file that a mount shows; made if it is not there. Throws `not_found` when the contents are not held. */
   place(mount: ConfigMount): Promise<string> {
-    return this.#inTurn(async () => {
+    return this.#turns.run(async () => {
       const name = fileOf(mount);
       const bytes = await this.#disk.readBytes(contentsOf(mount.config));
       if (bytes === undefined || this.#hasher.hashBytes(bytes) !== mount.config) {
@@ -68,7 +69,7 @@ export class ConfigStore {
 
   /** Drops all that is not of these configs. `wanted` is asked when the turn has come. */
   retain(wanted: () => ReadonlySet<string>): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.run(async () => {
       const kept = wanted();
       if ([...this.#held].every((id) => kept.has(id))) return;
       for (const name of await this.#disk.list(CONFIG_DIRECTORY)) {
@@ -78,12 +79,6 @@ export class ConfigStore {
         await this.#disk.remove(`${CONFIG_DIRECTORY}/${name}`);
       }
     });
-  }
-
-  #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    const turn = this.#queue.then(work);
-    this.#queue = turn.catch(() => {});
-    return turn;
   }
 }
 

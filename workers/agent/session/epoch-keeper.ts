@@ -2,8 +2,8 @@
 // is done for that coordinator: so a machine that comes back with old data cannot take the node over.
 
 import type { Epoch, EpochChain } from "../../../src/core/model/lease.ts";
+import { OneByOne } from "../../../src/core/model/one-by-one.ts";
 import type { AgentDisk } from "../state/disk.ts";
-import { OneByOne } from "../state/one-by-one.ts";
 import { readState } from "../state/read-state.ts";
 
 const FILE = "epoch.json";

@@ -3,9 +3,9 @@
 
 import type { Routes, RoutesDelta } from "../../../src/core/model/routes.ts";
 import type { WorkPosition } from "../../../src/core/model/work.ts";
+import { OneByOne } from "../../../src/core/model/one-by-one.ts";
 import type { AgentDisk } from "./disk.ts";
 import type { Receipt } from "./held-work.ts";
-import { OneByOne } from "./one-by-one.ts";
 import { readState } from "./read-state.ts";
 import { takeDelta } from "./sections.ts";
 

@@ -3,8 +3,8 @@
 
 import { asId, type TaskId } from "../../../src/core/model/ids.ts";
 import type { LoginsWork, NodeWork, TaskWork, Work, WorkDelta, WorkPosition } from "../../../src/core/model/work.ts";
+import { OneByOne } from "../../../src/core/model/one-by-one.ts";
 import type { AgentDisk } from "./disk.ts";
-import { OneByOne } from "./one-by-one.ts";
 import { readState } from "./read-state.ts";
 import { takeDelta } from "./sections.ts";
 

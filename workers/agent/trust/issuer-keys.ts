@@ -1,8 +1,8 @@
 // The issuer's public keys (JWK texts) that this node trusts: at first those that came over SSH at the join, later those that an
 // authenticated opening brought. Durable, so that a rotated key is known after a restart.
 
+import { OneByOne } from "../../../src/core/model/one-by-one.ts";
 import type { AgentDisk } from "../state/disk.ts";
-import { OneByOne } from "../state/one-by-one.ts";
 import { readState } from "../state/read-state.ts";
 
 const FILE = "issuers.json";

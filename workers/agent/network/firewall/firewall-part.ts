@@ -6,6 +6,7 @@ import type { MeshNode } from "../../../../src/core/model/routes.ts";
 import type { Clock, Timer } from "../../../../src/ports/clock.ts";
 import type { Log } from "../../../../src/ports/log.ts";
 import type { NetworkPart, NetworkView } from "../../../../src/ports/node-network.ts";
+import { OneByOne } from "../../../../src/core/model/one-by-one.ts";
 import { chosenFrom } from "./balance.ts";
 import type { Conntrack } from "./conntrack.ts";
 import { planEngineAccept, planEngineForget } from "./engine-accept.ts";
@@ -51,7 +52,7 @@ export class FirewallPart implements NetworkPart {
   #seenAtMs = Number.NEGATIVE_INFINITY;
   #bridge: string | undefined;
   #areLinksPrepared = false;
-  #last: Promise<void> = Promise.resolve();
+  readonly #turns = new OneByOne();
   #timer: Timer | undefined;
   #echo: Timer | undefined;
   #isClosed = false;
@@ -65,7 +66,7 @@ export class FirewallPart implements NetworkPart {
   }
 
   apply(view: NetworkView): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.run(async () => {
       this.#watch ??= this.#deps.host.watch(() => void this.#lookAtRules());
       await this.#makeTrue(view);
       const left = this.#leftBy(view);
@@ -73,14 +74,14 @@ export class FirewallPart implements NetworkPart {
       if (left.hasLeft) await this.#sweeping(() => this.#turnAttempts(view));
       // rules are in force: nobody waits for the rest
       if (left.hasLeft || left.gone.size > 0) {
-        void this.#inTurn(() => this.#sweeping(() => this.#deps.conntrack.sweep(view, left.gone)));
+        void this.#turns.run(() => this.#sweeping(() => this.#deps.conntrack.sweep(view, left.gone)));
       }
       this.#timer ??= this.#deps.clock.after(LOOK_AT_BRIDGE_MS, () => void this.#lookAtBridge());
     });
   }
 
   remove(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.run(async () => {
       this.close();
       const { host } = this.#deps;
       this.#view = undefined;
@@ -234,7 +235,7 @@ export class FirewallPart implements NetworkPart {
   }
 
   async #byItself(look: (view: NetworkView) => Promise<void>): Promise<void> {
-    await this.#inTurn(async () => {
+    await this.#turns.run(async () => {
       if (this.#view === undefined || this.#isClosed) return;
       try {
         await look(this.#view);
@@ -242,12 +243,6 @@ export class FirewallPart implements NetworkPart {
         this.#deps.log.warn("packet rules could not be looked after", { reason: reasonOf(error) });
       }
     });
-  }
-
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const turn = this.#last.then(work);
-    this.#last = turn.catch(() => undefined);
-    return turn;
   }
 }
 

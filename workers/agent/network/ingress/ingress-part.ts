@@ -10,6 +10,7 @@ import type { NetworkPart, NetworkView } from "../../../../src/ports/node-networ
 import { reasonOf } from "../../../../src/core/model/errors.ts";
 import { needsReload, routeKey } from "../../../../src/core/model/ingress.ts";
 import type { NodeIngressFigures } from "../../../../src/core/model/ingress-figures.ts";
+import { OneByOne } from "../../../../src/core/model/one-by-one.ts";
 import type { IngressFiles } from "./ingress-files.ts";
 import { EMPTY_LAYOUT, type Layout, planLayout } from "./layout.ts";
 import { challengesMap, renderMap, routesMap } from "./maps.ts";
@@ -70,7 +71,7 @@ export class IngressPart implements NetworkPart {
   #reloadedAtMs: number | undefined;
   #reloadTimer: Timer | undefined;
   #view: NetworkView | undefined;
-  #running: Promise<void> = Promise.resolve();
+  readonly #turns = new OneByOne();
   readonly #meter: Meter;
   #meterTimer: Timer | undefined;
   #measuring: Promise<void> = Promise.resolve();
@@ -94,7 +95,7 @@ export class IngressPart implements NetworkPart {
 
   apply(view: NetworkView): Promise<void> {
     this.#view = view;
-    return this.#alone(() => this.#apply(view));
+    return this.#turns.run(() => this.#apply(view));
   }
 
   /** Those of these services that have requests, or had any since the last look. */
@@ -127,7 +128,7 @@ export class IngressPart implements NetworkPart {
   async remove(): Promise<void> {
     this.#reloadTimer?.cancel();
     this.#view = undefined;
-    await this.#alone(() => this.#stop());
+    await this.#turns.run(() => this.#stop());
   }
 
   /** One at a time, because each adds what came since the one before. */
@@ -160,12 +161,6 @@ export class IngressPart implements NetworkPart {
 
   #cannotCount(error: unknown): void {
     this.#context.log.warn("cannot count requests", { reason: reasonOf(error) });
-  }
-
-  #alone(work: () => Promise<void>): Promise<void> {
-    const done = this.#running.then(work);
-    this.#running = done.catch(() => undefined);
-    return done;
   }
 
   /**
@@ -331,7 +326,7 @@ export class IngressPart implements NetworkPart {
     this.#reloadTimer = clock.after(dueMs, () => {
       const view = this.#view;
       if (view !== undefined)
-        void this.#alone(() => this.#apply(view)).catch((error: unknown) => this.#tell(reasonOf(error)));
+        void this.#turns.run(() => this.#apply(view)).catch((error: unknown) => this.#tell(reasonOf(error)));
     });
   }
 
