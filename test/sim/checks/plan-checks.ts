@@ -312,11 +312,29 @@ export class PlanChecks extends Bystander {
 
   /** A user who lets it go on forgives what failed. */
   #rolloutChanges(state: MutableState, rollout: Rollout): void {
+    this.#bearsFailures(state, rollout);
     const key = `${rollout.id}/${rollout.toVersion}/${rollout.force}`;
     const wasPaused = state.rollout.get(rollout.id)?.state === "paused";
     const isHalted = rollout.state === "paused" && rollout.paused?.byHand !== true;
     if (isHalted && rollout.fromVersion !== rollout.toVersion) this.#failed.add(key);
     else if (wasPaused && rollout.state !== "paused") this.#failed.delete(key);
+  }
+
+  /** A rollout goes on only with as many failures as its policy bears. */
+  #bearsFailures(state: MutableState, rollout: Rollout): void {
+    const service = state.service.get(rollout.id);
+    const before = state.rollout.get(rollout.id);
+    const isSame = before?.toVersion === rollout.toVersion && before.state === rollout.state;
+    const isMore = rollout.failedTaskIds.length > (before?.failedTaskIds.length ?? 0);
+    if (service?.mode.kind !== "replicated" || service.version !== rollout.toVersion || !isSame || !isMore) return;
+    const policy = this.#policyOf(state, service);
+    if (policy === undefined || policy.failureAction === "continue" || rollout.fromVersion === undefined) return;
+    const counting = rollout.failedTaskIds.length - (rollout.forgiven ?? 0);
+    this.#findings.check(
+      "S11",
+      counting <= policy.maxFailureRatio * service.mode.replicas,
+      () => `the rollout of ${service.name} goes on with ${counting} failed tasks, and ${policy.maxFailureRatio} of them may fail`,
+    );
   }
 }
 

@@ -97,10 +97,12 @@ export class TrialChecks {
     const service = state.service.get(next.id);
     const before = state.rollout.get(next.id);
     if (service === undefined) return;
+    // a user may go back to what is on trial before anything of the change between began: the trial goes on
+    const goesOn = before?.toVersion === next.toVersion && (before.paused?.from ?? before.state) === "trial";
     this.#findings.check(
       "S11",
       // a trial that is given up is put once more when its times move with a stepped clock
-      !(next.state === "trial" && service.isRollback && next.toVersion === service.version),
+      goesOn || !(next.state === "trial" && service.isRollback && next.toVersion === service.version),
       () => `${service.name} goes back by a trial`,
     );
     if (before !== undefined && before.toVersion === next.toVersion)

@@ -125,7 +125,8 @@ export class ServiceMaker {
       order: chance.one("start-first", "stop-first"),
       failureAction: mayRollBack
         ? chance.one("pause", "rollback", "rollback", "continue")
-        : chance.one("pause", "continue"),
+        : // whoever asks for a rollback of rollbacks gets a pause
+          chance.one("pause", "pause", "rollback", "continue"),
       maxFailureRatio: chance.one(0, 0, 0.3),
       monitorMs: chance.one(0, 3_000, 5_000),
     };
