@@ -333,7 +333,8 @@ export class PlanChecks extends Bystander {
     this.#findings.check(
       "S11",
       counting <= policy.maxFailureRatio * service.mode.replicas,
-      () => `the rollout of ${service.name} goes on with ${counting} failed tasks, and ${policy.maxFailureRatio} of them may fail`,
+      () =>
+        `the rollout of ${service.name} goes on with ${counting} failed tasks, and ${policy.maxFailureRatio} of them may fail`,
     );
   }
 }
