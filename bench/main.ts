@@ -1,6 +1,6 @@
 // `npm run bench`: davit's numbers on three lab hosts, each beside what it is compared with in the same run. Prints a table, writes it as
 // JSON, and ends with 1 if a target is missed.
-// Usage: npm run bench [-- [--runs N] [replicas] [healing] [idle] [api] [joins] [compose] [names] [packets] [ingress] [waking]]
+// Usage: npm run bench [-- [--runs N] [replicas] [healing] [idle] [api] [joins] [compose] [names] [packets] [routes] [ingress] [waking]]
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
@@ -16,6 +16,7 @@ import { measureJoins } from "./joins.ts";
 import { measureNames } from "./names.ts";
 import { measurePackets } from "./packets.ts";
 import { measureIdle } from "./processes.ts";
+import { measureRoutes } from "./routes.ts";
 import { measureHealing, measureReplicas } from "./services.ts";
 import { measureWaking } from "./waking.ts";
 import { renderTable, type Row } from "./statistics.ts";
@@ -35,6 +36,7 @@ const PARTS: Readonly<Record<string, Part>> = {
   compose: (_lab, runs) => measureCompose(runs),
   names: (_lab, runs) => measureNames(runs),
   packets: measurePackets,
+  routes: inCluster(measureRoutes),
   ingress: inCluster(measureIngress),
   waking: inCluster(measureWaking),
 };

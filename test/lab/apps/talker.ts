@@ -9,11 +9,14 @@ import { newAuthority, newCertificate, newKey } from "../../../src/certificates/
 
 const version = process.env["TALKER_VERSION"] ?? "none";
 const port = Number(process.env["TALKER_PORT"] ?? "8080");
+/** When somebody asked this server first: its own probe. Unix ms. */
+let askedFirstMs: number | undefined;
 
 function told(headers: (name: string) => string | null | undefined, path: string, peer: string | undefined): string {
   return JSON.stringify({
     version,
     host: hostname(),
+    askedFirstMs,
     path,
     peer,
     client: headers("x-forwarded-for"),
@@ -30,6 +33,7 @@ const server = Bun.serve({
   idleTimeout: 120,
   maxRequestBodySize: 1024 ** 3,
   async fetch(request, self) {
+    askedFirstMs ??= Date.now();
     const { pathname, searchParams } = new URL(request.url);
     if (pathname.endsWith("/ws") && self.upgrade(request, { data: undefined })) return undefined;
     const waitMs = Number(searchParams.get("wait") ?? "0");
