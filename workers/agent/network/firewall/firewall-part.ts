@@ -109,7 +109,6 @@ export class FirewallPart implements NetworkPart {
     const endpoints = await this.#deps.endpointsOf(view.mesh.nodes);
     this.#view = view;
     const next = planFirewall(view, { endpoints });
-    if (this.#inForce !== undefined && renderDifference(this.#inForce, next) === "") await this.#lookNowAndThen();
     await this.#putIntoForce(next);
     await this.#tellEngine();
     await this.#prepareBridge(view);
@@ -119,9 +118,9 @@ export class FirewallPart implements NetworkPart {
   async #putIntoForce(next: Ruleset): Promise<void> {
     const { host, log, clock } = this.#deps;
     const difference = this.#inForce === undefined ? undefined : renderDifference(this.#inForce, next);
-    if (difference === "") return;
+    if (difference === "" && (await this.#isThere())) return;
     this.#inForce = undefined;
-    const refused = difference === undefined ? "" : await host.load(difference);
+    const refused = difference === undefined || difference === "" ? "" : await host.load(difference);
     if (refused !== undefined) {
       if (refused !== "") log.warn("packet rules were not as they were left: making all anew", { said: refused });
       const said = await host.load(renderRuleset(next));
@@ -198,16 +197,17 @@ export class FirewallPart implements NetworkPart {
     }
   }
 
-  async #lookNowAndThen(): Promise<void> {
+  /** Looks now and then whether what nothing is to be changed in is there at all. */
+  async #isThere(): Promise<boolean> {
     const { host, log, clock } = this.#deps;
-    if (clock.bootMs() - this.#seenAtMs < LOOK_AT_RULES_MS) return;
+    if (clock.bootMs() - this.#seenAtMs < LOOK_AT_RULES_MS) return true;
     this.#seenAtMs = clock.bootMs();
     this.#isEngineTold = false;
     const tables = await host.tables();
     if (!tables.has(PORT_TABLE)) this.#deps.ports.lost();
-    if (tables.has(TABLE)) return;
+    if (tables.has(TABLE)) return true;
     log.warn("packet rules were taken away: making them anew");
-    this.#inForce = undefined;
+    return false;
   }
 
   /** Somebody changed rules of the host: the table, or the engine's rule, may be gone. */
