@@ -59,11 +59,7 @@ function isInMotion(planning: Planning, { live, ending }: Slot): boolean {
   if (present.some((task) => isSettled(task) && isHeir(task, present) && mustMove(planning, task) === undefined))
     return false;
   return present.some(
-    (task) =>
-      task.nodeId !== undefined &&
-      isHeir(task, present) &&
-      !isSettled(task) &&
-      !hasFailed(world.state.taskStatus.get(task.id)),
+    (task) => task.nodeId !== undefined && !isSettled(task) && !hasFailed(world.state.taskStatus.get(task.id)),
   );
 }
 

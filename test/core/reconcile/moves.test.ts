@@ -107,6 +107,28 @@ describe("draining", () => {
     expectRest(world);
   });
 
+  test("waits for a slot of which the older task leaves with its node's time and the newer one has to go on", () => {
+    const world = nodes(2);
+    world.deploy("web", replicated(3), template({ settleMs: 20_000 }));
+    world.run(90_000);
+    const there = world.live("web");
+    const staying = there.find((task) => there.filter(({ nodeId: id }) => id === task.nodeId).length === 1);
+    if (staying?.nodeId === undefined) expect.fail("the tasks are not spread over both nodes");
+    const crowded = staying.nodeId === nodeId("n1") ? "n2" : "n1";
+    const drain = (name: string, forMs: number): void => {
+      const node = world.state.node.get(name);
+      if (node === undefined) expect.fail("no node");
+      world.state.node.set(name, { ...node, availability: "drain", drainUntilMs: world.nowMs + forMs });
+    };
+    drain(crowded, 4_000);
+    world.run(2_000);
+    drain(staying.nodeId, 600_000);
+    world.run(4_000);
+    const onWay = world.live("web").filter(({ slot }) => slot !== staying.slot);
+    expect(onWay.some((task) => task.nodeId === staying.nodeId && !isHealthy(world.world(), task))).toBe(true);
+    expect(world.live("web").filter(({ slot }) => slot === staying.slot)).toHaveLength(1);
+  });
+
   test("without a deadline ends what fits nowhere, one after the other", () => {
     const world = nodes(1);
     world.deploy("web", replicated(3), template());

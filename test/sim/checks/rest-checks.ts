@@ -52,10 +52,10 @@ export function shortfalls(cluster: Cluster, givenUp: ReadonlySet<Host>): readon
   ];
 }
 
-/** Nodes that all lost their files obey an old copy of its data that found them first: then it ends, as it must. */
-function isTakenOver({ machine, oldMachines, nodes }: Cluster): boolean {
-  const isOldThere = oldMachines.some(({ running }) => running !== undefined);
-  return machine.refused !== undefined && isOldThere && nodes.every((host) => host.hasLostFiles);
+/** A node that lost its files obeys an old copy of the data if that finds it first, and refuses the true coordinator, which ends as it must. */
+function isTakenOver({ machine, nodes }: Cluster): boolean {
+  const refusing = nodes.find(({ name }) => machine.refused?.startsWith(`${name} refuses this coordinator`) === true);
+  return refusing?.hasLostFiles === true;
 }
 
 function isCounted(state: State, host: Host): boolean {
