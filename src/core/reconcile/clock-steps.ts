@@ -14,7 +14,8 @@ export type Clocks = NonNullable<Cluster["clock"]>;
 
 /**
  * The changes that follow a step of the wall clock, told by the boot clock since both were noted last; none when there was none. A machine that
- * booted since has a new boot clock: then the time that passed is what the wall clock says.
+ * booted since has a new boot clock: then the time that passed is what the wall clock says, unless it says that what is written down as past
+ * is still to come. Then no time passed since the newest of that.
  */
 export function clockChanges(state: State, { bootId, wallMs, bootMs }: Clocks): readonly Change[] {
   const [cluster] = state.cluster.values();
@@ -22,9 +23,31 @@ export function clockChanges(state: State, { bootId, wallMs, bootMs }: Clocks): 
   const { clock } = cluster;
   const noted: Cluster = { ...cluster, clock: { bootId, wallMs, bootMs } };
   const note: Change = { op: "put", kind: "cluster", record: noted };
-  if (clock?.bootId !== bootId) return [note];
-  const stepMs = wallMs - clock.wallMs - (bootMs - clock.bootMs);
-  return Math.abs(stepMs) < STEP_MS ? [] : [note, ...moved(state, stepMs)];
+  const stepMs =
+    clock?.bootId === bootId
+      ? wallMs - clock.wallMs - (bootMs - clock.bootMs)
+      : Math.min(0, wallMs - newestDateMs(state, clock?.wallMs));
+  const isStep = Math.abs(stepMs) >= STEP_MS;
+  if (isStep) return [note, ...moved(state, stepMs)];
+  return clock?.bootId === bootId ? [] : [note];
+}
+
+const ROLLOUT_DATES = ["startedAtMs", "batchDoneAtMs", "convergedAtMs", "healthySinceMs", "promotedAtMs"] as const;
+const TASK_DATES = ["createdAtMs", "assignedAtMs", "endedAtMs"] as const;
+
+/** The newest of the dates that would be moved. */
+function newestDateMs(state: State, notedMs = 0): number {
+  let newest = notedMs;
+  const see = (...dates: readonly (number | undefined)[]): void => {
+    for (const date of dates) if (date !== undefined && date > newest) newest = date;
+  };
+  for (const rollout of state.rollout.values())
+    see(...ROLLOUT_DATES.map((name) => rollout[name]), rollout.progress?.atMs, rollout.paused?.atMs);
+  for (const task of state.task.values())
+    see(...TASK_DATES.map((name) => task[name]), task.withdrawal?.startedAtMs, task.resize?.atMs);
+  for (const { unseenSinceMs, lostAtMs } of state.nodeStatus.values()) see(unseenSinceMs, ...lostAtMs);
+  for (const { endedAtMs, createdAtMs } of state.run.values()) if (endedAtMs === undefined) see(createdAtMs);
+  return newest;
 }
 
 function moved(state: State, byMs: number): readonly Change[] {
@@ -50,7 +73,7 @@ function put<Kind extends "rollout" | "task" | "nodeStatus" | "run">(
 function movedRollout(rollout: Rollout, byMs: number): Rollout {
   const { progress, paused } = rollout;
   return {
-    ...movedFields(rollout, ["startedAtMs", "batchDoneAtMs", "convergedAtMs", "healthySinceMs", "promotedAtMs"], byMs),
+    ...movedFields(rollout, ROLLOUT_DATES, byMs),
     ...(progress === undefined ? {} : { progress: { ...progress, atMs: progress.atMs + byMs } }),
     ...(paused === undefined ? {} : { paused: { ...paused, atMs: paused.atMs + byMs } }),
   };
@@ -59,7 +82,7 @@ function movedRollout(rollout: Rollout, byMs: number): Rollout {
 function movedTask(task: Task, byMs: number): Task {
   const { withdrawal, resize } = task;
   return {
-    ...movedFields(task, ["createdAtMs", "assignedAtMs", "endedAtMs"], byMs),
+    ...movedFields(task, TASK_DATES, byMs),
     ...(withdrawal === undefined ? {} : { withdrawal: { ...withdrawal, startedAtMs: withdrawal.startedAtMs + byMs } }),
     ...(resize === undefined ? {} : { resize: { ...resize, atMs: resize.atMs + byMs } }),
   };

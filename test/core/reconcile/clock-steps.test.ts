@@ -100,4 +100,13 @@ describe("a wall clock that is set", () => {
     machine.world.rest();
     expect([machine.world.plan(), machine.note()]).toEqual([[], 0]);
   });
+
+  test("back while its machine boots is told by the dates that would be to come, and none waits for an hour", () => {
+    const machine = onTrial(60_000);
+    machine.bootId = "second";
+    machine.step(-HOUR_MS);
+    machine.world.run(70_000);
+    expect(machine.world.state.rollout.get("web")?.state).toBe("completed");
+    expect([machine.world.plan(), machine.note()]).toEqual([[], 0]);
+  });
 });
