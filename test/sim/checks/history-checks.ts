@@ -12,11 +12,13 @@ import type { Findings } from "./violation.ts";
 
 const POSITION = /^\{"position":\{"epoch":(\d+),"generation":(\d+)\}/;
 
+type Remembered = { core: Host["core"]; work: WorkPosition | undefined; routes: WorkPosition | undefined };
+
 export class HistoryChecks extends Bystander {
   readonly #findings: Findings;
   readonly #universe: Universe;
   /** What each life of an agent held last, in memory. */
-  readonly #remembered = new WeakMap<object, WorkPosition>();
+  readonly #remembered = new Map<Host, Remembered>();
   /** The chain that each start presents, by its nonce. */
   readonly #chains = new Map<string, EpochChain>();
   readonly #revisions = new Map<CoordinatorMachine, number>();
@@ -109,19 +111,26 @@ export class HistoryChecks extends Bystander {
 
   /** After each event: a file may be right, and what is acted on be older; and nothing is acted on that the file has not. */
   look(): void {
-    for (const { core, name, files } of this.#universe.hosts) {
+    for (const host of this.#universe.hosts) {
+      const { core } = host;
       if (core === undefined) continue;
-      for (const [held, file] of [[core.held, "work.json"] as const, [core.routes, "routes.json"] as const]) {
-        const { position } = held;
-        const before = this.#remembered.get(held);
-        if (position === undefined || position === before) continue;
-        this.#remembered.set(held, position);
-        this.#isNoOlder(`what ${name} acts on`, before, position);
-        const kept = positionIn(files.text(file) ?? "");
-        const isKept = kept !== undefined && isNoOlder(kept, position);
-        this.#findings.check("S5", isKept, () => `${name} acts on ${inWords(position)}, which ${file} has not`);
-      }
+      let last = this.#remembered.get(host);
+      if (last?.core !== core) this.#remembered.set(host, (last = { core, work: undefined, routes: undefined }));
+      const { work, routes } = last;
+      const [newWork, newRoutes] = [core.held.position, core.routes.position];
+      if (newWork === work && newRoutes === routes) continue;
+      [last.work, last.routes] = [newWork, newRoutes];
+      if (newWork !== work) this.#actsOn(host, "work.json", work, newWork);
+      if (newRoutes !== routes) this.#actsOn(host, "routes.json", routes, newRoutes);
     }
+  }
+
+  #actsOn({ name, files }: Host, file: string, before: WorkPosition | undefined, now: WorkPosition | undefined): void {
+    if (now === undefined) return;
+    this.#isNoOlder(`what ${name} acts on`, before, now);
+    const kept = positionIn(files.text(file) ?? "");
+    const isKept = kept !== undefined && isNoOlder(kept, now);
+    this.#findings.check("S5", isKept, () => `${name} acts on ${inWords(now)}, which ${file} has not`);
   }
 
   #isNoOlder(what: string, before: WorkPosition | undefined, now: WorkPosition | undefined): void {

@@ -25,7 +25,7 @@ export class NetworkChecks extends Bystander {
   readonly #cluster: Cluster;
   #lookedMs = 0;
   /** Since when nothing keeps a node from taking a dead task out of its rules, by node and task. */
-  readonly #leftSinceMs = new Map<string, number>();
+  readonly #left = new Map<string, { readonly sinceMs: number; readonly life: Host["agentLife"] }>();
 
   constructor(findings: Findings, cluster: Cluster) {
     super();
@@ -81,15 +81,16 @@ export class NetworkChecks extends Bystander {
         if (standing !== "in" || runs.has(taskId as never)) continue;
         const withinMs = this.#mustBeOutWithin(host, taskId, address);
         if (withinMs === undefined) continue;
-        // one that was silent and is there again has its time to say so
+        // one that was silent and is there again has its time to say so, and whoever starts has heard nothing of anybody yet
         const key = `${host.name}/${taskId}/${withinMs}`;
         left.add(key);
-        const sinceMs = this.#leftSinceMs.get(key) ?? nowMs;
-        this.#leftSinceMs.set(key, sinceMs);
+        const known = this.#left.get(key);
+        const { sinceMs } = known?.life === host.agentLife ? known : { sinceMs: nowMs };
+        this.#left.set(key, { sinceMs, life: host.agentLife });
         if (nowMs - sinceMs > withinMs)
           this.#findings.report("S14", `${host.name} still routes to a task of ${name} that ended long ago`);
       }
-    for (const key of this.#leftSinceMs.keys()) if (!left.has(key)) this.#leftSinceMs.delete(key);
+    for (const key of this.#left.keys()) if (!left.has(key)) this.#left.delete(key);
   }
 
   /** Undefined while something is in the way of it. */

@@ -2,7 +2,7 @@
 // planning again changes nothing. L5: drained nodes are empty. L6: what waits says why. S7: nothing else runs. S21: history is bounded.
 
 import { nextTick } from "../fakes/calendar.ts";
-import { idSourceFrom } from "../../../src/core/model/ids.ts";
+import { asId, idSourceFrom } from "../../../src/core/model/ids.ts";
 import {
   KEPT_TASKS_PER_SLOT,
   KEPT_VERSIONS,
@@ -273,11 +273,17 @@ function mayStay(state: State, host: Host, box: Box): boolean {
   );
 }
 
+/** What comes after it, or the service goes back to, cannot work: what does stays. */
 function hasBadSuccessor(state: State, box: Box): boolean {
+  const task = state.task.get(asId(box.labels["davit.task"] ?? ""));
+  const version = task === undefined ? undefined : state.service.get(task.serviceId)?.version;
   const successor = [...state.task.values()].find(
-    (task) => task.replaces === box.labels["davit.task"] && task.desired === "running",
+    (one) =>
+      one.desired === "running" &&
+      (one.replaces === box.labels["davit.task"] ||
+        (one.serviceId === task?.serviceId && one.slot === task.slot && one.specVersion === version)),
   );
-  if (successor === undefined) return false;
+  if (successor === undefined || successor.id === task?.id) return false;
   const spec = state.serviceVersion.get(versionKey(successor.serviceId, successor.specVersion))?.spec;
   return !isGood(spec?.template.container.image ?? "");
 }
