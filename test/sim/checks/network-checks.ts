@@ -85,7 +85,7 @@ export class NetworkChecks extends Bystander {
         const key = `${host.name}/${taskId}/${withinMs}`;
         left.add(key);
         const known = this.#left.get(key);
-        const { sinceMs } = known?.life === host.agentLife ? known : { sinceMs: nowMs };
+        const sinceMs = known !== undefined && known.life === host.agentLife ? known.sinceMs : nowMs;
         this.#left.set(key, { sinceMs, life: host.agentLife });
         if (nowMs - sinceMs > withinMs)
           this.#findings.report("S14", `${host.name} still routes to a task of ${name} that ended long ago`);
