@@ -20,12 +20,15 @@ const TOLD_MS = 8_000;
 const SILENT_INTERVALS = 6;
 const LOOK_MS = 500;
 
+/** Since when, in which lives of both agents. */
+type Left = { readonly sinceMs: number; readonly life: Host["agentLife"]; readonly ownersLife: Host["agentLife"] };
+
 export class NetworkChecks extends Bystander {
   readonly #findings: Findings;
   readonly #cluster: Cluster;
   #lookedMs = 0;
   /** Since when nothing keeps a node from taking a dead task out of its rules, by node and task. */
-  readonly #left = new Map<string, { readonly sinceMs: number; readonly life: Host["agentLife"] }>();
+  readonly #left = new Map<string, Left>();
 
   constructor(findings: Findings, cluster: Cluster) {
     super();
@@ -79,32 +82,38 @@ export class NetworkChecks extends Bystander {
     for (const host of this.#members())
       for (const [address, { taskId, name, standing }] of host.rules.table) {
         if (standing !== "in" || runs.has(taskId as never)) continue;
-        const withinMs = this.#mustBeOutWithin(host, taskId, address);
-        if (withinMs === undefined) continue;
-        // one that was silent and is there again has its time to say so, and whoever starts has heard nothing of anybody yet
+        const owner = this.#ownerOf(address);
+        const withinMs = owner === undefined ? undefined : this.#mustBeOutWithin(host, owner, taskId);
+        if (owner === undefined || withinMs === undefined) continue;
+        // one that was silent and is there again has its time to say so; whoever starts has heard nothing of anybody yet, and told nobody
         const key = `${host.name}/${taskId}/${withinMs}`;
         left.add(key);
         const known = this.#left.get(key);
-        const sinceMs = known !== undefined && known.life === host.agentLife ? known.sinceMs : nowMs;
-        this.#left.set(key, { sinceMs, life: host.agentLife });
+        const isSame = known !== undefined && known.life === host.agentLife && known.ownersLife === owner.agentLife;
+        const sinceMs = isSame ? known.sinceMs : nowMs;
+        this.#left.set(key, { sinceMs, life: host.agentLife, ownersLife: owner.agentLife });
         if (nowMs - sinceMs > withinMs)
           this.#findings.report("S14", `${host.name} still routes to a task of ${name} that ended long ago`);
       }
     for (const key of this.#left.keys()) if (!left.has(key)) this.#left.delete(key);
   }
 
+  #ownerOf(address: string): Host | undefined {
+    return this.#cluster.nodes.find((each) => address.startsWith(`10.210.${each.meshAddress.split(".")[3]}.`));
+  }
+
   /** Undefined while something is in the way of it. */
-  #mustBeOutWithin(host: Host, taskId: string, address: string): number | undefined {
-    const { universe, nodes } = this.#cluster;
+  #mustBeOutWithin(host: Host, owner: Host, taskId: string): number | undefined {
+    const { universe } = this.#cluster;
     const { network, nowMs, peerIntervalMs } = universe;
     const isAwake = ({ core, agentLife }: Host): boolean =>
       core !== undefined && (agentLife?.pausedUntilMs ?? 0) <= nowMs;
     // one that lost its files knows nothing of whom its kernel leads to until a coordinator tells it
     if (!isAwake(host) || host.core?.routes.position === undefined || host.rules.trouble > 0 || network.isTroubled)
       return undefined;
-    const owner = nodes.find((each) => address.startsWith(`10.210.${each.meshAddress.split(".")[3]}.`));
-    if (owner === undefined || owner === host || !this.#cluster.state.node.has(owner.id)) return undefined;
-    const isSilent = !owner.isUp || owner.agentLife?.isAlive !== true;
+    if (owner === host || !this.#cluster.state.node.has(owner.id)) return undefined;
+    // an agent that has not seen its engine since it began knows of nothing that it runs
+    const isSilent = !owner.isUp || owner.agentLife?.isAlive !== true || !owner.engine.daemon.isAlive;
     if (isSilent) return SILENT_INTERVALS * peerIntervalMs;
     if (!network.isOpen([owner.address, host.address, owner.address]) || !isAwake(owner)) return undefined;
     const status = [...(owner.core?.runs.all.values() ?? [])].find((run) => run.status.id === taskId)?.status;
