@@ -158,6 +158,7 @@ const PLANS: readonly Mutant[] = [
     file: "src/coordinator/settled-services.ts",
     find: "ids.some((changed) => nodes.has(changed))",
     replace: "ids.some((changed) => nodes.size < 0 && nodes.has(changed))",
+    faults: NODE_LOSS,
   },
   {
     name: "parallelism is ignored by a second look",
