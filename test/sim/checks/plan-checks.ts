@@ -314,9 +314,12 @@ export class PlanChecks extends Bystander {
   #rolloutChanges(state: MutableState, rollout: Rollout): void {
     this.#bearsFailures(state, rollout);
     const key = `${rollout.id}/${rollout.toVersion}/${rollout.force}`;
-    const wasPaused = state.rollout.get(rollout.id)?.state === "paused";
+    const before = state.rollout.get(rollout.id);
+    const wasPaused = before?.state === "paused";
+    // one whose dates move with a stepped clock is put once more
+    const isSame = wasPaused && before.toVersion === rollout.toVersion && before.paused?.byHand !== true;
     const isHalted = rollout.state === "paused" && rollout.paused?.byHand !== true;
-    if (isHalted && rollout.fromVersion !== rollout.toVersion) this.#failed.add(key);
+    if (isHalted && !isSame && rollout.fromVersion !== rollout.toVersion) this.#failed.add(key);
     else if (wasPaused && rollout.state !== "paused") this.#failed.delete(key);
   }
 

@@ -132,7 +132,9 @@ const DISKS_AND_CLOCKS: readonly Fault[] = [
     return chance.happens(0.5) ? () => host.clock.setWall() : undefined;
   }),
   fault("coordinator's wall clock stepped", 80_000, 20_000, ({ machine }, _, chance) => {
-    if (machine.canTellSteps) machine.clock.stepWall(Math.round(chance.between(-600_000, 3_600_000)));
+    const byMs = Math.round(chance.between(-600_000, 3_600_000));
+    // less is what slewing does, which nobody tells from time
+    if (machine.canTellSteps && Math.abs(byMs) >= 1_000) machine.clock.stepWall(byMs);
     return undefined;
   }),
   fault("coordinator's disk slow", 50_000, 15_000, ({ machine: { file } }, _, chance) => {

@@ -254,12 +254,12 @@ export class CoordinatorMachine implements Station {
     return this.isUp && cluster?.clock?.bootId === this.clock.bootId();
   }
 
-  /** A step of its wall clock that is not noted durably cannot be told from time any more. */
+  /** A step forward that is not noted durably cannot be told from time any more; one back makes it wait a little longer, if anything. */
   #forgetStep(): void {
     const [cluster] = this.file.state.cluster.values();
     const noted = cluster?.clock;
     if (noted?.bootId !== this.clock.bootId()) return;
-    this.clock.believe(this.clock.nowMs() - noted.wallMs - (this.clock.bootMs() - noted.bootMs));
+    this.clock.believe(Math.max(0, this.clock.nowMs() - noted.wallMs - (this.clock.bootMs() - noted.bootMs)));
   }
 
   #dialer(life: Life): AgentDialer<Node> {
