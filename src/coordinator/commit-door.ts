@@ -1,10 +1,12 @@
 // The only way to change the state. A change is a pure build on the committed state; builds that wait together are committed together
 // (group commit), one commit is in flight, and memory changes only after the store said that it is durable. An unknown outcome ends
-// the process: nothing may go on with a memory that the disk may contradict.
+// the process: nothing may go on with a memory that the disk may contradict. When the wall clock was set, the dates that count time are moved
+// before anything is built: nothing is dated by the new clock beside dates by the old one.
 
 import { DavitError, reasonOf } from "../core/model/errors.ts";
 import type { AuditDraft, Change, DavitEvent, EventDraft } from "../core/model/records.ts";
 import { applyChanges, copyState, type MutableState, type State } from "../core/model/world.ts";
+import { clockChanges } from "../core/reconcile/clock-steps.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Guard, Store } from "../ports/store.ts";
 
@@ -114,9 +116,11 @@ export class CommitDoor {
   }
 
   #build(group: readonly Waiting[]): Ready[] {
+    const moved = this.#moved();
     // a later build must see what an earlier one of its group will have changed
-    const scratch = group.length > 1 ? copyState(this.#state) : undefined;
-    const ready: Ready[] = [];
+    const scratch = group.length + moved.length > 1 ? copyState(this.#state) : undefined;
+    const ready: Ready[] = [...moved];
+    for (const { draft } of moved) if (scratch !== undefined) applyChanges(scratch, draft.changes);
     for (const waiting of group) {
       try {
         const draft = waiting.build(scratch ?? this.#state);
@@ -127,6 +131,16 @@ export class CommitDoor {
       }
     }
     return ready;
+  }
+
+  /** What a clock that was set asks for; nobody waits for it. */
+  #moved(): readonly Ready[] {
+    const clock = this.#clock;
+    const clocks = { bootId: clock.bootId(), wallMs: clock.nowMs(), bootMs: clock.bootMs() };
+    const changes = clockChanges(this.#state, clocks);
+    if (changes.length === 0) return [];
+    const draft = { changes, result: undefined };
+    return [{ build: () => draft, resolve: () => undefined, reject: () => undefined, draft }];
   }
 
   async #write(ready: readonly Ready[]): Promise<void> {

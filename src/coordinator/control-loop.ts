@@ -6,7 +6,6 @@ import { idFromBytes, ID_BYTES, idSourceFrom } from "../core/model/ids.ts";
 import type { NextTick } from "../core/model/job.ts";
 import type { Change, EventDraft } from "../core/model/records.ts";
 import { applyChanges, copyState, type MutableState, type State, type World } from "../core/model/world.ts";
-import { clockChanges } from "../core/reconcile/clock-steps.ts";
 import { type Plan, plan } from "../core/reconcile/plan.ts";
 import { changesOf, describeStep, eventOf, type Step } from "../core/reconcile/step.ts";
 import { volumesMade } from "../core/work/volumes-made.ts";
@@ -153,11 +152,8 @@ export class ControlLoop {
       if (isFirst && on === this.#input.door.state) this.#checkDoubted(doubted, found, on);
       return found;
     };
-    const found = [
-      ...clockChanges(state, { bootId: clock.bootId(), wallMs: nowMs, bootMs: startedMs }),
-      ...volumesMade(state),
-    ];
-    const done: Done = { changes: found, events: [], steps: [], passes: 0 };
+    const found = volumesMade(state);
+    const done: Done = { changes: [...found], events: [], steps: [], passes: 0 };
     const scratch = found.length === 0 ? undefined : copyState(state);
     if (scratch !== undefined) applyChanges(scratch, found);
     this.#settled.follow(found);

@@ -8,6 +8,7 @@ import type { Change } from "../../src/core/model/records.ts";
 import { emptyState } from "../../src/core/model/world.ts";
 import type { Commit, Committed, Store } from "../../src/ports/store.ts";
 import { FakeClock, settle } from "../fakes/fake-clock.ts";
+import { WorldModel } from "../fakes/world-model.ts";
 
 /** A store whose commits finish when the test says so. */
 class GatedStore implements Pick<Store, "commit"> {
@@ -143,5 +144,32 @@ describe("the commit door", () => {
     store.gates[0]?.reject(new DavitError("out_of_sequence", "changed in between"));
     await expect(stale).rejects.toMatchObject({ code: "out_of_sequence" });
     expect(fatal).toEqual([]);
+  });
+
+  test("moves what counts time along with a clock that was set before anything is dated by it, and once", async () => {
+    const world = new WorldModel();
+    const clock = new FakeClock(1_000_000, world.nowMs);
+    const id = world.node("n1");
+    const commits: Commit[] = [];
+    const store: Pick<Store, "commit"> = {
+      commit: async (commit) => ({ revision: commits.push(commit), events: [] }),
+    };
+    const fatal = (error: DavitError): never => expect.fail(error.message);
+    const door = new CommitDoor({ store: store as Store, clock, epoch: 1, state: world.state, revision: 0, fatal });
+    const lose = (): Promise<unknown> =>
+      door.commit((state) => {
+        const status = state.nodeStatus.get(id);
+        if (status === undefined) expect.fail("no node");
+        const record = { ...status, lostAtMs: [...status.lostAtMs, clock.nowMs()] };
+        return { changes: [{ op: "put", kind: "nodeStatus", record }], result: undefined };
+      });
+    await lose();
+    const firstMs = clock.nowMs();
+    clock.stepWall(3_600_000);
+    await lose();
+    await lose();
+    const nowMs = clock.nowMs();
+    expect(door.state.nodeStatus.get(id)?.lostAtMs).toEqual([firstMs + 3_600_000, nowMs, nowMs]);
+    expect(commits).toHaveLength(3);
   });
 });

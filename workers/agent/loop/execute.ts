@@ -1,6 +1,7 @@
 // Runs one operation against the engine and gives back what became of it, as data. No choices here: what to do was decided by the
 // plan, what it means is decided in outcome.ts.
 
+import type { TaskId } from "../../../src/core/model/ids.ts";
 import { DavitError, reasonOf } from "../../../src/core/model/errors.ts";
 import type { LoginsWork, TaskWork } from "../../../src/core/model/work.ts";
 import {
@@ -38,6 +39,8 @@ export type ExecuteContext = {
   /** Contents of a config, from the coordinator. Rejects with DavitError. */
   readonly fetchConfig: (config: string) => Promise<Uint8Array>;
   readonly connections: ConnectionCounter | undefined;
+  /** Whether a task may be started at this moment: asked after whatever was waited for. */
+  readonly mayStart: (taskId: TaskId) => boolean;
   /** Makes what is remembered durable: before a container is made or its traces go. */
   readonly flush: () => Promise<void>;
   readonly onProgress: (operation: Operation, text: string) => void;
@@ -140,7 +143,7 @@ async function runOnContainer(
   context: ExecuteContext,
   operation: Of<"create" | "start" | "resize" | "examine" | "stop" | "remove">,
 ): Promise<Outcome> {
-  const { engine, view, flush } = context;
+  const { engine, view, flush, mayStart } = context;
   switch (operation.kind) {
     case "create": {
       await flush();
@@ -150,10 +153,13 @@ async function runOnContainer(
       return { ok: true, containerId };
     }
     case "start":
-      // to start one that has run and ended would run it once more
-      if (operation.isRepeat) await view.look(operation.containerId);
-      if (!operation.isRepeat || view.container(operation.containerId)?.state === "created")
-        await engine.startContainer(operation.containerId);
+      if (operation.isRepeat) {
+        await view.look(operation.containerId);
+        // to start one that has run and ended would run it once more; and meanwhile it may have to go
+        if (view.container(operation.containerId)?.state !== "created" || !mayStart(operation.taskId))
+          return { ok: true };
+      }
+      await engine.startContainer(operation.containerId);
       await view.look(operation.containerId);
       return { ok: true };
     case "resize":

@@ -14,6 +14,7 @@ import type { NetworkState } from "../network/network-driver.ts";
 import type { Prober } from "../health/prober.ts";
 import { imageAfterFailure, runAfter } from "../plan/outcome.ts";
 import { planAgent } from "../plan/plan-agent.ts";
+import { heldByLease } from "../plan/plan-lease.ts";
 import {
   type AgentPlan,
   describeOperation,
@@ -178,6 +179,7 @@ export class Reconciler {
         connections: this.#context.connections,
         wiring: this.#context.wiring,
         fetchConfig: (config) => this.#fetchConfig(config),
+        mayStart: (taskId) => this.#mayStart(taskId),
         flush: () => this.#context.runs.flush(),
         onProgress: (pulled, text) => log.debug(`${describeOperation(pulled)}: ${text}`),
         note: (text) => log.warn(text, { container: operation.kind === "stop" ? operation.containerId : undefined }),
@@ -189,6 +191,11 @@ export class Reconciler {
     this.#take(operation, outcome);
     if (!outcome.ok && outcome.fault === "unreachable") onEngineLost(outcome.reason);
     this.wake();
+  }
+
+  #mayStart(taskId: TaskId): boolean {
+    const work = this.#context.held.tasks.get(taskId);
+    return work?.desired === "running" && heldByLease(this.#context, work) === undefined;
   }
 
   #fetchConfig(config: string): Promise<Uint8Array> {

@@ -25,7 +25,7 @@ export function stopsByLease(
 }
 
 /** What a task waits for before its container may be started; undefined when it may. */
-export function heldByLease(input: PlanInput, { leaseMs }: TaskWork): string | undefined {
+export function heldByLease(input: Pick<PlanInput, "leaseLeftMs">, { leaseMs }: TaskWork): string | undefined {
   if (leaseMs === undefined || input.leaseLeftMs(leaseMs) > START_MARGIN_MS) return undefined;
   return `waits for its lease: no coordinator has confirmed it for ${leaseMs / 1_000} s`;
 }
