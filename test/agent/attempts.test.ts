@@ -243,6 +243,26 @@ describe("an engine that starts a container and then says nothing in time", () =
     expect(world.made).toBe(1);
     expect(world.engine.calls.filter((call) => call.startsWith("startContainer"))).toHaveLength(1);
   });
+
+  test("is not asked to start it again when the task has to go while it is looked at", async () => {
+    const world = await new AgentWorld().start();
+    world.engine.fail("startContainer", "timeout", "start container: no answer within 30 s");
+    const looked = Promise.withResolvers<void>();
+    const inspect = world.engine.inspectContainer.bind(world.engine);
+    world.engine.inspectContainer = async (id) => {
+      await looked.promise;
+      return await inspect(id);
+    };
+    await world.give(workOf(1));
+    await world.clock.advance(100);
+    world.engine.heal("startContainer");
+    await world.give(workOf(1, { desired: "shutdown" }));
+    await world.clock.advance(100);
+    looked.resolve();
+    await world.clock.advance(10_000);
+    expect(world.engine.calls.filter((call) => call.startsWith("startContainer"))).toHaveLength(1);
+    expect(world.status(1)).toMatchObject({ state: "shutdown" });
+  });
 });
 
 describe("a wall clock that is set back by an hour", () => {
