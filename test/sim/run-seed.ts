@@ -5,6 +5,7 @@ import { EngineChecks, NEIGHBOUR } from "./checks/engine-checks.ts";
 import { HistoryChecks } from "./checks/history-checks.ts";
 import { JobChecks, overdueJobs } from "./checks/job-checks.ts";
 import { LeaseChecks } from "./checks/lease-checks.ts";
+import { LossChecks } from "./checks/loss-checks.ts";
 import { MoveChecks } from "./checks/move-checks.ts";
 import { NetworkChecks } from "./checks/network-checks.ts";
 import { PlanChecks } from "./checks/plan-checks.ts";
@@ -124,12 +125,13 @@ class Run {
       host.engine.start(neighbour);
     }
     this.#actLater(drawn.actEveryMs);
-    this.#lookLater(universe.chance.fork("looks"));
+    this.#lookLater(universe.chance.fork("looks"), new LossChecks(this.#findings, this.cluster));
   }
 
-  #lookLater(chance: Chance): void {
+  #lookLater(chance: Chance, losses: LossChecks): void {
     const { scheduler } = this.cluster.universe;
     scheduler.after(chance.around(LOOK_MS), undefined, () => {
+      losses.look();
       // what is due in this very millisecond is done in the next
       const before = overlooked(this.cluster);
       if (before.length > 0)
@@ -137,7 +139,7 @@ class Run {
           for (const { invariant, sentence } of overlooked(this.cluster))
             if (before.some((one) => one.sentence === sentence)) this.#findings.report(invariant, sentence);
         });
-      this.#lookLater(chance);
+      this.#lookLater(chance, losses);
     });
   }
 

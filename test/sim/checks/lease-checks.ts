@@ -3,7 +3,7 @@
 
 import { asId, type NodeId } from "../../../src/core/model/ids.ts";
 import { LEASE_MS } from "../../../src/core/model/lease.ts";
-import type { Task } from "../../../src/core/model/records.ts";
+import type { Task, VolumePin } from "../../../src/core/model/records.ts";
 import { type Presence, versionKey } from "../../../src/core/model/world.ts";
 import type { AgentFrame } from "../../../src/core/protocol/frames.ts";
 import type { Commit } from "../../../src/ports/store.ts";
@@ -128,14 +128,15 @@ export class LeaseChecks extends Bystander {
   #replaced(coordinating: Coordinating, task: Task): void {
     const { state } = coordinating.door;
     const before = task.replaces === undefined ? undefined : state.task.get(task.replaces);
-    const isOfLost = before?.nodeId !== undefined && state.nodeStatus.get(before.nodeId)?.unseenSinceMs !== undefined;
-    if (!isOfLost || !task.desiredReason.endsWith("is lost")) return;
+    if (before?.nodeId === undefined || !isLost(coordinating, before.nodeId)) return;
+    if (!task.desiredReason.endsWith("is lost")) return;
     // what an update ended there is not waited for: the update goes on elsewhere, and back elsewhere when it fails
     if (before.desired !== "running" && !before.desiredReason.includes("is lost")) return;
     const watch = this.#watches.get(coordinating.nonce);
     const sinceMs = this.#listeningSinceMs(coordinating);
     // of what was ended before, the end was judged
     if (before.desired === "running") this.#isPatient(coordinating, task, before.nodeId);
+    if (before.desired === "running") this.#hasItsData(coordinating, before, task);
     // a node that was removed since the last judgement was counted in it
     const judged = coordinating.coordinator.worldOf(state).presence.keys();
     const counted = [...judged].filter((id) => state.node.get(id)?.confirmedDeadAtMs === undefined);
@@ -148,6 +149,14 @@ export class LeaseChecks extends Bystander {
       silent.length * 2 <= counted.length,
       () => `${silent.length} of ${counted.length} nodes are silent, and a task is made: ${task.desiredReason}`,
     );
+  }
+
+  /** Data that are on lost nodes alone are waited for. */
+  #hasItsData(coordinating: Coordinating, before: Task, task: Task): void {
+    const pins = before.volumes.flatMap((id) => coordinating.door.state.volumePin.get(asId(id)) ?? []);
+    const isThere = ({ nodeIds }: VolumePin): boolean =>
+      nodeIds.length === 0 || nodeIds.some((id) => !isLost(coordinating, id));
+    this.#findings.check("S12", pins.every(isThere), () => `a task is made without its data: ${task.desiredReason}`);
   }
 
   #givenUp(coordinating: Coordinating, before: Task, task: Task): void {
@@ -189,4 +198,10 @@ export class LeaseChecks extends Bystander {
       () => `${name} is declared lost ${Math.round(silentMs)} ms after it had a full lease`,
     );
   }
+}
+
+/** The loss may be written down in the very commit that is about it. */
+function isLost({ coordinator, door: { state } }: Coordinating, id: NodeId): boolean {
+  const isUnseen = state.nodeStatus.get(id)?.unseenSinceMs !== undefined;
+  return isUnseen || coordinator.worldOf(state).presence.get(id) === "lost";
 }

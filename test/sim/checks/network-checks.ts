@@ -112,10 +112,11 @@ export class NetworkChecks extends Bystander {
     if (!isAwake(host) || host.core?.routes.position === undefined || host.rules.trouble > 0 || network.isTroubled)
       return undefined;
     if (owner === host || !this.#cluster.state.node.has(owner.id)) return undefined;
-    // an agent that has not seen its engine since it began knows of nothing that it runs
-    const isSilent = !owner.isUp || owner.agentLife?.isAlive !== true || !owner.engine.daemon.isAlive;
+    const isSilent = !owner.isUp || owner.agentLife?.isAlive !== true;
     if (isSilent) return SILENT_INTERVALS * peerIntervalMs;
     if (!network.isOpen([owner.address, host.address, owner.address]) || !isAwake(owner)) return undefined;
+    // what an agent knew before it began it does not tell until its engine answers
+    if (!owner.engine.daemon.isAlive) return undefined;
     const status = [...(owner.core?.runs.all.values() ?? [])].find((run) => run.status.id === taskId)?.status;
     const isKnown = status !== undefined && status.state !== "running" && owner.core?.held.position !== undefined;
     return isKnown ? TOLD_MS : undefined;
