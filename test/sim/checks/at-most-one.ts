@@ -1,8 +1,13 @@
 // S3: of a service that must never run twice no slot runs on two hosts, at any moment, by what truly runs. A machine that stood still could not
-// stop anything: such overlaps are counted apart. And nothing is left to the fence that an agent could have stopped itself.
+// stop anything: such overlaps are counted apart. Nothing is left to the fence that an agent could have stopped itself. And no next one is given
+// to a node before it is durable that the one before it is given up, or before its own node said that it is over.
 
+import type { Change, Task, TaskStatus } from "../../../src/core/model/records.ts";
+import { type State, versionKey } from "../../../src/core/model/world.ts";
+import type { Commit } from "../../../src/ports/store.ts";
 import type { Box } from "../fakes/machine-engine.ts";
 import type { Cluster } from "../world/cluster.ts";
+import type { Coordinating } from "../world/coordinator-machine.ts";
 import type { Host } from "../world/host.ts";
 import { Bystander } from "../world/universe.ts";
 import type { EngineChecks } from "./engine-checks.ts";
@@ -54,6 +59,36 @@ export class AtMostOne extends Bystander {
     }
   }
 
+  override submitted(coordinating: Coordinating, { changes }: Commit): void {
+    const { state } = coordinating.door;
+    const told = new Map<string, TaskStatus>();
+    for (const change of changes) {
+      if (change.op !== "put") continue;
+      if (change.kind === "taskStatus") told.set(change.record.id, change.record);
+      if (change.kind !== "task" || change.record.nodeId === undefined) continue;
+      const task = change.record;
+      if (state.task.get(task.id)?.nodeId !== undefined || !isLeased(state, changes, task)) continue;
+      const before = [...state.task.values()].find(
+        (one) =>
+          one.id !== task.id &&
+          one.serviceId === task.serviceId &&
+          one.slot === task.slot &&
+          one.desired === "running" &&
+          one.nodeId !== undefined &&
+          state.node.has(one.nodeId) &&
+          state.node.get(one.nodeId)?.confirmedDeadAtMs === undefined &&
+          isLeased(state, changes, one) &&
+          !isOver(told.get(one.id) ?? state.taskStatus.get(one.id)),
+      );
+      const name = state.service.get(task.serviceId)?.name ?? task.serviceId;
+      this.#findings.check(
+        "S3",
+        before === undefined || task.slot === 0,
+        () => `${name}.${task.slot} is placed, and that the one before it is given up is not durable`,
+      );
+    }
+  }
+
   #stoodStill({ frozenMs }: Host): boolean {
     return this.#cluster.universe.nowMs < frozenMs + THAWED_MS;
   }
@@ -82,4 +117,19 @@ export class AtMostOne extends Bystander {
 
 function slotOf(box: Box): string {
   return `${box.labels["davit.service.id"]}/${box.labels["davit.slot"]}`;
+}
+
+/** What it was made from says that it must never run twice; the version may be of the same commit. */
+function isLeased(state: State, changes: readonly Change[], { serviceId, specVersion }: Task): boolean {
+  const key = versionKey(serviceId, specVersion);
+  const made = changes.findLast(
+    (change) => change.op === "put" && change.kind === "serviceVersion" && change.record.id === key,
+  );
+  const isMade = made?.op === "put" && made.kind === "serviceVersion";
+  const version = isMade ? made.record : state.serviceVersion.get(key);
+  return version?.spec.template.onLeaseLost === "stop";
+}
+
+function isOver(status: TaskStatus | undefined): boolean {
+  return status?.exhausted === true;
 }
