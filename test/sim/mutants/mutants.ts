@@ -156,8 +156,8 @@ const PLANS: readonly Mutant[] = [
   {
     name: "a service whose node falls silent is not planned again",
     file: "src/coordinator/settled-services.ts",
-    find: "ids.some((changed) => nodes.has(changed))",
-    replace: "ids.some((changed) => nodes.size < 0 && nodes.has(changed))",
+    find: "#meet(ids: readonly NodeId[]): void {",
+    replace: "#meet(ids: readonly NodeId[]): void {\n    if (ids.length > 0) return;",
     faults: NODE_LOSS,
   },
   {
@@ -171,6 +171,7 @@ const PLANS: readonly Mutant[] = [
     file: "src/core/rollout/batch.ts",
     find: "if (stopsHealthy && mayStop <= 0) continue;",
     replace: "",
+    faults: [...NODE_LOSS, "container dies"],
   },
   {
     name: "a rollback is rolled back",
