@@ -2,6 +2,7 @@
 // stop anything: such overlaps are counted apart. Nothing is left to the fence that an agent could have stopped itself. And no next one is given
 // to a node before it is durable that the one before it is given up, or before its own node said that it is over.
 
+import { asId } from "../../../src/core/model/ids.ts";
 import type { Change, Task, TaskStatus } from "../../../src/core/model/records.ts";
 import { type State, versionKey } from "../../../src/core/model/world.ts";
 import type { Commit } from "../../../src/ports/store.ts";
@@ -62,6 +63,11 @@ export class AtMostOne extends Bystander {
   override submitted(coordinating: Coordinating, { changes }: Commit): void {
     const { state } = coordinating.door;
     const told = new Map<string, TaskStatus>();
+    const isThere = (id: string): boolean =>
+      state.node.get(asId(id))?.confirmedDeadAtMs === undefined &&
+      state.node.has(asId(id)) &&
+      // a user may take it away in the same commit
+      !changes.some((one) => one.kind === "node" && isOut(one, id));
     for (const change of changes) {
       if (change.op !== "put") continue;
       if (change.kind === "taskStatus") told.set(change.record.id, change.record);
@@ -75,8 +81,7 @@ export class AtMostOne extends Bystander {
           one.slot === task.slot &&
           one.desired === "running" &&
           one.nodeId !== undefined &&
-          state.node.has(one.nodeId) &&
-          state.node.get(one.nodeId)?.confirmedDeadAtMs === undefined &&
+          isThere(one.nodeId) &&
           isLeased(state, changes, one) &&
           !isOver(told.get(one.id) ?? state.taskStatus.get(one.id)),
       );
@@ -128,6 +133,11 @@ function isLeased(state: State, changes: readonly Change[], { serviceId, specVer
   const isMade = made?.op === "put" && made.kind === "serviceVersion";
   const version = isMade ? made.record : state.serviceVersion.get(key);
   return version?.spec.template.onLeaseLost === "stop";
+}
+
+function isOut(change: Extract<Change, { kind: "node" }>, id: string): boolean {
+  if (change.op === "delete") return change.id === id;
+  return change.record.id === id && change.record.confirmedDeadAtMs !== undefined;
 }
 
 function isOver(status: TaskStatus | undefined): boolean {

@@ -47,7 +47,10 @@ export class MoveChecks extends Bystander {
     const task = change.record;
     const before = state.task.get(task.id);
     if (before === undefined) this.#isWithinParallelism(state, task);
-    if (task.nodeId !== undefined && before?.nodeId === undefined) this.#isItsTurn(state, task);
+    if (task.nodeId !== undefined && before?.nodeId === undefined) {
+      this.#isItsTurn(state, task);
+      this.#writesAlone(state, task);
+    }
     if (task.withdrawal !== undefined && before?.withdrawal === undefined && before !== undefined)
       this.#isReplaced(state, before, task);
   }
@@ -149,6 +152,25 @@ export class MoveChecks extends Bystander {
       );
   }
 
+  /** Whoever wrote to a volume of the slot before has ended, for all that its node said. */
+  #writesAlone(state: MutableState, task: Task): void {
+    const volumes = writtenBy(state, task);
+    if (task.onlyNode !== undefined || volumes.length === 0) return;
+    const other = this.#slot(state, task).find(
+      (one) =>
+        one.id !== task.id &&
+        one.nodeId !== undefined &&
+        !this.#isLost(state, one.nodeId) &&
+        !hasEnded(state, one) &&
+        writtenBy(state, one).some((name) => volumes.includes(name)),
+    );
+    this.#findings.check(
+      "S12",
+      other === undefined,
+      () => `${nameOf(state, task)} is placed, and one before it may still write to ${volumes.join()}`,
+    );
+  }
+
   // --- S13
 
   #isItsTurn(state: MutableState, task: Task): void {
@@ -169,6 +191,16 @@ export class MoveChecks extends Bystander {
       );
     }
   }
+}
+
+function writtenBy(state: MutableState, { serviceId, specVersion }: Task): readonly string[] {
+  const mounts = specOf(state, serviceId, specVersion)?.template.container.mounts ?? [];
+  return mounts.flatMap((mount) => (mount.kind === "volume" && !mount.readOnly ? [mount.volume] : []));
+}
+
+function hasEnded(state: MutableState, { id }: Task): boolean {
+  const status = state.taskStatus.get(id);
+  return status !== undefined && (status.exhausted || status.state === "shutdown" || status.state === "remove");
 }
 
 function specOf(state: MutableState, serviceId: string, version: number): ServiceSpec | undefined {
