@@ -161,7 +161,7 @@ export class MoveChecks extends Bystander {
         one.id !== task.id &&
         one.nodeId !== undefined &&
         !this.#isLost(state, one.nodeId) &&
-        !hasEnded(state, one) &&
+        !writesNoMore(state, one) &&
         writtenBy(state, one).some((name) => volumes.includes(name)),
     );
     this.#findings.check(
@@ -198,7 +198,7 @@ function writtenBy(state: MutableState, { serviceId, specVersion }: Task): reado
   return mounts.flatMap((mount) => (mount.kind === "volume" && !mount.readOnly ? [mount.volume] : []));
 }
 
-function hasEnded(state: MutableState, { id }: Task): boolean {
+function writesNoMore(state: MutableState, { id }: Task): boolean {
   const status = state.taskStatus.get(id);
   return status !== undefined && (status.exhausted || status.state === "shutdown" || status.state === "remove");
 }
