@@ -49,7 +49,7 @@ export class LossChecks {
     for (const [key, tasks] of Map.groupBy(live, ({ serviceId, slot }) => `${serviceId}/${slot}`)) {
       const [task] = tasks;
       const service = task === undefined ? undefined : world.state.service.get(task.serviceId);
-      if (task === undefined || service === undefined || (wantedReplicas(service) ?? 0) < task.slot) continue;
+      if (task === undefined || service === undefined || task.slot > (wantedReplicas(service) ?? -1)) continue;
       if (tasks.every((one) => isAbandoned(world, service, one)))
         found.set(`${running.nonce}/${key}`, `${service.name}.${task.slot}`);
     }

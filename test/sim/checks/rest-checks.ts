@@ -26,6 +26,9 @@ import { wrongRules } from "./network-checks.ts";
 import { isFinished } from "./plan-checks.ts";
 import type { Violation } from "./violation.ts";
 
+/** A service's own, the one before it, the last stable one, and both of its rollout. */
+const NEEDED_VERSIONS = 5;
+
 type Shortfall = Omit<Violation, "atMs">;
 
 /** Everything that is not yet as it must be; empty at rest. */
@@ -324,7 +327,7 @@ function unbounded({ state, machine }: Cluster): readonly Shortfall[] {
     const versions = [...state.serviceVersion.values()].filter((version) => version.serviceId === service.id).length;
     // each slot keeps the last of its tasks, and they may all be of other versions
     const named = new Set(tasks.map((task) => task.specVersion)).size;
-    if (versions > KEPT_VERSIONS + named) report(`${versions} versions of ${service.name} are kept`);
+    if (versions > KEPT_VERSIONS + NEEDED_VERSIONS + named) report(`${versions} versions of ${service.name} are kept`);
   }
   for (const task of state.task.values())
     if (!state.service.has(task.serviceId)) report(`task ${task.id} of a removed service is kept`);
