@@ -282,12 +282,6 @@ const AGENTS: readonly Mutant[] = [
       '      if (container.examined !== undefined) return { run, operations: [{ kind: "start", pool: "start", subject: taskSubject(taskId), taskId, containerId: container.id }], settled: false };\n      if (container.examined === undefined) return { run, operations: [examine(taskId, container)], settled: false };\n      return {',
   },
   {
-    name: "a container of nobody's is taken for an orphan",
-    file: "workers/agent/plan/plan-agent.ts",
-    find: 'if (taskId === undefined || container.labels["davit.cluster"] !== input.clusterId) continue;',
-    replace: 'if (taskId === undefined) { groups.set(asId<"task">(container.id), [container]); continue; }',
-  },
-  {
     name: "containers without work are left alone",
     file: "workers/agent/plan/plan-agent.ts",
     find: "return planRemoval(input, taskId, run, containers);",
@@ -312,7 +306,7 @@ const AGENTS: readonly Mutant[] = [
     file: "workers/agent/state/sections.ts",
     find: 'if (held !== undefined && comparePositions(delta, held) < 0) return { kind: "stale" };',
     replace: "",
-    faults: ["host suspended", "agent paused", "coordinator killed"],
+    faults: ["host suspended", "agent paused", "coordinator killed", "agent's disk slow", "node isolated"],
   },
   {
     name: "a delta is applied to whatever is held",
