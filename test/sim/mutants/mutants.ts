@@ -204,10 +204,10 @@ const PLANS: readonly Mutant[] = [
     replace: "return template.container.mounts.length < 0;",
   },
   {
-    name: "a change that overtakes one without a node starts a second writer",
-    file: "src/core/rollout/batch.ts",
-    find: "return live.findLast(({ nodeId }) => nodeId !== undefined) ?? live.at(-1);",
-    replace: "return live.at(-1);",
+    name: "a writer that waited for a node is placed beside one that still writes",
+    file: "src/core/reconcile/slots.ts",
+    find: "if (writer !== undefined) planning.wait(",
+    replace: "if (writer !== undefined && task.slot < 0) planning.wait(",
   },
   {
     name: "a change taken back at once starts a second writer",
