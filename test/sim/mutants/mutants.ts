@@ -302,17 +302,10 @@ const AGENTS: readonly Mutant[] = [
     replace: "if (reported.attempt !== known.attempt) return undefined;",
   },
   {
-    name: "work of an older position is taken over",
+    name: "a delta of any position is applied to whatever is held",
     file: "workers/agent/state/sections.ts",
-    find: 'if (held !== undefined && comparePositions(delta, held) < 0) return { kind: "stale" };',
-    replace: "",
-    faults: ["host suspended", "agent paused", "coordinator killed", "agent's disk slow", "node isolated"],
-  },
-  {
-    name: "a delta is applied to whatever is held",
-    file: "workers/agent/state/sections.ts",
-    find: "if (delta.base !== undefined && (held === undefined || comparePositions(delta.base, held) !== 0))",
-    replace: "if (delta.base !== undefined && held === undefined)",
+    find: 'if (held !== undefined && comparePositions(delta, held) < 0) return { kind: "stale" };\n  if (delta.base !== undefined && (held === undefined || comparePositions(delta.base, held) !== 0))',
+    replace: "if (held === undefined && delta.base !== undefined)",
     faults: ["agent killed", "agent's disk fails", "agent's disk slow"],
   },
   {
