@@ -94,7 +94,6 @@ export class AgentCore implements SessionShared {
   readonly #watch: EngineWatch;
   readonly #network: NetworkLanes;
   readonly #peers: Peers | undefined;
-  /** Own tasks that are ready; undefined before this process has looked. */
   #ready: ReadonlySet<string> | undefined;
   #session: AgentSession | undefined;
   /** Tasks whose work changed and that did not come to rest since. */
@@ -183,7 +182,7 @@ export class AgentCore implements SessionShared {
       newNonce: () => this.newNonce(),
       fraction: () => random.fraction(),
       isGranted: () => this.lease.isHeld,
-      ready: () => this.#ready,
+      ready: () => this.ready,
       endpoints: () => endpointsOf(this.routes.sections),
       onChange: () => this.#network.wake(),
     });
@@ -227,6 +226,11 @@ export class AgentCore implements SessionShared {
     this.#network.stop();
     this.#peers?.stop();
     this.#ports.calls?.stop();
+  }
+
+  /** Own tasks that are ready; undefined before this process has looked. */
+  get ready(): ReadonlySet<string> | undefined {
+    return this.#ready;
   }
 
   /** What the agent waits for or does, in a few words. */

@@ -115,8 +115,8 @@ export class NetworkChecks extends Bystander {
     const isSilent = !owner.isUp || owner.agentLife?.isAlive !== true;
     if (isSilent) return SILENT_INTERVALS * peerIntervalMs;
     if (!network.isOpen([owner.address, host.address, owner.address]) || !isAwake(owner)) return undefined;
-    // what an agent knew before it began it does not tell until its engine answers
-    if (!owner.engine.daemon.isAlive) return undefined;
+    // what an agent knew before it began it does not tell until its engine answers: it is as good as silent
+    if (owner.core?.ready === undefined) return SILENT_INTERVALS * peerIntervalMs;
     const status = [...(owner.core?.runs.all.values() ?? [])].find((run) => run.status.id === taskId)?.status;
     const isKnown = status !== undefined && status.state !== "running" && owner.core?.held.position !== undefined;
     return isKnown ? TOLD_MS : undefined;
