@@ -8,7 +8,7 @@ import { median, percentile, type Row } from "./statistics.ts";
 
 const PORT = 8_080;
 const WITHIN_MS = 300;
-/** Each lets the task run on one node and then on the next. */
+/** Of a new task, in a run. */
 const STARTS_PER_RUN = 6;
 const LOOK_MS = 5;
 const ANSWERS_WITHIN_MS = 30_000;

@@ -23,43 +23,42 @@ export function clockChanges(state: State, { bootId, wallMs, bootMs }: Clocks): 
   const { clock } = cluster;
   const noted: Cluster = { ...cluster, clock: { bootId, wallMs, bootMs } };
   const note: Change = { op: "put", kind: "cluster", record: noted };
-  const stepMs =
-    clock?.bootId === bootId
-      ? wallMs - clock.wallMs - (bootMs - clock.bootMs)
-      : Math.min(0, wallMs - newestDateMs(state, clock?.wallMs));
+  const isSameBoot = clock?.bootId === bootId;
+  const stepMs = isSameBoot
+    ? wallMs - clock.wallMs - (bootMs - clock.bootMs)
+    : Math.min(0, wallMs - newestDateMs(state, clock?.wallMs));
   const isStep = Math.abs(stepMs) >= STEP_MS;
   if (isStep) return [note, ...moved(state, stepMs)];
-  return clock?.bootId === bootId ? [] : [note];
+  return isSameBoot ? [] : [note];
 }
 
-const ROLLOUT_DATES = ["startedAtMs", "batchDoneAtMs", "convergedAtMs", "healthySinceMs", "promotedAtMs"] as const;
-const TASK_DATES = ["createdAtMs", "assignedAtMs", "endedAtMs"] as const;
-
-/** The newest of the dates that would be moved. */
 function newestDateMs(state: State, notedMs = 0): number {
-  let newest = notedMs;
-  const see = (...dates: readonly (number | undefined)[]): void => {
-    for (const date of dates) if (date !== undefined && date > newest) newest = date;
-  };
-  for (const rollout of state.rollout.values())
-    see(...ROLLOUT_DATES.map((name) => rollout[name]), rollout.progress?.atMs, rollout.paused?.atMs);
-  for (const task of state.task.values())
-    see(...TASK_DATES.map((name) => task[name]), task.withdrawal?.startedAtMs, task.resize?.atMs);
-  for (const { unseenSinceMs, lostAtMs } of state.nodeStatus.values()) see(unseenSinceMs, ...lostAtMs);
-  for (const { endedAtMs, createdAtMs } of state.run.values()) if (endedAtMs === undefined) see(createdAtMs);
-  return newest;
+  let newestMs = notedMs;
+  dated(state, (atMs) => {
+    newestMs = Math.max(newestMs, atMs);
+    return atMs;
+  });
+  return newestMs;
 }
 
 function moved(state: State, byMs: number): readonly Change[] {
+  return dated(state, (atMs) => atMs + byMs);
+}
+
+/** A date as it is to be. */
+type Dating = (atMs: number) => number;
+
+/** All records that count time, each of their dates as `dating` gives it. */
+function dated(state: State, dating: Dating): readonly Change[] {
   return [
-    ...[...state.rollout.values()].map((rollout): Change => put("rollout", movedRollout(rollout, byMs))),
-    ...[...state.task.values()].map((task): Change => put("task", movedTask(task, byMs))),
+    ...[...state.rollout.values()].map((rollout): Change => put("rollout", datedRollout(rollout, dating))),
+    ...[...state.task.values()].map((task): Change => put("task", datedTask(task, dating))),
     ...[...state.nodeStatus.values()]
       .filter(({ lostAtMs }) => lostAtMs.length > 0)
-      .map((status): Change => put("nodeStatus", movedStatus(status, byMs))),
+      .map((status): Change => put("nodeStatus", datedStatus(status, dating))),
     ...[...state.run.values()]
       .filter(({ endedAtMs }) => endedAtMs === undefined)
-      .map((run): Change => put("run", movedRun(run, byMs))),
+      .map((run): Change => put("run", datedRun(run, dating))),
   ];
 }
 
@@ -70,38 +69,39 @@ function put<Kind extends "rollout" | "task" | "nodeStatus" | "run">(
   return { op: "put", kind, record } as Change;
 }
 
-function movedRollout(rollout: Rollout, byMs: number): Rollout {
+function datedRollout(rollout: Rollout, dating: Dating): Rollout {
   const { progress, paused } = rollout;
+  const names = ["startedAtMs", "batchDoneAtMs", "convergedAtMs", "healthySinceMs", "promotedAtMs"] as const;
   return {
-    ...movedFields(rollout, ROLLOUT_DATES, byMs),
-    ...(progress === undefined ? {} : { progress: { ...progress, atMs: progress.atMs + byMs } }),
-    ...(paused === undefined ? {} : { paused: { ...paused, atMs: paused.atMs + byMs } }),
+    ...datedFields(rollout, names, dating),
+    ...(progress === undefined ? {} : { progress: { ...progress, atMs: dating(progress.atMs) } }),
+    ...(paused === undefined ? {} : { paused: { ...paused, atMs: dating(paused.atMs) } }),
   };
 }
 
-function movedTask(task: Task, byMs: number): Task {
+function datedTask(task: Task, dating: Dating): Task {
   const { withdrawal, resize } = task;
   return {
-    ...movedFields(task, TASK_DATES, byMs),
-    ...(withdrawal === undefined ? {} : { withdrawal: { ...withdrawal, startedAtMs: withdrawal.startedAtMs + byMs } }),
-    ...(resize === undefined ? {} : { resize: { ...resize, atMs: resize.atMs + byMs } }),
+    ...datedFields(task, ["createdAtMs", "assignedAtMs", "endedAtMs"], dating),
+    ...(withdrawal === undefined ? {} : { withdrawal: { ...withdrawal, startedAtMs: dating(withdrawal.startedAtMs) } }),
+    ...(resize === undefined ? {} : { resize: { ...resize, atMs: dating(resize.atMs) } }),
   };
 }
 
-function movedStatus(status: NodeStatus, byMs: number): NodeStatus {
-  return { ...movedFields(status, ["unseenSinceMs"], byMs), lostAtMs: status.lostAtMs.map((atMs) => atMs + byMs) };
+function datedStatus(status: NodeStatus, dating: Dating): NodeStatus {
+  return { ...datedFields(status, ["unseenSinceMs"], dating), lostAtMs: status.lostAtMs.map((atMs) => dating(atMs)) };
 }
 
 /** What a schedule says is said by the wall clock; how long a run has taken is not. */
-function movedRun(run: JobRun, byMs: number): JobRun {
-  return movedFields(run, ["createdAtMs"], byMs);
+function datedRun(run: JobRun, dating: Dating): JobRun {
+  return datedFields(run, ["createdAtMs"], dating);
 }
 
-function movedFields<Kind extends object>(record: Kind, names: readonly (keyof Kind)[], byMs: number): Kind {
+function datedFields<Kind extends object>(record: Kind, names: readonly (keyof Kind)[], dating: Dating): Kind {
   const next = { ...record };
   for (const name of names) {
     const atMs = record[name];
-    if (typeof atMs === "number") next[name] = (atMs + byMs) as Kind[keyof Kind];
+    if (typeof atMs === "number") next[name] = dating(atMs) as Kind[keyof Kind];
   }
   return next;
 }
