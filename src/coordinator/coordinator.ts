@@ -233,6 +233,7 @@ export class Coordinator {
           revision: door.revision,
           sections: this.#documents.sectionsOf(door.state, id, this.#index.tasksOf(id)),
         }),
+        statusOf: (taskId) => door.state.taskStatus.get(taskId),
         routes: () => ({ revision: door.revision, ...this.#routes.sections(door.state) }),
       },
     });

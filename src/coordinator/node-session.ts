@@ -2,9 +2,9 @@
 // It awaits ports only. What is observed goes to `events`; what must be sent is asked of `sections` whenever something changed.
 
 import { DavitError, reasonOf } from "../core/model/errors.ts";
-import type { NodeId } from "../core/model/ids.ts";
+import type { NodeId, TaskId } from "../core/model/ids.ts";
 import { type EpochChain, LEASE_MS } from "../core/model/lease.ts";
-import type { Node } from "../core/model/records.ts";
+import type { Node, TaskStatus } from "../core/model/records.ts";
 import type { Work, WorkPosition } from "../core/model/work.ts";
 import type { NodeProgress } from "../core/model/world.ts";
 import {
@@ -61,6 +61,8 @@ export type SessionContext = {
   readonly configOf: (id: NodeId, config: string) => string | undefined;
   /** The node's work now, and the revision it is of. */
   readonly sections: (id: NodeId) => { readonly revision: number; readonly sections: Work["sections"] };
+  /** What was last reported of a task of the node, if anything. */
+  readonly statusOf: (taskId: TaskId) => TaskStatus | undefined;
   /** The routes now, the same for every node. */
   readonly routes: () => RoutesNow;
   readonly routesChanges: RoutesChanges;
@@ -234,11 +236,20 @@ export class NodeSession {
     const drop = [...this.#sent.keys()].filter((key) => sections[key] === undefined);
     if (this.#position !== undefined && Object.keys(put).length === 0 && drop.length === 0) return;
     const position: WorkPosition = { epoch: this.#context.chain.at(-1)?.epoch ?? 0, generation: revision };
-    const base = this.#position === undefined ? {} : { base: this.#position };
-    this.#stream.send({ type: "work", delta: { ...position, ...base, put, drop } });
+    const rest = this.#position === undefined ? { known: this.#knownOf(sections) } : { base: this.#position };
+    this.#stream.send({ type: "work", delta: { ...position, ...rest, put, drop } });
     for (const [key, section] of Object.entries(put)) this.#sent.set(key, section.hash);
     for (const key of drop) this.#sent.delete(key);
     this.#position = position;
+  }
+
+  #knownOf(sections: Work["sections"]): Record<string, TaskStatus> {
+    const known: Record<string, TaskStatus> = {};
+    for (const { content } of Object.values(sections)) {
+      const status = content.kind === "task" ? this.#context.statusOf(content.taskId) : undefined;
+      if (status !== undefined) known[status.id] = status;
+    }
+    return known;
   }
 
   /** Sends what the agent does not have yet of the routes, once it has what is on its way. */

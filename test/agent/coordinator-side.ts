@@ -44,6 +44,8 @@ export class CoordinatorSide {
   beats = 0;
   revision = 1;
   sections: Work["sections"] = sectionsOf([NODE]);
+  /** What was reported of tasks before. */
+  readonly known = new Map<string, TaskStatus>();
   /** Base64 of the configs that the node may have. */
   readonly configs = new Map<string, string>();
   issuer: IssuerKeyPair;
@@ -86,6 +88,7 @@ export class CoordinatorSide {
       newNonce: () => "coordinator-nonce",
       configOf: (_, config) => this.configs.get(config),
       sections: () => ({ revision: this.revision, sections: this.sections }),
+      statusOf: (taskId) => this.known.get(taskId),
       routes: () => ({ revision: this.revision, version: this.routesVersion, sections: this.routes }),
       routesChanges: new RoutesChanges(),
       isFreeForRoutes: (session) => session.sendRoutes(),

@@ -78,10 +78,11 @@ const anyInput: fc.Arbitrary<PlanInput> = fc
       selector: (each) => `${each.labels["davit.task"]}/${each.labels["davit.attempt"]}/${each.id.slice(0, 5)}`,
     }),
     runs: fc.uniqueArray(anyRun, { maxLength: 4, selector: (run) => run.status.id }),
+    known: fc.uniqueArray(anyRun, { maxLength: 4, selector: (run) => run.status.id }),
     hasImage: fc.boolean(),
     condition: fc.constantFrom("any", "on-failure", "none"),
   })
-  .map(({ desired, containers, runs, hasImage, condition }) => ({
+  .map(({ desired, containers, runs, known, hasImage, condition }) => ({
     clusterId: CLUSTER_ID,
     nodeId: NODE_ID,
     node: NODE,
@@ -94,6 +95,7 @@ const anyInput: fc.Arbitrary<PlanInput> = fc
       }),
     ),
     runs: new Map(runs.map((run) => [run.status.id, run])),
+    knownOf: (id: TaskId) => known.find(({ status }) => status.id === id)?.status,
     containers,
     images: new Map(hasImage ? [[IMAGE, { kind: "present", hasHealthCheck: false } as const]] : []),
     volumes: new Map(),

@@ -2,7 +2,7 @@
 // travels as the sections that changed. The agent persists it before acting on it. Pure.
 
 import type { NodeId, ServiceId, TaskId } from "./ids.ts";
-import type { DesiredState, HostPort } from "./records.ts";
+import type { DesiredState, HostPort, TaskStatus } from "./records.ts";
 import type { ContainerSpec, HealthSpec, ResourceSpec, RestartPolicy } from "./service-spec.ts";
 
 /** Everything the agent needs to run one task without asking anyone. */
@@ -74,6 +74,8 @@ export type WorkPosition = { readonly epoch: number; readonly generation: number
 /** From what the agent holds to what it must hold. `base` absent: this is everything, forget what you had. */
 export type WorkDelta = WorkPosition & {
   readonly base?: WorkPosition;
+  /** With everything: what was last reported of each of its tasks, for an agent that lost its own memory of them. */
+  readonly known?: Readonly<Record<string, TaskStatus>>;
   readonly put: Work["sections"];
   readonly drop: readonly string[];
 };

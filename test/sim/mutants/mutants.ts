@@ -118,8 +118,8 @@ const TRUST: readonly Mutant[] = [
   {
     name: "work is acted on before it is durable",
     file: "workers/agent/state/held-work.ts",
-    find: "    await this.#store(position, sections);\n    this.#adopt(position, sections);",
-    replace: "    this.#adopt(position, sections);\n    await this.#store(position, sections);",
+    find: "    await this.#store(position, sections, known);\n    this.#adopt(position, sections, known);",
+    replace: "    this.#adopt(position, sections, known);\n    await this.#store(position, sections, known);",
     faults: ["agent killed", "agent's disk slow", "host loses power", "container dies"],
   },
   {

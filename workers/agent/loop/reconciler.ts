@@ -131,6 +131,7 @@ export class Reconciler {
       node: held.node,
       tasks: held.tasks,
       runs: runs.all,
+      knownOf: (taskId) => held.knownOf(taskId),
       containers: view.containers,
       images: view.images,
       volumes: view.volumes,

@@ -6,13 +6,14 @@ import type { TaskStatus } from "../../../src/core/model/records.ts";
 import type { ContainerSpec } from "../../../src/core/model/service-spec.ts";
 import type { TaskWork } from "../../../src/core/model/work.ts";
 import { containerRequest } from "./container-request.ts";
+import { found } from "./found-run.ts";
 import { planDrain } from "./plan-drain.ts";
 import { heldByLease, leasedAgain, leaseEndMs, leaseOver, stopsByLease } from "./plan-lease.ts";
 import { planPrepare } from "./plan-prepare.ts";
 import { exitReason } from "./reasons.ts";
 import { planResize } from "./resize.ts";
 import { examine, postStart, remove, start, stop } from "./task-operations.ts";
-import { adoptedRun, advance, condemn, endAttempt, firstRun, isEnded, nextAttempt } from "./transitions.ts";
+import { advance, condemn, endAttempt, isEnded, nextAttempt } from "./transitions.ts";
 import {
   attemptOf,
   isUp,
@@ -378,13 +379,6 @@ function endOf(input: PlanInput, work: TaskWork, run: TaskRun, container: SeenCo
     { state: "failed", reason: exitReason(container, work), interrupted: false, changes },
     input.nowMs,
   );
-}
-
-/** The run of a task that nothing is remembered of: its newest container is adopted, or its first attempt begins. */
-function found(input: PlanInput, taskId: TaskId, containers: readonly SeenContainer[]): TaskRun {
-  const newest = containers.toSorted((a, b) => attemptOf(b) - attemptOf(a))[0];
-  if (newest === undefined) return firstRun(taskId, input.bootId, input.nowMs);
-  return adoptedRun(taskId, attemptOf(newest), newest, input.bootId, input.nowMs);
 }
 
 function currentOf(run: TaskRun, containers: readonly SeenContainer[]): SeenContainer | undefined {

@@ -5,7 +5,7 @@ import type { TaskState, TaskStatus } from "../../../src/core/model/records.ts";
 import type { TaskWork } from "../../../src/core/model/work.ts";
 import { stateRank } from "../../../src/core/work/merge-status.ts";
 import { decideRetry, MAX_RETRIES_KEPT } from "./restart.ts";
-import type { SeenContainer, TaskRun } from "./types.ts";
+import type { TaskRun } from "./types.ts";
 
 const ENDED: ReadonlySet<TaskState> = new Set(["complete", "shutdown", "failed", "rejected", "remove"]);
 
@@ -25,18 +25,6 @@ export function firstRun(taskId: TaskId, bootId: string, nowMs: number): TaskRun
     exhausted: false,
   };
   return { status, bootId, attemptAtMs: nowMs, streak: 0, retriedAtMs: [] };
-}
-
-/** A run for containers that were found without any memory of them: the newest one's attempt is taken over as it is. */
-export function adoptedRun(
-  taskId: TaskId,
-  attempt: number,
-  container: SeenContainer,
-  bootId: string,
-  nowMs: number,
-): TaskRun {
-  const run = firstRun(taskId, bootId, nowMs);
-  return { ...run, status: { ...run.status, attempt, containerId: container.id } };
 }
 
 /** The attempt after one that ended. */

@@ -103,6 +103,8 @@ export type PlanInput = {
   readonly node: NodeWork | undefined;
   readonly tasks: HeldTasks;
   readonly runs: ReadonlyMap<TaskId, TaskRun>;
+  /** What the coordinator knew of a task when it gave all its work: it stands in where nothing is remembered. */
+  readonly knownOf: (taskId: TaskId) => TaskStatus | undefined;
   /** Of this cluster only. */
   readonly containers: readonly SeenContainer[];
   readonly images: ReadonlyMap<string, ImageFact>;

@@ -2,8 +2,10 @@
 // anything acts on it. Registry logins are kept on tmpfs only.
 
 import { asId, type TaskId } from "../../../src/core/model/ids.ts";
+import type { TaskStatus } from "../../../src/core/model/records.ts";
 import type { LoginsWork, NodeWork, TaskWork, Work, WorkDelta, WorkPosition } from "../../../src/core/model/work.ts";
 import { OneByOne } from "../../../src/core/model/one-by-one.ts";
+import { taskSection } from "../../../src/core/work/work-of.ts";
 import type { AgentDisk } from "./disk.ts";
 import { readState } from "./read-state.ts";
 import { takeDelta } from "./sections.ts";
@@ -13,7 +15,13 @@ const LOGINS_FILE = "logins.json";
 const LOGINS_KEY = "logins";
 
 type Sections = Work["sections"];
-type Stored = { readonly position: WorkPosition; readonly sections: Sections };
+type Known = Readonly<Record<string, TaskStatus>>;
+type Stored = {
+  readonly position: WorkPosition;
+  readonly sections: Sections;
+  /** Absent in what an earlier version wrote. */
+  readonly known?: Known;
+};
 
 export type Receipt =
   | { readonly kind: "kept"; readonly changed: readonly string[] }
@@ -25,6 +33,7 @@ export class HeldWork {
   #position: WorkPosition | undefined;
   #sections: Sections = {};
   #tasks: ReadonlyMap<TaskId, TaskWork> = new Map();
+  #known: Known = {};
   readonly #turns = new OneByOne();
 
   private constructor(disk: AgentDisk) {
@@ -42,6 +51,7 @@ export class HeldWork {
       logins === undefined
         ? stored.sections
         : { ...stored.sections, [LOGINS_KEY]: JSON.parse(logins) as Sections[string] },
+      stored.known ?? {},
     );
     return held;
   }
@@ -63,6 +73,11 @@ export class HeldWork {
     return this.#tasks;
   }
 
+  /** What the coordinator knew of a task that is held, when it gave everything at once. */
+  knownOf(taskId: TaskId): TaskStatus | undefined {
+    return this.#known[taskId];
+  }
+
   get logins(): LoginsWork["logins"] {
     const content = this.#sections[LOGINS_KEY]?.content;
     return content?.kind === "logins" ? content.logins : {};
@@ -78,25 +93,31 @@ export class HeldWork {
     const taken = takeDelta(this.#position, this.#sections, delta);
     if (taken.kind !== "taken") return taken;
     const { position, sections, changed } = taken;
-    await this.#store(position, sections);
-    this.#adopt(position, sections);
+    const known = stillHeld(delta.base === undefined ? (delta.known ?? {}) : this.#known, sections);
+    await this.#store(position, sections, known);
+    this.#adopt(position, sections, known);
     return { kind: "kept", changed };
   }
 
-  async #store(position: WorkPosition, sections: Sections): Promise<void> {
+  async #store(position: WorkPosition, sections: Sections, known: Known): Promise<void> {
     const { [LOGINS_KEY]: logins, ...rest } = sections;
     // logins first: a file without the position that names them is only read again
     if (logins !== undefined) await this.#disk.writeVolatile(LOGINS_FILE, JSON.stringify(logins));
-    const stored: Stored = { position, sections: rest };
+    const stored: Stored = { position, sections: rest, known };
     await this.#disk.write(FILE, JSON.stringify(stored));
   }
 
-  #adopt(position: WorkPosition, sections: Sections): void {
+  #adopt(position: WorkPosition, sections: Sections, known: Known): void {
     this.#position = position;
     this.#sections = sections;
+    this.#known = known;
     const tasks = new Map<TaskId, TaskWork>();
     for (const { content } of Object.values(sections))
       if (content.kind === "task") tasks.set(asId<"task">(content.taskId), content);
     this.#tasks = tasks;
   }
+}
+
+function stillHeld(known: Known, sections: Sections): Known {
+  return Object.fromEntries(Object.entries(known).filter(([id]) => sections[taskSection(id)] !== undefined));
 }

@@ -13,7 +13,7 @@ export async function readState(disk: AgentDisk, name: string): Promise<unknown>
   } catch (cause) {
     throw new DavitError("storage_failed", `read ${name}: it is damaged`, {
       cause,
-      wayOut: `move it away from the agent's state directory and restart davit-agent: running containers are adopted, the coordinator sends the rest again`,
+      wayOut: `move it away, and work.json with it, from the agent's state directory, and restart davit-agent: running containers are adopted, the coordinator sends the rest again`,
     });
   }
 }
