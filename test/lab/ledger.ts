@@ -19,6 +19,8 @@ export type Entry = {
   readonly target: string;
   /** Milliseconds of the client's clock. */
   readonly atMs: number;
+  /** The client's own port, once it had one. */
+  readonly from?: number;
   readonly tookMs: number;
   /** Nothing was answered on this connection before. */
   readonly isFirst: boolean;
@@ -33,6 +35,12 @@ const ANSWER_TIMEOUT_MS = 20_000;
 const UPLOAD = Buffer.alloc(256 * 1024, "x");
 
 type Answer = { readonly status: number; readonly body: string; readonly isKept: boolean };
+
+/** A request and what became of it, for people; times since `startMs` of the client's clock. */
+export function describeEntry({ kind, target, from, atMs, tookMs, failure }: Entry, startMs: number): string {
+  const what = `${kind} to ${target} from port ${from ?? "?"}`;
+  return `${what} at ${((atMs - startMs) / 1_000).toFixed(3)} s, after ${tookMs.toFixed(1)} ms: ${failure ?? "answered"}`;
+}
 
 /** One connection, and what is read from it. */
 class Connection {
@@ -193,7 +201,13 @@ export class Ledger {
         }
       } catch (error) {
         const wasEnded = connection?.isOver === true;
-        this.#note(target, kind, started, { isFirst, failure: String(error), wasEnded });
+        const from = connection?.socket.localPort;
+        this.#note(target, kind, started, {
+          isFirst,
+          failure: String(error),
+          wasEnded,
+          ...(from === undefined ? {} : { from }),
+        });
         connection?.socket.destroy();
         connection = undefined;
       }
@@ -227,7 +241,7 @@ export class Ledger {
     target: LedgerTarget,
     kind: Entry["kind"],
     started: number,
-    rest: Pick<Entry, "isFirst" | "body" | "failure" | "wasEnded">,
+    rest: Pick<Entry, "isFirst" | "body" | "failure" | "wasEnded" | "from">,
   ): void {
     const tookMs = performance.now() - started;
     this.entries.push({ kind, target: `${target.address}:${target.port}`, atMs: started, tookMs, ...rest });

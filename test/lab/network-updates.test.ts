@@ -8,7 +8,7 @@ import type { RolloutDetailView } from "../../src/core/model/rollout-views.ts";
 import { type Cluster, startCluster, waitUntil } from "./cluster.ts";
 import { type Called, GrpcCaller } from "./grpc-caller.ts";
 import { testLab } from "./lab.ts";
-import { type Entry, Ledger } from "./ledger.ts";
+import { describeEntry, type Entry, Ledger } from "./ledger.ts";
 import { originImage, pushOrigin } from "./network/origin-image.ts";
 import { LabStack } from "./stack.ts";
 import { pushTalker } from "./talker-image.ts";
@@ -102,13 +102,22 @@ describe("updates under load through every node's published port", () => {
       const old = await names();
       expect(old).toHaveLength(REPLICAS);
       const clients = startClients();
+      const startMs = performance.now();
+      const steps: string[] = [];
+      const noted = (step: string): void => {
+        steps.push(`${step} at ${((performance.now() - startMs) / 1_000).toFixed(3)} s`);
+      };
       try {
         await waitUntil("every old task served", 20_000, () => haveServed(clients, old));
+        noted("begins");
         await web.mustDeploy(versionOf(number));
+        noted("is deployed");
         await waitUntil("it is completed", UPDATE_MS, isSettled);
+        noted("is completed");
         await waitUntil("the old tasks are gone", 30_000, async () =>
           (await names()).every((name) => !old.includes(name)),
         );
+        noted("has ended the old tasks");
         const next = await names();
         expect(next).toHaveLength(REPLICAS);
         await waitUntil("every new task served, and enough was asked", UPDATE_MS, () => {
@@ -125,7 +134,8 @@ describe("updates under load through every node's published port", () => {
       process.stdout.write(
         `update ${number}: ${requests} requests, ${lost.length} new connections failed; ${ended} kept ones ended between answers, ${failures.length - lost.length} within one\n`,
       );
-      expect(lost).toEqual([]);
+      const said = lost.map((entry) => describeEntry(entry, startMs));
+      expect(lost, `the update ${[...steps, ...said].join("; ")}`).toEqual([]);
     },
     3 * UPDATE_MS,
   );
