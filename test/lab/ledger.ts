@@ -45,6 +45,8 @@ export function describeEntry({ kind, target, from, atMs, tookMs, failure }: Ent
 /** One connection, and what is read from it. */
 class Connection {
   readonly socket: Socket;
+  /** The client's own port: a socket that is reset forgets it. */
+  readonly from: number | undefined;
   isOver = false;
   #buffer = Buffer.alloc(0);
   #wake: () => void = () => undefined;
@@ -52,6 +54,7 @@ class Connection {
 
   private constructor(socket: Socket) {
     this.socket = socket;
+    this.from = socket.localPort;
     socket.on("data", (chunk: Buffer) => {
       this.#buffer = Buffer.concat([this.#buffer, chunk]);
       this.#wake();
@@ -201,7 +204,7 @@ export class Ledger {
         }
       } catch (error) {
         const wasEnded = connection?.isOver === true;
-        const from = connection?.socket.localPort;
+        const from = connection?.from;
         this.#note(target, kind, started, {
           isFirst,
           failure: String(error),

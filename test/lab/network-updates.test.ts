@@ -141,6 +141,13 @@ describe("updates under load through every node's published port", () => {
   );
 });
 
+test("every node has forgotten a connection ten seconds after it ended: the engine would end its successor", async () => {
+  const asked = await lab.on("n1", `curl -s -o/dev/null -w '%{local_port}' http://${lab.ip("n2")}:${PORT}/`);
+  const listed = () => lab.on("n2", `conntrack -L -p tcp --sport ${asked.trim()} --dport ${PORT} 2>/dev/null || true`);
+  expect(await listed()).toContain(`sport=${asked.trim()}`);
+  await waitUntil("it is forgotten", 10_000, async () => (await listed()).trim() === "");
+});
+
 describe("gRPC through the ingress", () => {
   test("calls of each kind go through with trailers and deadlines; an update refuses none, and an endless stream ends in good order", async () => {
     const stack = new LabStack(cluster, "rpc");

@@ -25,6 +25,7 @@ class FakeHost implements FirewallHost {
   portsWithoutHairpin = 0;
   chain = "-N DOCKER-USER\n";
   bridgesTable: string | undefined;
+  timeWaitFault: string | undefined;
   onChange: () => void = () => undefined;
 
   load(rules: string): Promise<string | undefined> {
@@ -53,6 +54,7 @@ class FakeHost implements FirewallHost {
     this.portsWithoutHairpin = 0;
     return Promise.resolve();
   }
+  shortenTimeWait = (): Promise<string | undefined> => Promise.resolve(this.timeWaitFault);
   engineFirewall(): Promise<EngineFirewall> {
     const bridgesTable = this.bridgesTable === undefined ? {} : { bridgesTable: this.bridgesTable };
     return Promise.resolve({ dockerUser: { "iptables-nft": this.chain }, ...bridgesTable });
@@ -335,4 +337,12 @@ test("a node that leaves keeps nothing, and what is looked after ends", async ()
   expect(host.isThere).toBe(false);
   await part.remove();
   expect(warnings).toEqual([]);
+});
+
+test("a host that remembers ended connections for long is told of once, and its rules are in force all the same", async () => {
+  host.timeWaitFault = "EROFS: read-only file system";
+  await part.apply(viewWith("10.210.1.10"));
+  await part.apply(viewWith("10.210.1.11"));
+  expect(host.isThere).toBe(true);
+  expect(warnings).toEqual([expect.stringMatching(/nf_conntrack_tcp_timeout_time_wait to 5 EROFS/)]);
 });

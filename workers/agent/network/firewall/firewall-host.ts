@@ -17,6 +17,8 @@ export interface FirewallHost {
   forgetBridge(): Promise<void>;
   /** Gives every port of the bridge hairpin mode. */
   setHairpin(): Promise<void>;
+  /** Lets the kernel forget what has ended soon, or says why it does not. */
+  shortenTimeWait(): Promise<string | undefined>;
   engineFirewall(): Promise<EngineFirewall>;
   /** Rejects with what the program said unless it ended with 0. */
   must(doing: string, argv: readonly string[]): Promise<void>;

@@ -52,6 +52,7 @@ export class FirewallPart implements NetworkPart {
   #seenAtMs = Number.NEGATIVE_INFINITY;
   #bridge: string | undefined;
   #areLinksPrepared = false;
+  #toldFault: string | undefined;
   readonly #turns = new OneByOne();
   #timer: Timer | undefined;
   #echo: Timer | undefined;
@@ -110,8 +111,20 @@ export class FirewallPart implements NetworkPart {
     this.#view = view;
     const next = planFirewall(view, { endpoints });
     await this.#putIntoForce(next);
+    await this.#shortenTimeWait();
     await this.#tellEngine();
     await this.#prepareBridge(view);
+  }
+
+  /** A host that does not let it be set loses a connection in very many: told once, and no reason to hold anything up. */
+  async #shortenTimeWait(): Promise<void> {
+    const { host, log } = this.#deps;
+    const fault = await host.shortenTimeWait();
+    if (fault !== undefined && fault !== this.#toldFault)
+      log.warn("ended connections are remembered for long: set net.netfilter.nf_conntrack_tcp_timeout_time_wait to 5", {
+        reason: fault,
+      });
+    this.#toldFault = fault;
   }
 
   /** A difference that the kernel refuses was made from what is not there: then the whole is. */
