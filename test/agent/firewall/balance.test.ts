@@ -1,8 +1,13 @@
 // How new connections choose an endpoint: shares by weight, and the same endpoint for one client on every node.
 
 import { describe, expect, test } from "vitest";
-import { renderChoice } from "../../../workers/agent/network/firewall/balance.ts";
+import { renderChoices } from "../../../workers/agent/network/firewall/balance.ts";
 import { endpoint } from "./views.ts";
+
+/** The first choice. */
+function renderChoice(...input: Parameters<typeof renderChoices>): string {
+  return renderChoices(...input)[0] ?? "";
+}
 
 const three = [endpoint("10.210.1.10"), endpoint("10.210.2.10"), endpoint("10.210.3.10")];
 
@@ -31,6 +36,13 @@ describe("at random", () => {
       80,
     );
     expect(choice).toBe("numgen random mod 10 map { 0-8 : 10.210.1.10 . 80, 9 : 10.210.2.10 . 80 }");
+  });
+
+  test("a packet that finds the map emptied is led to the heaviest endpoint", () => {
+    const two = [endpoint("10.210.1.10", { weight: 10 }), endpoint("10.210.2.10", { weight: 90 })];
+    expect(renderChoices(two, "random", 80)[1]).toBe("10.210.2.10:80");
+    expect(renderChoices(two, "client")[1]).toBe("10.210.2.10");
+    expect(renderChoices([endpoint("10.210.1.10")], "random")).toHaveLength(1);
   });
 
   test("one endpoint needs no choice", () => {

@@ -133,7 +133,8 @@ describe("the door of a service that may fall asleep", () => {
 
   test("leads to where calls are held while it has none: TCP only, and only at the ports that wake it", () => {
     expect(chain(view(asleep), "service.shop_naps.s3")?.slice(1)).toEqual([
-      "meta l4proto tcp dnat ip to tcp dport map { 8080 : 10.210.1.1 . 41000, 9000 : 10.210.1.1 . 41001 }",
+      "tcp dport 8080 dnat ip to 10.210.1.1:41000",
+      "tcp dport 9000 dnat ip to 10.210.1.1:41001",
     ]);
     expect(chain(view(asleep), "tcp.7000")).toEqual(["meta l4proto tcp dnat ip to 10.210.1.1:41000"]);
     expect(elements(view(asleep), "published")).not.toContain("udp . 7001 : goto udp.7001");
@@ -146,8 +147,9 @@ describe("the door of a service that may fall asleep", () => {
   test("keeps a policy there too: who may not call it wakes it not, nor at a port that is not for that caller", () => {
     const policy = [{ from: asId<"service">("s1"), ports: [{ port: 9_000, protocol: "tcp" }] }] as const;
     expect(chain(view({ ...asleep, policy }), "service.shop_naps.s3")?.slice(1)).toEqual([
-      "ip saddr @caller.s1 meta l4proto tcp dnat ip to tcp dport map { 9000 : 10.210.1.1 . 41001 }",
-      'iifname != "davit0" meta l4proto tcp dnat ip to tcp dport map { 8080 : 10.210.1.1 . 41000, 9000 : 10.210.1.1 . 41001 }',
+      "ip saddr @caller.s1 tcp dport 9000 dnat ip to 10.210.1.1:41001",
+      'iifname != "davit0" tcp dport 8080 dnat ip to 10.210.1.1:41000',
+      'iifname != "davit0" tcp dport 9000 dnat ip to 10.210.1.1:41001',
     ]);
   });
 });

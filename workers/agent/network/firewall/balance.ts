@@ -12,14 +12,30 @@ export function chosenFrom(endpoints: readonly Endpoint[]): readonly Endpoint[] 
   return endpoints.filter((endpoint) => endpoint.standing === "in" && endpoint.weight > 0);
 }
 
-/** `numgen random mod 3 map { 0 : 10.210.1.10, … }`: the address to send to. `endpoints` are those of `chosenFrom`, at least one; `port` is added where given. */
-export function renderChoice(endpoints: readonly Endpoint[], balance: "random" | "client", port?: number): string {
+/**
+ * `numgen random mod 3 map { 0 : 10.210.1.10, … }`: the address to send to, and one to send to where that finds nothing. For it can: while rules are
+ * replaced, a packet that is still within the old ones finds their map emptied by the kernel, and would be refused. `endpoints` are those of
+ * `chosenFrom`, at least one; `port` is added where given.
+ */
+export function renderChoices(
+  endpoints: readonly Endpoint[],
+  balance: "random" | "client",
+  port?: number,
+): readonly string[] {
+  const choice = renderChoice(endpoints, balance, port);
+  const [heaviest] = endpoints.toSorted((a, b) => b.weight - a.weight);
+  return heaviest === undefined || endpoints.length === 1 ? [choice] : [choice, only(heaviest, port)];
+}
+
+function only({ address }: Endpoint, port: number | undefined): string {
+  return port === undefined ? address : `${address}:${port}`;
+}
+
+function renderChoice(endpoints: readonly Endpoint[], balance: "random" | "client", port: number | undefined): string {
   const target = ({ address }: Endpoint): string => (port === undefined ? address : `${address} . ${port}`);
   const ranges = balance === "random" ? rangesByWeight(endpoints) : rangesByClient(endpoints);
-  const [only] = ranges;
-  if (only !== undefined && ranges.length === 1) {
-    return port === undefined ? only.endpoint.address : `${only.endpoint.address}:${port}`;
-  }
+  const [first] = ranges;
+  if (first !== undefined && ranges.length === 1) return only(first.endpoint, port);
   const size = (ranges.at(-1)?.to ?? 0) + 1;
   const number = balance === "random" ? `numgen random mod ${size}` : `jhash ip saddr mod ${size} seed 0x64617669`;
   const entries = ranges.map(

@@ -6,7 +6,7 @@ import type { Endpoint, ServiceRoutes } from "../../../../src/core/model/routes.
 import type { Activation, NetworkView } from "../../../../src/ports/node-network.ts";
 import { BRIDGE } from "../../plan/types.ts";
 import { PUBLISHED_MARK } from "../mesh/names.ts";
-import { chosenFrom, renderChoice } from "./balance.ts";
+import { chosenFrom, renderChoices } from "./balance.ts";
 import { hex, networkSet, objectName } from "./facts.ts";
 import { callerSet } from "./membership.ts";
 import { CALLED_MARK } from "./names.ts";
@@ -37,7 +37,7 @@ export function planDoors(view: NetworkView): Doors {
       const name = objectName("service", service.name, service.serviceId);
       const rules =
         activation === undefined
-          ? [...noted(service), `dnat to ${renderChoice(endpoints, service.balance)}`]
+          ? [...noted(service), ...renderChoices(endpoints, service.balance).map((choice) => `dnat to ${choice}`)]
           : wakingRules(service, activation);
       chains.set(name, { rules: [...membersOnly(service), ...rules] });
       addresses.set(service.address, `goto ${name}`);
@@ -78,12 +78,10 @@ function noted(service: ServiceRoutes): readonly string[] {
  * port, and a caller that may not, is left at the address.
  */
 function wakingRules({ policy }: ServiceRoutes, activation: Activation): readonly string[] {
-  const to = (ports: readonly number[] | undefined): readonly string[] => {
-    const entries = [...activation.ports]
+  const to = (ports: readonly number[] | undefined): readonly string[] =>
+    [...activation.ports]
       .filter(([port]) => ports === undefined || ports.includes(port))
-      .map(([port, at]) => `${port} : ${activation.address} . ${at}`);
-    return entries.length === 0 ? [] : [`meta l4proto tcp dnat ip to tcp dport map { ${entries.join(", ")} }`];
-  };
+      .map(([port, at]) => `tcp dport ${port} dnat ip to ${activation.address}:${at}`);
   if (policy === undefined) return to(undefined);
   const allowed = policy.flatMap(({ from, ports }) =>
     to(ports.filter(({ protocol }) => protocol === "tcp").map(({ port }) => port)).map(
@@ -101,7 +99,9 @@ function publishedRules(
 ): readonly string[] {
   return [
     `ct mark set ct mark | ${hex(service.waking === undefined ? PUBLISHED_MARK : PUBLISHED_MARK | CALLED_MARK)}`,
-    `meta l4proto ${port.protocol} dnat ip to ${renderChoice(endpoints, service.balance, port.target)}`,
+    ...renderChoices(endpoints, service.balance, port.target).map(
+      (choice) => `meta l4proto ${port.protocol} dnat ip to ${choice}`,
+    ),
   ];
 }
 
