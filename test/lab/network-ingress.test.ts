@@ -166,6 +166,7 @@ describe("what routes may ask for", () => {
           { host: "sticky.test", port: 8080, tls: "off", sticky: true },
           { host: "grpc.test", port: 8081, tls: "off", protocol: "h2c" },
           { host: "small.test", port: 8080, tls: "off", max_body: "1k", request_headers: { "X-Extra": "50%" } },
+          { host: "users.test", port: 8080, tls: "off" },
           { host: "users.test", path: "/in", port: 8080, tls: "off", strip_path: true, users: [`ann:${hash}`] },
           { host: "few.test", port: 8080, tls: "off", rate_limit: { requests: 3, per: "60s" } },
           { host: "db.test", port: 8082, protocol: "tcp" },
@@ -183,6 +184,15 @@ describe("what routes may ask for", () => {
     expect((await asked("n1", "http://small.test/")) as unknown).toMatchObject({ extra: "50%" });
     expect(await status("http://small.test/", "-d", "x".repeat(2_000))).toBe("413");
     expect(await status("http://users.test/in/x")).toBe("401");
+    // spelt in another way it is the same path to most programs: nobody gets around the password so
+    for (const path of ["/%69n/x", "//in/x", "/i%6E%2Fx"]) {
+      expect(await status(`http://users.test${path}`, "--path-as-is"), path).toBe("401");
+    }
+    expect(await status("http://users.test/in/x", "-H", "Host: users.test/other")).toBe("400");
+    expect(await status("http://users.test/in%zz/x")).toBe("400");
+    for (const host of ["USERS.test", "users.test:80", "users.test."])
+      expect(await status("http://users.test/in/x", "-H", `Host: ${host}`), host).toBe("401");
+    expect(await status("http://users.test/inn?a=//%zz")).toBe("200");
     expect(await asked("n1", "http://users.test/in/x", "-u", "ann:secret")).toMatchObject({ path: "/x", user: null });
     const few = [];
     for (let at = 0; at < 6; at++) few.push(await status("http://few.test/"));

@@ -247,7 +247,7 @@ function readBackends(config: string): Worker["backends"] {
       });
     const slots = /^ {2}server-template s (\d+)-(\d+)/.exec(line);
     for (let at = Number(slots?.[1]); at <= Number(slots?.[2]); at++)
-      servers.set(`s${at}`, { address: "0.0.0.0", port: "1", weight: 100, isOut: true });
+      servers.set(`s${at}`, { address: "0.0.0.0", port: "1", weight: 1, isOut: true });
   }
   return backends;
 }

@@ -27,7 +27,7 @@ test("the first route that is led by SNI reloads the proxy with a door before th
   await part.apply(view({ db, web: plain }));
   expect(proxy.reloads).toBe(1);
   expect(files.texts.get("haproxy.cfg")).toContain("frontend davit-tcp");
-  expect(files.texts.get("routes.map")).toMatch(/^db\.test\/ b\d+-[0-9a-f]+-16\|-t\|db$/m);
+  expect(files.texts.get("routes.map")).toMatch(/^db\.test\/ b\d+-[0-9a-f]+-16\|-\+t\|db$/m);
   expect(proxy.serversOf("db.test/")).toEqual(["10.210.1.3:5432"]);
   await part.apply(view({ db: { ...db, endpoints: [] }, web: plain }));
   expect(proxy.serversOf("db.test/")).toEqual([]);
@@ -70,7 +70,7 @@ describe("what needs no reload", () => {
     await part.apply(next);
     expect(proxy.serversOf("a.test/")).toEqual(["10.210.1.3:8080"]);
     expect(proxy.serversOf("b.test/shop/")).toEqual(["10.210.1.3:8080"]);
-    expect(proxy.current.maps.get("routes.map")?.get("b.test/shop/")).toMatch(/\|-m\|/);
+    expect(proxy.current.maps.get("routes.map")?.get("b.test/shop/")).toMatch(/\|-\+m\|/);
     proxy.commands.length = 0;
     await part.apply(next);
     expect(proxy.commands).toEqual([]);
@@ -84,6 +84,27 @@ describe("what needs no reload", () => {
     await part.apply(view({ web: { routes: [route("a.test")], endpoints: [endpoint("10.210.1.3")] } }));
     const states = proxy.commands.filter((command) => command.includes(" state "));
     expect(states.map((command) => command.split(" ").at(-1))).toEqual(["ready", "maint"]);
+  });
+
+  test("shares are held beside a canary that comes and goes: the others' grow before it takes any, and shrink after it has gone", async () => {
+    const part = newPart();
+    const old = [endpoint("10.210.1.2"), endpoint("10.210.1.3")];
+    const about = (command: string): string => command.replace(/^set server \S+\//, "");
+    await part.apply(view({ web: { routes: [route("a.test")], endpoints: old } }));
+    proxy.commands.length = 0;
+    await part.apply(
+      view({ web: { routes: [route("a.test")], endpoints: [...old, endpoint("10.210.1.4", { weight: 5 })] } }),
+    );
+    const come = proxy.commands.filter((command) => command.startsWith("set server")).map(about);
+    expect(come.slice(0, 2)).toEqual(["s1 weight 20", "s2 weight 20"]);
+    expect(come.slice(2)).toEqual([
+      expect.stringMatching(/addr 10.210.1.4 port 8080$/),
+      expect.stringMatching(/state ready$/),
+    ]);
+    proxy.commands.length = 0;
+    await part.apply(view({ web: { routes: [route("a.test")], endpoints: old } }));
+    const gone = proxy.commands.filter((command) => command.startsWith("set server")).map(about);
+    expect(gone).toEqual([expect.stringMatching(/state maint$/), "s1 weight 1", "s2 weight 1"]);
   });
 
   test("an endpoint of weight 0 gets nothing", async () => {

@@ -1,8 +1,9 @@
-// How new connections choose among a service's endpoints: a numbered map from a random number, or from a hash of the client's address. By
-// client, each number belongs to the endpoint that draws highest for it (rendezvous hashing, Thaler and Ravishankar 1998), so that an
-// endpoint that comes or goes moves only its own share of the clients, and every node draws alike. Pure.
+// How new connections choose among a service's endpoints: by a random number, or by a hash of the client's address. By client, each number belongs to
+// the endpoint that draws highest for it (rendezvous hashing, Thaler and Ravishankar 1998), so that an endpoint that comes or goes moves
+// only its own share of the clients, and every node draws alike. Pure.
 
 import type { Endpoint } from "../../../../src/core/model/routes.ts";
+import { commonDivisor } from "../../../../src/core/model/shares.ts";
 
 /** Numbers that clients are hashed to: shares are right to 1/128, and a map of this size is small. */
 const CLIENT_NUMBERS = 128;
@@ -12,53 +13,50 @@ export function chosenFrom(endpoints: readonly Endpoint[]): readonly Endpoint[] 
   return endpoints.filter((endpoint) => endpoint.standing === "in" && endpoint.weight > 0);
 }
 
+/** One way to go: if `when` matches (always, if it is empty), to `target`. */
+export type Choice = { readonly when: string; readonly target: string };
+
 /**
- * `numgen random mod 3 map { 0 : 10.210.1.10, … }`: the address to send to, and one to send to where that finds nothing. For it can: while rules are
- * replaced, a packet that is still within the old ones finds their map emptied by the kernel, and would be refused. `endpoints` are those of
- * `chosenFrom`, at least one; `port` is added where given.
+ * Ways in order, of which the last one is open to all: while rules are replaced the kernel empties their maps before the last packet is through, and
+ * one that found nothing would be refused. `endpoints` are those of `chosenFrom`, at least one; `port` is added where given.
  */
-export function renderChoices(
+export function choices(
   endpoints: readonly Endpoint[],
   balance: "random" | "client",
   port?: number,
-): readonly string[] {
-  const choice = renderChoice(endpoints, balance, port);
-  const [heaviest] = endpoints.toSorted((a, b) => b.weight - a.weight);
-  return heaviest === undefined || endpoints.length === 1 ? [choice] : [choice, only(heaviest, port)];
+): readonly Choice[] {
+  return balance === "random" ? byWeight(endpoints, port) : byClient(endpoints, port);
 }
 
-function only({ address }: Endpoint, port: number | undefined): string {
-  return port === undefined ? address : `${address}:${port}`;
-}
-
-function renderChoice(endpoints: readonly Endpoint[], balance: "random" | "client", port: number | undefined): string {
-  const target = ({ address }: Endpoint): string => (port === undefined ? address : `${address} . ${port}`);
-  const ranges = balance === "random" ? rangesByWeight(endpoints) : rangesByClient(endpoints);
-  const [first] = ranges;
-  if (first !== undefined && ranges.length === 1) return only(first.endpoint, port);
-  const size = (ranges.at(-1)?.to ?? 0) + 1;
-  const number = balance === "random" ? `numgen random mod ${size}` : `jhash ip saddr mod ${size} seed 0x64617669`;
-  const entries = ranges.map(
-    ({ from, to, endpoint }) => `${from === to ? from : `${from}-${to}`} : ${target(endpoint)}`,
-  );
-  return `${number} map { ${entries.join(", ")} }`;
-}
-
-type Range = { readonly from: number; readonly to: number; readonly endpoint: Endpoint };
-
-function rangesByWeight(endpoints: readonly Endpoint[]): readonly Range[] {
-  const unit = endpoints.reduce((divisor, { weight }) => greatestDivisor(divisor, weight), 0);
-  let from = 0;
-  return endpoints.map((endpoint) => {
-    const range = { from, to: from + endpoint.weight / unit - 1, endpoint };
-    from = range.to + 1;
-    return range;
+/** Each takes its share of what those before it left: rules without maps, of which the kernel makes a thousand in half the time. */
+function byWeight(endpoints: readonly Endpoint[], port: number | undefined): readonly Choice[] {
+  const unit = commonDivisor(endpoints.map(({ weight }) => weight));
+  let left = endpoints.reduce((sum, { weight }) => sum + weight / unit, 0);
+  return endpoints.map((endpoint, at) => {
+    const share = endpoint.weight / unit;
+    const when = at === endpoints.length - 1 ? "" : `numgen random mod ${left} < ${share}`;
+    left -= share;
+    return { when, target: targetOf(endpoint, port, ":") };
   });
 }
 
-function greatestDivisor(a: number, b: number): number {
-  return b === 0 ? a : greatestDivisor(b, a % b);
+function byClient(endpoints: readonly Endpoint[], port: number | undefined): readonly Choice[] {
+  const [first, ...more] = rangesByClient(endpoints);
+  if (first === undefined) return [];
+  const other = { when: "", target: targetOf(first.endpoint, port, ":") };
+  if (more.length === 0) return [other];
+  const entries = [first, ...more].map(
+    ({ from, to, endpoint }) => `${from === to ? from : `${from}-${to}`} : ${targetOf(endpoint, port, " . ")}`,
+  );
+  const hash = `jhash ip saddr mod ${CLIENT_NUMBERS} seed 0x64617669`;
+  return [{ when: "", target: `${hash} map { ${entries.join(", ")} }` }, other];
 }
+
+function targetOf({ address }: Endpoint, port: number | undefined, joint: string): string {
+  return port === undefined ? address : `${address}${joint}${port}`;
+}
+
+type Range = { readonly from: number; readonly to: number; readonly endpoint: Endpoint };
 
 function rangesByClient(endpoints: readonly Endpoint[]): readonly Range[] {
   const ranges: Range[] = [];

@@ -6,7 +6,7 @@ import type { Endpoint, ServiceRoutes } from "../../../../src/core/model/routes.
 import type { Activation, NetworkView } from "../../../../src/ports/node-network.ts";
 import { BRIDGE } from "../../plan/types.ts";
 import { PUBLISHED_MARK } from "../mesh/names.ts";
-import { chosenFrom, renderChoices } from "./balance.ts";
+import { type Choice, choices, chosenFrom } from "./balance.ts";
 import { hex, networkSet, objectName } from "./facts.ts";
 import { callerSet } from "./membership.ts";
 import { CALLED_MARK } from "./names.ts";
@@ -37,7 +37,7 @@ export function planDoors(view: NetworkView): Doors {
       const name = objectName("service", service.name, service.serviceId);
       const rules =
         activation === undefined
-          ? [...noted(service), ...renderChoices(endpoints, service.balance).map((choice) => `dnat to ${choice}`)]
+          ? [...noted(service), ...choices(endpoints, service.balance).map((choice) => led(choice, "dnat to"))]
           : wakingRules(service, activation);
       chains.set(name, { rules: [...membersOnly(service), ...rules] });
       addresses.set(service.address, `goto ${name}`);
@@ -99,10 +99,14 @@ function publishedRules(
 ): readonly string[] {
   return [
     `ct mark set ct mark | ${hex(service.waking === undefined ? PUBLISHED_MARK : PUBLISHED_MARK | CALLED_MARK)}`,
-    ...renderChoices(endpoints, service.balance, port.target).map(
-      (choice) => `meta l4proto ${port.protocol} dnat ip to ${choice}`,
+    ...choices(endpoints, service.balance, port.target).map((choice) =>
+      led(choice, `meta l4proto ${port.protocol} dnat ip to`),
     ),
   ];
+}
+
+function led({ when, target }: Choice, verdict: string): string {
+  return `${when === "" ? "" : `${when} `}${verdict} ${target}`;
 }
 
 function isEveryAddress(hostIp: string | undefined): boolean {

@@ -1,6 +1,6 @@
 // The tables that a proxy looks requests up in, as it holds them and as they are on the disk: host and path to backend, challenge to answer.
-// A route's value is its backend, then flags (r leads to HTTPS, m is in maintenance, l is logged, t is led by
-// SNI and not read), then its service for the log. Pure.
+// A route's value is its backend, then flags (+r leads to HTTPS, +m is in maintenance, +l is logged, +t is led
+// by SNI and not read), then its service for the log. Pure.
 
 import { CHALLENGE_PATH } from "./render-config.ts";
 import type { Wanted, WantedRoute } from "./wanted.ts";
@@ -20,7 +20,7 @@ export function routesMap(routes: readonly WantedRoute[], backendOf: (key: strin
 
 function flagsOf({ spec, isInMaintenance }: WantedRoute): string {
   const leadsToHttps = spec.tls !== "off" && spec.plainHttp !== true;
-  return `-${leadsToHttps ? "r" : ""}${isInMaintenance ? "m" : ""}${spec.accessLog === true ? "l" : ""}${spec.protocol === "tcp" ? "t" : ""}`;
+  return `-${leadsToHttps ? "+r" : ""}${isInMaintenance ? "+m" : ""}${spec.accessLog === true ? "+l" : ""}${spec.protocol === "tcp" ? "+t" : ""}`;
 }
 
 /** The backend that a value of the routes' map names. */

@@ -35,7 +35,9 @@ export function planWithdrawal(running: RunningServers, kept: ReadonlySet<string
 }
 
 function planBackend(backend: string, slots: readonly Slot[], wanted: readonly WantedServer[]): ServerCommands {
+  const raised: string[] = [];
   const into: string[] = [];
+  const lowered: string[] = [];
   const isWanted = (slot: Slot): boolean => wanted.some((server) => isAt(slot, server));
   const out = slots
     .filter((slot) => !slot.isOut && !isWanted(slot))
@@ -48,10 +50,12 @@ function planBackend(backend: string, slots: readonly Slot[], wanted: readonly W
     if (slot === undefined) continue;
     const name = `${backend}/${slot.name}`;
     if (there === undefined) into.push(`set server ${name} addr ${server.address} port ${server.port}`);
-    if (slot.weight !== server.weight) into.push(`set server ${name} weight ${server.weight}`);
+    // weights say how they stand to each other: a share grows before who comes takes its own, and shrinks after who goes
+    const weigh = there === undefined || there.isOut ? into : slot.weight < server.weight ? raised : lowered;
+    if (slot.weight !== server.weight) weigh.push(`set server ${name} weight ${server.weight}`);
     if (slot.isOut) into.push(`set server ${name} state ready`);
   }
-  return { backend, into, out };
+  return { backend, into: [...raised, ...into], out: [...out, ...lowered] };
 }
 
 function isAt(slot: Slot, server: WantedServer): boolean {

@@ -10,6 +10,9 @@ import {
 import { quoteFormat, quotePage, quoteWord } from "./quote.ts";
 import type { WantedRoute, WantedServer } from "./wanted.ts";
 
+/** Whether a request's route has a flag: those of maps.ts, none of which is in the name of a backend or a service. */
+export const ROUTE_HAS = "var(txn.route) -m sub";
+
 /** What a backend needs of its route beside the options. */
 export type BackendInput = {
   readonly options: IngressOptions;
@@ -41,7 +44,7 @@ export function renderBackendBody(input: BackendInput, hash: (text: string) => s
   if (options.protocol === "tcp") return renderTcpBody(options);
   return [
     ...access(options),
-    `http-request return status 503 content-type text/html hdr Retry-After 60 string ${quotePage(options.maintenancePage ?? MAINTENANCE_PAGE)} if { var(txn.flags) -m sub m }`,
+    `http-request return status 503 content-type text/html hdr Retry-After 60 string ${quotePage(options.maintenancePage ?? MAINTENANCE_PAGE)} if { ${ROUTE_HAS} +m }`,
     ...limits(options),
     ...rewrites(input),
     ...sticky(input, hash),
@@ -50,7 +53,7 @@ export function renderBackendBody(input: BackendInput, hash: (text: string) => s
     ...Object.entries(options.errorPages ?? {})
       .toSorted(([a], [b]) => (a < b ? -1 : 1))
       .map(([status, page]) => `http-error status ${status} content-type text/html string ${quotePage(page)}`),
-    `default-server weight 100 ${options.protocol === "h2c" ? "proto h2 " : ""}${SERVER}`,
+    `default-server weight 1 ${options.protocol === "h2c" ? "proto h2 " : ""}${SERVER}`,
   ];
 }
 
@@ -61,11 +64,11 @@ function renderTcpBody({ allow, deny, tunnelTimeoutMs }: IngressOptions): readon
     "mode tcp",
     ...(deny === undefined ? [] : [`tcp-request content reject if { src ${deny.join(" ")} }`]),
     ...(allow === undefined ? [] : [`tcp-request content reject unless { src ${allow.join(" ")} }`]),
-    "tcp-request content reject if { var(txn.flags) -m sub m }",
+    `tcp-request content reject if { ${ROUTE_HAS} +m }`,
     "retry-on conn-failure",
     `timeout server ${timeout}`,
     `timeout tunnel ${timeout}`,
-    `default-server weight 100 ${SERVER}`,
+    `default-server weight 1 ${SERVER}`,
   ];
 }
 

@@ -2,7 +2,7 @@
 // nobody. Pure.
 
 import type { Frame, Layout } from "./layout.ts";
-import { backendInput, PLAIN, renderBackendBody, renderServers, renderUsers } from "./render-backend.ts";
+import { backendInput, PLAIN, renderBackendBody, renderServers, renderUsers, ROUTE_HAS } from "./render-backend.ts";
 import type { WantedRoute } from "./wanted.ts";
 
 export type IngressPaths = {
@@ -47,6 +47,9 @@ export function renderFrame(
   const routes = `${directory}/${ROUTES_MAP}`;
   const challenges = `${directory}/${CHALLENGES_MAP}`;
   const inner = httpsSocket(runtimeDirectory);
+  // hosts and paths are asked for as they are written, nearly always: what only others need is looked at once nothing was found. Whatever spells a path in
+  // another way that a program would understand is led by what it says, or a route that asks for a password could be gone around
+  const unlessFound = "unless { var(txn.route) -m found }";
   const tls = `ssl crt-list ${directory}/${CERTIFICATE_LIST} alpn h2,http/1.1 strict-sni`;
   return `# Written by davit: changes are lost.
 global${signature === undefined ? "" : `\n  description ${signature}`}
@@ -77,18 +80,17 @@ frontend davit
   bind :80
 ${hasTcp ? "" : `  bind :443 ${tls}\n`}  bind ${inner} mode 600 user haproxy accept-proxy ${tls}
 ${isLogged ? LOG_FORMAT : "  no log"}
-  http-request set-var(txn.path) path
-  http-request return status 200 content-type text/plain lf-string "%[var(txn.path),map_str(${challenges})]" if { var(txn.path) -m beg ${CHALLENGE_PATH} } { var(txn.path),map_str(${challenges}) -m found }
-  http-request deny deny_status 400 if { var(txn.path) -m sub /. %2 } { var(txn.path),url_dec -m reg (^|/)[.][.]?(/|$) }
-  http-request set-var(txn.host) hdr(host),host_only,lower
-  http-request set-var(txn.host) var(txn.host),regsub([.]$,) if { var(txn.host) -m end . }
-  http-request set-var(txn.route) var(txn.host),concat(,txn.path,/),map_beg(${routes})
-  http-request set-var(txn.any) var(txn.host),regsub(^[^.]*,*) if !{ var(txn.route) -m found }
-  http-request set-var(txn.route) var(txn.any),concat(,txn.path,/),map_beg(${routes}) if { var(txn.any) -m found }
-  http-request return status 404 content-type text/plain string "no route leads from this host and path" unless { var(txn.route) -m found }
-  http-request set-var(txn.flags) var(txn.route),field(2,|)
-  http-request return status 404 content-type text/plain string "this host is served by TLS on port 443 alone" if { var(txn.flags) -m sub t }
-${isLogged ? "  http-request set-log-level silent unless { var(txn.flags) -m sub l }\n" : ""}  http-request redirect scheme https code 308 if !{ ssl_fc } { var(txn.flags) -m sub r }
+  http-request return status 200 content-type text/plain lf-string "%[path,map_str(${challenges})]" if { path_beg ${CHALLENGE_PATH} } { path,map_str(${challenges}) -m found }
+  http-request deny deny_status 400 if { hdr(host) -m sub / }
+  http-request deny deny_status 400 if { path_sub % } !{ path,url_dec -m found }
+  http-request deny deny_status 400 if { path_sub /. %2 } { path,url_dec -m reg (^|/)[.][.]?(/|$) }
+  http-request set-var(txn.route) base,concat(/),map_beg(${routes}) unless { base_sub % // }
+  http-request set-var(txn.host) hdr(host),host_only,lower,rtrim(.)${isLogged ? "" : ` ${unlessFound}`}
+  http-request set-var(txn.path) path,url_dec,regsub(//+,/,g) ${unlessFound}
+  http-request set-var(txn.route) var(txn.host),concat(,txn.path,/),map_beg(${routes}) ${unlessFound}
+  http-request set-var(txn.route) var(txn.host),regsub(^[^.]*,*),concat(,txn.path,/),map_beg(${routes}) ${unlessFound}
+  http-request return status 404 content-type text/plain string "no route leads from this host and path" ${unlessFound}
+${hasTcp ? `  http-request return status 404 content-type text/plain string "this host is served by TLS on port 443 alone" if { ${ROUTE_HAS} +t }\n` : ""}${isLogged ? `  http-request set-log-level silent unless { ${ROUTE_HAS} +l }\n` : ""}  http-request redirect scheme https code 308 if !{ ssl_fc } { ${ROUTE_HAS} +r }
   http-request del-header Forwarded
   http-request set-header X-Forwarded-For %[src]
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
@@ -108,11 +110,9 @@ function renderTcp(routes: string, inner: string): string {
   tcp-request inspect-delay 5s
   tcp-request content set-var(txn.host) req.ssl_sni,lower
   tcp-request content set-var(txn.route) var(txn.host),concat(/),map_str(${routes})
-  tcp-request content set-var(txn.any) var(txn.host),regsub(^[^.]*,*) if !{ var(txn.route) -m found }
-  tcp-request content set-var(txn.route) var(txn.any),concat(/),map_str(${routes}) if { var(txn.any) -m found }
-  tcp-request content set-var(txn.flags) var(txn.route),field(2,|)
+  tcp-request content set-var(txn.route) var(txn.host),regsub(^[^.]*,*),concat(/),map_str(${routes}) unless { var(txn.route) -m found }
   tcp-request content accept if { req.ssl_hello_type 1 }
-  use_backend %[var(txn.route),field(1,|)] if { var(txn.flags) -m sub t }
+  use_backend %[var(txn.route),field(1,|)] if { ${ROUTE_HAS} +t }
   default_backend ${HTTPS_BACKEND}
 
 backend ${HTTPS_BACKEND}

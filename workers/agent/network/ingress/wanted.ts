@@ -3,13 +3,14 @@
 import { certificateName, type IngressSpec, routeKey } from "../../../../src/core/model/ingress.ts";
 import type { ServiceId } from "../../../../src/core/model/ids.ts";
 import type { CertificateRoutes, ChallengeRoutes } from "../../../../src/core/model/routes.ts";
+import { commonDivisor } from "../../../../src/core/model/shares.ts";
 import type { Activation, NetworkView } from "../../../../src/ports/node-network.ts";
 import { chosenFrom } from "../firewall/balance.ts";
 
 export type WantedServer = {
   readonly address: string;
   readonly port: number;
-  /** Share of new requests beside the others, 1–100. */
+  /** Share of new requests beside the others, in the smallest numbers: the proxy makes sixteen entries of a tree for each one. */
   readonly weight: number;
 };
 
@@ -61,7 +62,7 @@ export function wantedOf(
         service: name,
         spec,
         isInMaintenance: maintenance,
-        servers: servers.sort((a, b) => (a.address < b.address ? -1 : 1)),
+        servers: inLowestTerms(servers).sort((a, b) => (a.address < b.address ? -1 : 1)),
       });
     }
   }
@@ -69,10 +70,15 @@ export function wantedOf(
   return { routes: sorted, certificates: certificatesFor(sorted, view.certificates), challenges: view.challenges };
 }
 
+function inLowestTerms(servers: readonly WantedServer[]): WantedServer[] {
+  const unit = commonDivisor(servers.map(({ weight }) => weight));
+  return servers.map((server) => ({ ...server, weight: server.weight / unit }));
+}
+
 /** Where requests wait for a service that is asleep. */
 function holding(activation: Activation | undefined, port: number): readonly WantedServer[] {
   const at = activation?.ports.get(port);
-  return activation === undefined || at === undefined ? [] : [{ address: activation.address, port: at, weight: 100 }];
+  return activation === undefined || at === undefined ? [] : [{ address: activation.address, port: at, weight: 1 }];
 }
 
 /** Those that a route is served with: a proxy that shows a certificate for a name without routes tells what it need not. */
