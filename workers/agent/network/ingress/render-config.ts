@@ -95,7 +95,8 @@ ${hasTcp ? `  http-request return status 404 content-type text/plain string "thi
   http-request set-header X-Forwarded-For %[src]
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
   http-request set-header X-Forwarded-Port %[dst_port]
-  http-request set-header X-Forwarded-Proto %[ssl_fc,iif(https,http)]
+  http-request set-header X-Forwarded-Proto https if { ssl_fc }
+  http-request set-header X-Forwarded-Proto http unless { ssl_fc }
   http-request disable-l7-retry unless { method GET HEAD OPTIONS }
   use_backend %[var(txn.route),field(1,|)]
 ${hasTcp ? `\n${renderTcp(routes, inner)}` : ""}`;
