@@ -47,9 +47,6 @@ export function renderFrame(
   const routes = `${directory}/${ROUTES_MAP}`;
   const challenges = `${directory}/${CHALLENGES_MAP}`;
   const inner = httpsSocket(runtimeDirectory);
-  // hosts and paths are asked for as they are written, nearly always: what only others need is looked at once nothing was found. Whatever spells a path in
-  // another way that a program would understand is led by what it says, or a route that asks for a password could be gone around
-  const unlessFound = "unless { var(txn.route) -m found }";
   const tls = `ssl crt-list ${directory}/${CERTIFICATE_LIST} alpn h2,http/1.1 strict-sni`;
   return `# Written by davit: changes are lost.
 global${signature === undefined ? "" : `\n  description ${signature}`}
@@ -81,15 +78,7 @@ frontend davit
 ${hasTcp ? "" : `  bind :443 ${tls}\n`}  bind ${inner} mode 600 user haproxy accept-proxy ${tls}
 ${isLogged ? LOG_FORMAT : "  no log"}
   http-request return status 200 content-type text/plain lf-string "%[path,map_str(${challenges})]" if { path_beg ${CHALLENGE_PATH} } { path,map_str(${challenges}) -m found }
-  http-request deny deny_status 400 if { hdr(host) -m sub / }
-  http-request deny deny_status 400 if { path_sub % } !{ path,url_dec -m found }
-  http-request deny deny_status 400 if { path_sub /. %2 } { path,url_dec -m reg (^|/)[.][.]?(/|$) }
-  http-request set-var(txn.route) base,concat(/),map_beg(${routes}) unless { base_sub % // }
-  http-request set-var(txn.host) hdr(host),host_only,lower,rtrim(.)${isLogged ? "" : ` ${unlessFound}`}
-  http-request set-var(txn.path) path,url_dec,regsub(//+,/,g) ${unlessFound}
-  http-request set-var(txn.route) var(txn.host),concat(,txn.path,/),map_beg(${routes}) ${unlessFound}
-  http-request set-var(txn.route) var(txn.host),regsub(^[^.]*,*),concat(,txn.path,/),map_beg(${routes}) ${unlessFound}
-  http-request return status 404 content-type text/plain string "no route leads from this host and path" ${unlessFound}
+${renderLookup(routes, isLogged)}
 ${hasTcp ? `  http-request return status 404 content-type text/plain string "this host is served by TLS on port 443 alone" if { ${ROUTE_HAS} +t }\n` : ""}${isLogged ? `  http-request set-log-level silent unless { ${ROUTE_HAS} +l }\n` : ""}  http-request redirect scheme https code 308 if !{ ssl_fc } { ${ROUTE_HAS} +r }
   http-request del-header Forwarded
   http-request set-header X-Forwarded-For %[src]
@@ -100,6 +89,24 @@ ${hasTcp ? `  http-request return status 404 content-type text/plain string "thi
   http-request disable-l7-retry unless { method GET HEAD OPTIONS }
   use_backend %[var(txn.route),field(1,|)]
 ${hasTcp ? `\n${renderTcp(routes, inner)}` : ""}`;
+}
+
+/**
+ * Finds a request's route. Hosts and paths are asked for as they are written, nearly always: what only others need is looked at once nothing was found.
+ * Whatever spells a path in another way that a program would understand is led by what it says, or a route that asks for a password could be
+ * gone around. The host is wanted by the log, too.
+ */
+function renderLookup(routes: string, isLogged: boolean): string {
+  const unlessFound = "unless { var(txn.route) -m found }";
+  return `  http-request deny deny_status 400 if { hdr(host) -m sub / }
+  http-request deny deny_status 400 if { path_sub % } !{ path,url_dec -m found }
+  http-request deny deny_status 400 if { path_sub /. %2 } { path,url_dec -m reg (^|/)[.][.]?(/|$) }
+  http-request set-var(txn.route) base,concat(/),map_beg(${routes}) unless { base_sub % // }
+  http-request set-var(txn.host) hdr(host),host_only,lower,rtrim(.)${isLogged ? "" : ` ${unlessFound}`}
+  http-request set-var(txn.path) path,url_dec,regsub(//+,/,g) ${unlessFound}
+  http-request set-var(txn.route) var(txn.host),concat(,txn.path,/),map_beg(${routes}) ${unlessFound}
+  http-request set-var(txn.route) var(txn.host),regsub(^[^.]*,*),concat(,txn.path,/),map_beg(${routes}) ${unlessFound}
+  http-request return status 404 content-type text/plain string "no route leads from this host and path" ${unlessFound}`;
 }
 
 /** Looks at the name that a client asks for by SNI, and hands on what no TCP route leads to. */
