@@ -89,22 +89,30 @@ export class NetworkHosts {
   /** Gives every host the same services, and waits until all have put them in force; milliseconds that each firewall took. */
   async make(services: readonly ServiceRoutes[], internal: readonly string[] = []): Promise<readonly number[]> {
     const number = ++this.#number;
-    await Promise.all(
-      this.names.map((name) => {
-        const text = JSON.stringify({ number, view: this.#view(name, services, internal) });
-        return mustRun(
-          [
-            "ssh",
-            "-F",
-            join(this.lab.directory, "ssh", "config"),
-            name,
-            `cat >${DIRECTORY}/view.new && mv ${DIRECTORY}/view.new ${DIRECTORY}/view.json`,
-          ],
-          { stdin: `${text}\n` },
-        );
-      }),
-    );
+    await Promise.all(this.names.map((name) => this.#give(name, number, services, internal)));
     return await Promise.all(this.names.map((name) => this.#applied(name, number)));
+  }
+
+  /** The same, one host after the other: hosts of a lab share processors, as those of a cluster do not. */
+  async makeInTurn(services: readonly ServiceRoutes[]): Promise<readonly number[]> {
+    const number = ++this.#number;
+    const took: number[] = [];
+    for (const name of this.names) {
+      await this.#give(name, number, services, []);
+      took.push(await this.#applied(name, number));
+    }
+    return took;
+  }
+
+  async #give(
+    name: string,
+    number: number,
+    services: readonly ServiceRoutes[],
+    internal: readonly string[],
+  ): Promise<void> {
+    const text = JSON.stringify({ number, view: this.#view(name, services, internal) });
+    const keep = `cat >${DIRECTORY}/view.new && mv ${DIRECTORY}/view.new ${DIRECTORY}/view.json`;
+    await mustRun(["ssh", "-F", join(this.lab.directory, "ssh", "config"), name, keep], { stdin: `${text}\n` });
   }
 
   /** The host itself looks, and seldom: what is measured there is not to share its processors with the looking. */
