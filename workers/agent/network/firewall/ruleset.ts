@@ -68,10 +68,10 @@ function canBeChanged(old: Ruleset, next: Ruleset): boolean {
 }
 
 function chainChanges(table: string, name: string, old: Chain | undefined, next: Chain): readonly string[] {
+  // nearly all are: nothing is made for those
+  if (old?.rules.length === next.rules.length && old.rules.every((rule, at) => rule === next.rules[at])) return [];
   const rules = next.rules.map((rule) => `add rule ${table} ${name} ${rule}`);
-  if (old === undefined) return rules;
-  const isSame = old.rules.length === next.rules.length && old.rules.every((rule, at) => rule === next.rules[at]);
-  return isSame ? [] : [`flush chain ${table} ${name}`, ...rules];
+  return old === undefined ? rules : [`flush chain ${table} ${name}`, ...rules];
 }
 
 function elementChanges(table: string, name: string, old: NamedSet | undefined, next: NamedSet): readonly string[] {
