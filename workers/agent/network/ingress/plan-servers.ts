@@ -51,7 +51,7 @@ function planBackend(backend: string, slots: readonly Slot[], wanted: readonly W
     const name = `${backend}/${slot.name}`;
     if (there === undefined) into.push(`set server ${name} addr ${server.address} port ${server.port}`);
     // weights say how they stand to each other: a share grows before who comes takes its own, and shrinks after who goes
-    const weigh = there === undefined || there.isOut ? into : slot.weight < server.weight ? raised : lowered;
+    const weigh = slot.isOut ? into : slot.weight < server.weight ? raised : lowered;
     if (slot.weight !== server.weight) weigh.push(`set server ${name} weight ${server.weight}`);
     if (slot.isOut) into.push(`set server ${name} state ready`);
   }
