@@ -171,8 +171,8 @@ export interface ContainerEngine {
   removeImage(reference: string): Promise<void>;
   /** Names of the containers that publish a host port. */
   publishersOf(port: number): Promise<readonly string[]>;
-  /** Events of containers with the label, and of images, until the connection ends (then it rejects) or `signal` aborts. `onOpen`: from now on nothing is missed. */
-  events(label: string, signal: AbortSignal, onOpen: () => void, onEvent: (event: EngineEvent) => void): Promise<void>;
+  /** Events of containers with the label. Never resolves: it rejects once the connection ends or `signal` aborts, at once where it had aborted before. `onOpen`: from now on nothing is missed. */
+  events(label: string, signal: AbortSignal, onOpen: () => void, onEvent: (event: EngineEvent) => void): Promise<never>;
   logs(id: string, options: LogOptions, signal: AbortSignal): AsyncIterable<LogChunk>;
   exec(
     containerId: string,

@@ -259,14 +259,20 @@ export class FakeEngine implements ContainerEngine {
       .map((container) => container.name);
   }
 
-  events(label: string, signal: AbortSignal, onOpen: () => void, onEvent: (event: EngineEvent) => void): Promise<void> {
-    return new Promise((resolve, reject) => {
+  events(
+    label: string,
+    signal: AbortSignal,
+    onOpen: () => void,
+    onEvent: (event: EngineEvent) => void,
+  ): Promise<never> {
+    return new Promise((_resolve, reject) => {
       this.#enter("events", label);
+      signal.throwIfAborted();
       const listener = { onEvent, end: reject };
       this.#listeners.add(listener);
       signal.addEventListener("abort", () => {
         this.#listeners.delete(listener);
-        resolve();
+        reject(new EngineError("unreachable", "the container engine hung up"));
       });
       onOpen();
     });

@@ -181,15 +181,16 @@ export class EnginePort implements ContainerEngine {
     signal: AbortSignal,
     onOpen: () => void,
     onEvent: (event: EngineEvent) => void,
-  ): Promise<void> {
+  ): Promise<never> {
     const machine = this.#machine;
-    return new Promise((resolve, reject) => {
+    return new Promise((_resolve, reject) => {
       const later = (run: () => void): void =>
         void machine.scheduler.after(
           EVENT_MS * machine.trouble.slowness + machine.trouble.eventDelayMs * machine.chance.fraction(),
           this.#life,
           run,
         );
+      if (signal.aborted) return reject(gone());
       if (!machine.daemon.isAlive) return later(() => reject(gone()));
       const stop = machine.follow({
         tell: (event) => later(() => (signal.aborted ? undefined : onEvent(event))),
@@ -197,7 +198,7 @@ export class EnginePort implements ContainerEngine {
       });
       signal.addEventListener("abort", () => {
         stop();
-        resolve();
+        reject(gone());
       });
       later(() => (signal.aborted ? undefined : onOpen()));
     });

@@ -269,7 +269,7 @@ export class DockerEngine implements ContainerEngine {
     signal: AbortSignal,
     onOpen: () => void,
     onEvent: (event: EngineEvent) => void,
-  ): Promise<void> {
+  ): Promise<never> {
     const query = { filters: JSON.stringify({ label: [label], type: ["container"], event: EVENTS }) };
     const response = await this.#http.open("/events", {
       query,
