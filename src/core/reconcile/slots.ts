@@ -6,8 +6,8 @@ import type { Task } from "../model/records.ts";
 import type { TaskTemplate } from "../model/service-spec.ts";
 import { backoffMs } from "../restart/backoff.ts";
 import { lastGoodVersion } from "../rollout/last-good.ts";
-import { isHalted, phaseOf } from "../rollout/phase.ts";
-import { spanOf } from "../rollout/policy.ts";
+import { isBeside, isHalted, isPaused, phaseOf } from "../rollout/phase.ts";
+import { policyFor, spanOf } from "../rollout/policy.ts";
 import { pinnedAway } from "../schedule/place.ts";
 import {
   goneAfter,
@@ -219,8 +219,8 @@ function placeOrHold(planning: Planning, context: ServiceContext, slot: Slot, ta
   const behind = before === undefined ? holdBehind(planning, slot.ending, template) : planning.stopsFirst(before);
   const hold = behind ?? (planning.isCurrent(context, task) ? planning.heldBack(context) : undefined);
   if (hold !== undefined) return planning.wait(task, hold);
-  const writer = writerBeside(planning, slot, task, template);
-  if (writer !== undefined) planning.wait(task, planning.whyBehind(context.service, task, writer));
+  const other = writerBeside(planning, slot, task, template) ?? olderBeside(planning, context, slot, task);
+  if (other !== undefined) planning.wait(task, planning.whyBehind(context.service, task, other));
   else planning.placeWaiting(context, task, nodesOf(recentFailures(planning, slot.ended, task.specVersion)));
 }
 
@@ -234,6 +234,24 @@ function writerBeside(
   if (template === undefined || !needsStopFirst(template)) return undefined;
   return slot.live.find(
     (other) => other !== task && other.nodeId !== undefined && !isOnLostNode(planning.world, other),
+  );
+}
+
+/**
+ * One in the slot that a change which stops the old task first has not stopped yet, because the new one fitted nowhere. Where room comes
+ * meanwhile the rollout ends it; the new one is not started beside it. Who must move is replaced as in every move, beside it.
+ */
+function olderBeside(planning: Planning, context: ServiceContext, slot: Slot, task: Task): Task | undefined {
+  const { rollout, version } = context;
+  if (rollout === undefined || isPaused(rollout) || isBeside(rollout) || !planning.isCurrent(context, task))
+    return undefined;
+  if (policyFor(version.spec, rollout, 1).order === "start-first") return undefined;
+  return slot.live.find(
+    (other) =>
+      other.nodeId !== undefined &&
+      !planning.isCurrent(context, other) &&
+      !isOnLostNode(planning.world, other) &&
+      mustMove(planning, other) === undefined,
   );
 }
 

@@ -177,6 +177,24 @@ describe("what a rollout does not break", () => {
     expect(world.plan()).toEqual([]);
   });
 
+  test("that stops the old task first starts no new one beside it, though room comes where none was", () => {
+    const one = { kind: "replicated", replicas: 1 } as const;
+    const world = running();
+    world.deploy("queue", one, template());
+    world.run(12_000);
+    const constraints = [{ attribute: "node.labels.disk", operator: "==", value: "ssd" }] as const;
+    const onSsd = template({
+      image: "web:v2",
+      placement: { constraints, spreadOver: [], maxPerNode: 0, platforms: [] },
+    });
+    world.deploy("queue", one, onSsd, { order: "stop-first" });
+    world.run(10_000);
+    world.node("n4", { disk: "ssd" });
+    world.run(20_000, () => expect(world.running("queue").length).toBeLessThanOrEqual(1));
+    expect(world.running("queue").map((task) => task.nodeId)).toEqual(["n4"]);
+    expect(world.plan()).toEqual([]);
+  });
+
   test("an update leaves the service spread as evenly as it found it", () => {
     for (const order of ["start-first", "stop-first"] as const) {
       const world = running();
