@@ -74,14 +74,14 @@ export class Coordinator {
       clock,
       random,
       log: log.with({ part: "plan" }),
-      worldOf: (state) => this.worldOf(state),
+      worldOf: (state) => this.#judgedWorldOf(state),
       nextTick: input.nextTick,
     });
     this.#scale = new ScaleLoop({
       door,
       clock,
       log: log.with({ part: "scale" }),
-      worldOf: (state) => this.worldOf(state),
+      worldOf: (state) => this.#judgedWorldOf(state),
     });
     this.#sessions = this.#createSessions();
     this.#presence = new PresenceLoop({
@@ -134,6 +134,12 @@ export class Coordinator {
       valveShut: this.#presence.valveShut,
       routesGeneration: this.#input.door.revision,
     };
+  }
+
+  /** For who decides by it: no silence in it is from before a stall. */
+  #judgedWorldOf(state: State): World {
+    this.#presence.catchUp();
+    return this.worldOf(state);
   }
 
   /** The planner has nothing to do until something changes, or until a date that it knows. */

@@ -2,6 +2,7 @@
 // Which node is in which state is core/lease's decision; this loop only looks at the clock and carries answers.
 
 import { asId, type NodeId } from "../core/model/ids.ts";
+import { BEAT_INTERVAL_MS } from "../core/model/lease.ts";
 import type { Change, EventDraft } from "../core/model/records.ts";
 import type { Presence, State } from "../core/model/world.ts";
 import {
@@ -70,6 +71,14 @@ export class PresenceLoop {
 
   get valveShut(): boolean {
     return this.#table.valveShut;
+  }
+
+  /**
+   * Call it before a plan is made: after a pause of this process other work may have its turn before the next tick, and would go by silences
+   * from before, in which nobody could be heard.
+   */
+  catchUp(): void {
+    if (this.#input.clock.bootMs() - this.#table.tickedMs > BEAT_INTERVAL_MS) this.#judge();
   }
 
   /** A beat came in over the node's session. */

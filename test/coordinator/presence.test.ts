@@ -87,4 +87,28 @@ describe("presence", () => {
     await clock.advance(1);
     expect(door.state.nodeStatus.get(lost ?? "")?.unseenSinceMs).toBe(judgedMs);
   });
+
+  test("is judged anew after a stall by whoever plans first: nobody could be heard in it", async () => {
+    const world = new WorldModel();
+    const [lost, ...others] = ["n1", "n2", "n3"].map((name) => world.node(name));
+    const clock = new FakeClock();
+    const store: Pick<Store, "commit"> = { commit: async () => ({ revision: 1, events: [] }) };
+    const fatal = (error: Error): void => expect.fail(error.message);
+    const door = new CommitDoor({ store: store as Store, clock, epoch: 1, state: world.state, revision: 0, fatal });
+    const loop = new PresenceLoop({ door, clock, log: silentLog, lookThrough: async () => false, onChange: () => {} });
+    const id = lost ?? asId("none");
+    loop.start();
+    while (loop.presence.get(id) !== "lost") {
+      for (const other of others) loop.beat(other);
+      await clock.advance(250);
+    }
+    loop.catchUp();
+    expect(loop.silentMs(id)).toBeGreaterThan(5_000);
+    // as a stopped process, in which no tick has its turn
+    loop.stop();
+    await clock.advance(5_000);
+    loop.catchUp();
+    expect(loop.presence.get(id)).toBe("silent");
+    expect(loop.silentMs(id)).toBe(0);
+  });
 });

@@ -17,6 +17,8 @@ import type { Findings } from "./violation.ts";
 const CLOCK_ERROR_MS = LEASE_MS * 0.004 + 2;
 /** A silence that counts as such, with what a coordinator may be late to see it: its tick, and the difference of two beats. */
 const CLEARLY_SILENT_MS = 4_200;
+/** The shortest that may count as one. */
+const PERHAPS_SILENT_MS = 3_500 - CLOCK_ERROR_MS;
 
 const LOOK_MS = 250;
 
@@ -29,6 +31,8 @@ type Watch = {
   isValveShut: boolean;
   /** Nodes that were clearly silent when the valve opened: when they got a full lease again. */
   readonly renewedMs: Map<NodeId, number>;
+  /** And those of which the coordinator alone can say whether they were silent for long enough then. */
+  readonly perhapsRenewedMs: Map<NodeId, number>;
 };
 
 export class LeaseChecks extends Bystander {
@@ -52,6 +56,7 @@ export class LeaseChecks extends Bystander {
       lookAgainMs: 0,
       isValveShut: false,
       renewedMs: new Map(),
+      perhapsRenewedMs: new Map(),
     });
   }
 
@@ -89,6 +94,7 @@ export class LeaseChecks extends Bystander {
         watch.renewedMs.get(id) ?? 0,
       );
       if (nowMs - heardMs > CLEARLY_SILENT_MS) watch.renewedMs.set(id, nowMs);
+      else if (nowMs - heardMs > PERHAPS_SILENT_MS) watch.perhapsRenewedMs.set(id, nowMs);
     }
   }
 
@@ -142,7 +148,13 @@ export class LeaseChecks extends Bystander {
     const counted = [...judged].filter((id) => state.node.get(id)?.confirmedDeadAtMs === undefined);
     const nowMs = this.#cluster.universe.nowMs;
     const silentMs = (id: NodeId): number =>
-      nowMs - Math.max(watch?.heardMs.get(id) ?? 0, sinceMs, watch?.renewedMs.get(id) ?? 0);
+      nowMs -
+      Math.max(
+        watch?.heardMs.get(id) ?? 0,
+        sinceMs,
+        watch?.renewedMs.get(id) ?? 0,
+        watch?.perhapsRenewedMs.get(id) ?? 0,
+      );
     const silent = counted.filter((id) => silentMs(id) > CLEARLY_SILENT_MS);
     this.#findings.check(
       "S20",
