@@ -116,7 +116,7 @@ export class LeaseChecks extends Bystander {
       if (change.op === "delete") continue;
       if (change.kind === "task") {
         const before = state.task.get(change.record.id);
-        if (before === undefined) this.#replaced(coordinating, change.record);
+        if (before === undefined) this.#replaced(coordinating, change.record, commit);
         else this.#givenUp(coordinating, before, change.record);
       }
       if (change.kind === "nodeStatus" && change.record.unseenSinceMs !== undefined) {
@@ -131,13 +131,14 @@ export class LeaseChecks extends Bystander {
     return Math.max(startedMs, machine.resumedMs);
   }
 
-  #replaced(coordinating: Coordinating, task: Task): void {
+  #replaced(coordinating: Coordinating, task: Task, commit: Commit): void {
     const { state } = coordinating.door;
     const before = task.replaces === undefined ? undefined : state.task.get(task.replaces);
     if (before?.nodeId === undefined || !isLost(coordinating, before.nodeId)) return;
     if (!task.desiredReason.endsWith("is lost")) return;
     // what an update ended there is not waited for: the update goes on elsewhere, and back elsewhere when it fails
-    if (before.desired !== "running" && !before.desiredReason.includes("is lost")) return;
+    const now = asOf(commit, before);
+    if (now.desired !== "running" && !now.desiredReason.includes("is lost")) return;
     const watch = this.#watches.get(coordinating.nonce);
     const sinceMs = this.#listeningSinceMs(coordinating);
     // of what was ended before, the end was judged
@@ -210,6 +211,12 @@ export class LeaseChecks extends Bystander {
       () => `${name} is declared lost ${Math.round(silentMs)} ms after it had a full lease`,
     );
   }
+}
+
+/** A task as a commit leaves it: one that ends in it by a drain is not replaced for a loss. */
+function asOf({ changes }: Commit, task: Task): Task {
+  const records = changes.flatMap((change) => (change.op === "put" && change.kind === "task" ? [change.record] : []));
+  return records.findLast(({ id }) => id === task.id) ?? task;
 }
 
 /** The loss may be written down in the very commit that is about it. */
