@@ -93,22 +93,29 @@ function giveWay(planning: Planning, { original, replacement }: Pair): void {
   const mayWait = drainUntilMs(planning, original) !== undefined;
   const isUnplaceable =
     replacement.nodeId === undefined && replacement.waiting !== undefined && !isAnyNodeSilent(planning.world);
-  const mayGo = isHealthy(planning.world, replacement) || (isUnplaceable && !mayWait);
+  // what has done its work is not waited for to be healthy
+  const isReplaced = isHealthy(planning.world, replacement) || isFinished(planning.world.state, replacement);
+  const mayGo = isReplaced || (isUnplaceable && !mayWait);
   if (!mayGo && !isDrainOver(planning, original)) return;
   planning.end(original, mustMove(planning, original) ?? "its replacement is healthy");
 }
 
 function chooseOne(planning: Planning, { service }: ServiceContext, { original, replacement }: Pair): void {
-  if (replacement.nodeId !== undefined && wishedNode(service, original.id) === replacement.nodeId) {
-    const { taskStatus } = planning.world.state;
-    const where = planning.nodeName(replacement.nodeId);
-    if (isHealthy(planning.world, replacement)) planning.end(original, `rebalanced to ${where}`);
-    else if (hasFailed(taskStatus.get(replacement.id))) planning.end(replacement, `it does not work on ${where}`);
+  const { world } = planning;
+  const isDone = (task: Task): boolean => isFinished(world.state, task);
+  const isWished = replacement.nodeId !== undefined && wishedNode(service, original.id) === replacement.nodeId;
+  const where = planning.nodeName(isWished ? replacement.nodeId : original.nodeId);
+  if (isWished) {
+    if (isHealthy(world, replacement)) planning.end(original, `rebalanced to ${where}`);
+    else if (hasFailed(world.state.taskStatus.get(replacement.id)))
+      planning.end(replacement, `it does not work on ${where}`);
+    else if (isDone(replacement)) planning.end(replacement, "it has done its work, and the one before works on");
+    else if (isDone(original)) planning.end(replacement, "the one before has done its work");
     return;
   }
   if (isReadyForLong(planning, replacement)) planning.end(original, "its replacement has been ready for a minute");
-  else if (isHealthy(planning.world, original))
-    planning.end(replacement, `the original is back on ${planning.nodeName(original.nodeId)}`);
+  else if (isHealthy(world, original)) planning.end(replacement, `the original is back on ${where}`);
+  else if (isDone(original)) planning.end(replacement, `the original on ${where} has done its work`);
 }
 
 function keepOldestHealthy(planning: Planning, equals: readonly Task[]): void {

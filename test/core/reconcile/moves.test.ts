@@ -225,6 +225,23 @@ describe("a rebalance", () => {
     expectRest(world);
   });
 
+  test("leaves a task where it is when the other one does its work and ends", () => {
+    const world = nodes(2);
+    world.availability(nodeId("n2"), "pause");
+    const restart = { condition: "on-failure", delayMs: 1_000, maxAttempts: 0, windowMs: 0 } as const;
+    world.deploy("web", replicated(2), template({ restart }));
+    world.run(10_000);
+    world.availability(nodeId("n2"), "active");
+    rebalanced(world);
+    world.rest();
+    const mover = world.live("web").find(({ nodeId: id }) => id === nodeId("n2"));
+    world.status(mover?.id ?? expect.fail("nothing moves"), { state: "complete", exitCode: 0, exhausted: true });
+    expect(watched(world, "web", 10_000).fewest).toBe(2);
+    expect(placesOf(world, "web")).toEqual(["n1", "n1"]);
+    expect(world.state.service.get("web")?.moves).toBeUndefined();
+    expectRest(world);
+  });
+
   test("drops moves when the node would not take them any more, and when an update overtakes it", () => {
     const world = crowded();
     rebalanced(world);

@@ -240,6 +240,30 @@ describe("a slot whose old version never worked", () => {
   });
 });
 
+describe("a node that comes back", () => {
+  test("keeps no replacement of a task that did its work while its node was away", () => {
+    const one = { kind: "replicated", replicas: 1 } as const;
+    const world = new WorldModel();
+    for (const name of ["n1", "n2"]) world.node(name);
+    world.deploy(
+      "web",
+      one,
+      template({ restart: { condition: "on-failure", delayMs: 1_000, maxAttempts: 0, windowMs: 0 } }),
+    );
+    world.run(12_000);
+    const original = world.live("web")[0] ?? expect.fail("nothing runs");
+    const away = original?.nodeId ?? expect.fail("it runs nowhere");
+    world.lose(away);
+    world.rest();
+    expect(world.live("web")).toHaveLength(2);
+    world.presence.set(away, "ready");
+    world.status(original.id, { state: "complete", exitCode: 0, exhausted: true });
+    world.rest();
+    expect(world.live("web")).toEqual([original]);
+    expect(world.plan()).toEqual([]);
+  });
+});
+
 describe("a slot whose working task is on a draining node", () => {
   test("loses the failed tasks of newer versions first, and then moves", () => {
     const world = new WorldModel();
@@ -256,6 +280,21 @@ describe("a slot whose working task is on a draining node", () => {
     world.run(30_000);
     expect(world.live("web")).toMatchObject([{ specVersion: 1 }]);
     expect(world.live("web")[0]?.nodeId).not.toBe(working?.nodeId);
+    expect(world.plan()).toEqual([]);
+  });
+
+  test("is emptied once the replacement has done its work", () => {
+    const world = running(
+      template({ restart: { condition: "on-failure", delayMs: 1_000, maxAttempts: 0, windowMs: 0 } }),
+    );
+    world.availability(N1, "drain");
+    world.rest();
+    const next = world.live("web").find((task) => task.replaces !== undefined);
+    expect(next?.nodeId).not.toBe(N1);
+    world.status(next?.id ?? asId("none"), { state: "complete", exitCode: 0, exhausted: true });
+    world.run(30_000);
+    expect(nodesOf(world)).not.toContain(N1);
+    expect(world.live("web")).toHaveLength(3);
     expect(world.plan()).toEqual([]);
   });
 
