@@ -12,7 +12,7 @@ export const MOVES: readonly Mutant[] = [
   {
     name: "a rebalanced task leaves before the other one works",
     file: "src/core/reconcile/twins.ts",
-    find: "if (isHealthy(planning.world, replacement)) planning.end(original, `rebalanced to ${where}`);",
+    find: "if (isHealthy(world, replacement)) planning.end(original, `rebalanced to ${where}`);",
     replace: "if (replacement.id !== original.id) planning.end(original, `rebalanced to ${where}`);",
   },
   {

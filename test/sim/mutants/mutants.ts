@@ -206,8 +206,8 @@ const PLANS: readonly Mutant[] = [
   {
     name: "a writer that waited for a node is placed beside one that still writes",
     file: "src/core/reconcile/slots.ts",
-    find: "if (writer !== undefined) planning.wait(",
-    replace: "if (writer !== undefined && task.slot < 0) planning.wait(",
+    find: "if (other !== undefined) planning.wait(",
+    replace: "if (other !== undefined && task.slot < 0) planning.wait(",
   },
   {
     name: "a change taken back at once starts a second writer",
