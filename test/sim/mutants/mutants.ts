@@ -306,7 +306,7 @@ const AGENTS: readonly Mutant[] = [
     file: "workers/agent/state/sections.ts",
     find: 'if (held !== undefined && comparePositions(delta, held) < 0) return { kind: "stale" };\n  if (delta.base !== undefined && (held === undefined || comparePositions(delta.base, held) !== 0))',
     replace: "if (held === undefined && delta.base !== undefined)",
-    faults: ["agent killed", "agent's disk fails", "agent's disk slow"],
+    faults: ["agent paused", "host suspended", "coordinator killed", "agent's disk slow"],
   },
   {
     name: "a second session leaves the first one in place",
