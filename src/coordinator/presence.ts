@@ -2,12 +2,12 @@
 // Which node is in which state is core/lease's decision; this loop only looks at the clock and carries answers.
 
 import { asId, type NodeId } from "../core/model/ids.ts";
-import { BEAT_INTERVAL_MS } from "../core/model/lease.ts";
 import type { Change, EventDraft } from "../core/model/records.ts";
 import type { Presence, State } from "../core/model/world.ts";
 import {
   beatReceived,
   contactLost,
+  isStalled,
   type LeaseTable,
   secondLookFailed,
   silenceOf,
@@ -78,7 +78,7 @@ export class PresenceLoop {
    * from before, in which nobody could be heard.
    */
   catchUp(): void {
-    if (this.#input.clock.bootMs() - this.#table.tickedMs > BEAT_INTERVAL_MS) this.#judge();
+    if (isStalled(this.#table, this.#input.clock.bootMs())) this.#judge();
   }
 
   /** A beat came in over the node's session. */

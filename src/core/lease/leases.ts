@@ -72,9 +72,13 @@ function withNode(table: LeaseTable, id: NodeId, lease: NodeLease): LeaseTable {
   return table;
 }
 
+/** So long without a judgement means that this process did not run (suspend, a stalled loop), and that beats may have come in vain. */
+export function isStalled({ tickedMs }: LeaseTable, bootMs: number): boolean {
+  return bootMs - tickedMs > BEAT_INTERVAL_MS;
+}
+
 /**
- * Judges all nodes. Call it at least every BEAT_INTERVAL_MS: a longer gap means that this process did not run (suspend, a
- * stalled loop), that beats may have come in vain, and every node gets a full lease again.
+ * Judges all nodes. Call it at least every BEAT_INTERVAL_MS: after a longer gap every node gets a full lease again.
  * `known`: nodes that count, in any order; `dead`: those that an operator confirmed dead, which do not count as silent.
  */
 export function tickLeases(
@@ -83,7 +87,7 @@ export function tickLeases(
   dead: ReadonlySet<NodeId>,
   bootMs: number,
 ): LeaseTick {
-  const stalled = bootMs - before.tickedMs > BEAT_INTERVAL_MS;
+  const stalled = isStalled(before, bootMs);
   const nodes = new Map<NodeId, NodeLease>();
   for (const id of known) {
     const lease = before.nodes.get(id) ?? fresh(bootMs);

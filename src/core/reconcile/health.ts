@@ -79,6 +79,11 @@ export function isFinished(state: State, task: Task): boolean {
   return status.state === "complete" && condition !== "any";
 }
 
+/** It is healthy, or has done its work: nothing of it is waited for. */
+export function isHealthyOrFinished(world: World, task: Task): boolean {
+  return isHealthy(world, task) || isFinished(world.state, task);
+}
+
 /** Its restart policy allows no further attempt on this node, and does not say that this is its proper end. */
 export function isUsedUp(state: State, task: Task): boolean {
   const status = state.taskStatus.get(task.id);

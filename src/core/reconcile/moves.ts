@@ -5,7 +5,7 @@ import type { NodeId, TaskId } from "../model/ids.ts";
 import type { Move, Service, Task } from "../model/records.ts";
 import { parallelismOf } from "../rollout/policy.ts";
 import { isOver } from "../schedule/ledger.ts";
-import { hasFailed, isFinished, isHealthy, isLost, isOnLostNode } from "./health.ts";
+import { hasFailed, isHealthy, isHealthyOrFinished, isLost, isOnLostNode } from "./health.ts";
 import { mustMove } from "./must-move.ts";
 import type { Planning, ServiceContext } from "./planning.ts";
 
@@ -50,16 +50,20 @@ function isInMotion(planning: Planning, { live, ending }: Slot): boolean {
   const present = live.filter((task) => !isOnLostNode(world, task));
   const leaving = ending.filter((task) => !isOnLostNode(world, task));
   if (present.length === 0) return leaving.length > 0 && live.length === 0;
-  const isSettled = (task: Task): boolean => isHealthy(world, task) || isFinished(world.state, task);
   if (present.length === 1) {
     const [task] = present;
-    if (task === undefined || isSettled(task)) return false;
+    if (task === undefined || isHealthyOrFinished(world, task)) return false;
     return task.nodeId === undefined ? leaving.length > 0 : !hasFailed(world.state.taskStatus.get(task.id));
   }
-  if (present.some((task) => isSettled(task) && isHeir(task, present) && mustMove(planning, task) === undefined))
+  if (
+    present.some(
+      (task) => isHealthyOrFinished(world, task) && isHeir(task, present) && mustMove(planning, task) === undefined,
+    )
+  )
     return false;
   return present.some(
-    (task) => task.nodeId !== undefined && !isSettled(task) && !hasFailed(world.state.taskStatus.get(task.id)),
+    (task) =>
+      task.nodeId !== undefined && !isHealthyOrFinished(world, task) && !hasFailed(world.state.taskStatus.get(task.id)),
   );
 }
 

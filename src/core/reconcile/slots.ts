@@ -7,7 +7,7 @@ import type { TaskTemplate } from "../model/service-spec.ts";
 import { backoffMs } from "../restart/backoff.ts";
 import { lastGoodVersion } from "../rollout/last-good.ts";
 import { isBeside, isHalted, isPaused, phaseOf } from "../rollout/phase.ts";
-import { policyFor, spanOf } from "../rollout/policy.ts";
+import { policyOf, spanOf } from "../rollout/policy.ts";
 import { pinnedAway } from "../schedule/place.ts";
 import {
   goneAfter,
@@ -245,7 +245,7 @@ function olderBeside(planning: Planning, context: ServiceContext, slot: Slot, ta
   const { rollout, version } = context;
   if (rollout === undefined || isPaused(rollout) || isBeside(rollout) || !planning.isCurrent(context, task))
     return undefined;
-  if (policyFor(version.spec, rollout, 1).order === "start-first") return undefined;
+  if (policyOf(version.spec, rollout).order === "start-first") return undefined;
   return slot.live.find(
     (other) =>
       other.nodeId !== undefined &&

@@ -1,7 +1,7 @@
 // Two tasks or more in one slot: after a node came back, in the middle of a move, in the middle of an update. Which of them stays. Pure.
 
 import type { Task } from "../model/records.ts";
-import { hasFailed, isAnyNodeSilent, isFinished, isHealthy } from "./health.ts";
+import { hasFailed, isAnyNodeSilent, isFinished, isHealthy, isHealthyOrFinished } from "./health.ts";
 import { drainUntilMs, isDrainOver, wishedNode } from "./moves.ts";
 import { mustMove } from "./must-move.ts";
 import type { Planning, ServiceContext } from "./planning.ts";
@@ -43,7 +43,7 @@ export function resolveTwins(
   moveTo: (task: Task) => number,
 ): void {
   const current = present.filter((task) => planning.isCurrent(context, task));
-  const working = current.filter((task) => isHealthy(planning.world, task) || isFinished(planning.world.state, task));
+  const working = current.filter((task) => isHealthyOrFinished(planning.world, task));
   const winner = working.find((task) => mustMove(planning, task) === undefined) ?? working[0];
   const older = winner === undefined ? undefined : olderToMoveTo(planning, context, winner, moveTo);
   // the others of an older template may wait for ever for each other, and for what does not work
@@ -93,9 +93,7 @@ function giveWay(planning: Planning, { original, replacement }: Pair): void {
   const mayWait = drainUntilMs(planning, original) !== undefined;
   const isUnplaceable =
     replacement.nodeId === undefined && replacement.waiting !== undefined && !isAnyNodeSilent(planning.world);
-  // what has done its work is not waited for to be healthy
-  const isReplaced = isHealthy(planning.world, replacement) || isFinished(planning.world.state, replacement);
-  const mayGo = isReplaced || (isUnplaceable && !mayWait);
+  const mayGo = isHealthyOrFinished(planning.world, replacement) || (isUnplaceable && !mayWait);
   if (!mayGo && !isDrainOver(planning, original)) return;
   planning.end(original, mustMove(planning, original) ?? "its replacement is healthy");
 }

@@ -10,9 +10,14 @@ import {
 } from "../model/update-policy.ts";
 import { phaseOf } from "./phase.ts";
 
+/** The policy that counts in a rollout: on its way back another one than forward. */
+export function policyOf(spec: ServiceSpec, rollout: Rollout): UpdatePolicy {
+  return phaseOf(rollout) === "rolling_back" ? spec.rollback : spec.update;
+}
+
 /** The policy of a rollout, its parallelism as a number of slots (0: all). */
 export function policyFor(spec: ServiceSpec, rollout: Rollout, slotCount: number): UpdatePolicy {
-  const policy = phaseOf(rollout) === "rolling_back" ? spec.rollback : spec.update;
+  const policy = policyOf(spec, rollout);
   return { ...policy, parallelism: parallelismOf(policy, slotCount) };
 }
 

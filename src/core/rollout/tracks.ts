@@ -5,7 +5,7 @@
 import type { Task } from "../model/records.ts";
 import type { Rollout } from "../model/rollout.ts";
 import type { UpdatePolicy } from "../model/update-policy.ts";
-import { isHealthy, isFinished, isOnDeadNode, isOnLostNode, isUsedUp } from "../reconcile/health.ts";
+import { isHealthyOrFinished, isOnDeadNode, isOnLostNode, isUsedUp } from "../reconcile/health.ts";
 import type { Planning, ServiceContext } from "../reconcile/planning.ts";
 import { planSlot, type Slot } from "../reconcile/slots.ts";
 import { MoveBudget } from "../reconcile/moves.ts";
@@ -91,7 +91,7 @@ function endUnfit(planning: Planning, slot: Slot): void {
 /** Those of the slots that have a task that works. */
 export function workingIn(planning: Planning, slots: readonly Slot[]): readonly Slot[] {
   const { world } = planning;
-  return slots.filter((slot) => slot.live.some((task) => isHealthy(world, task) || isFinished(world.state, task)));
+  return slots.filter((slot) => slot.live.some((task) => isHealthyOrFinished(world, task)));
 }
 
 /** What the endpoint of each task should weigh now; steps for those that weigh otherwise. */
