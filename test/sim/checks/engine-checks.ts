@@ -73,11 +73,13 @@ export class EngineChecks extends Bystander {
     this.#checkVolumes(host, box, work);
   }
 
-  /** What a task's agent has reported as its last attempt, and what is durable, has no next one. */
+  /** What a task's agent has reported as its last attempt, and what is durable, has no next one; nor has a job's task that did its work. */
   #isNotDone(host: Host, box: Box): void {
     if (host.hasLostFiles) return;
-    const status = this.#state().taskStatus.get(box.labels["davit.task"] ?? "");
-    const isLast = status?.exhausted === true && status.state !== "shutdown";
+    const state = this.#state();
+    const status = state.taskStatus.get(box.labels["davit.task"] ?? "");
+    const isDone = status?.state === "complete" && state.task.get(status.id)?.run !== undefined;
+    const isLast = isDone || (status?.exhausted === true && status.state !== "shutdown");
     this.#findings.check(
       "S6",
       !isLast,
