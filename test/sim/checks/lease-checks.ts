@@ -88,13 +88,9 @@ export class LeaseChecks extends Bystander {
   #renew(watch: Watch): void {
     const nowMs = this.#cluster.universe.nowMs;
     for (const id of watch.presence?.keys() ?? []) {
-      const heardMs = Math.max(
-        watch.heardMs.get(id) ?? 0,
-        this.#listeningSinceMs(watch.coordinating),
-        watch.renewedMs.get(id) ?? 0,
-      );
-      if (nowMs - heardMs > CLEARLY_SILENT_MS) watch.renewedMs.set(id, nowMs);
-      else if (nowMs - heardMs > PERHAPS_SILENT_MS) watch.perhapsRenewedMs.set(id, nowMs);
+      const silentMs = nowMs - this.#fullLeaseMs(watch.coordinating, id);
+      if (silentMs > CLEARLY_SILENT_MS) watch.renewedMs.set(id, nowMs);
+      else if (silentMs > PERHAPS_SILENT_MS) watch.perhapsRenewedMs.set(id, nowMs);
     }
   }
 
@@ -126,9 +122,14 @@ export class LeaseChecks extends Bystander {
     }
   }
 
-  /** Since when a coordinator has had the time to hear a node. */
-  #listeningSinceMs({ startedMs, machine }: Coordinating): number {
-    return Math.max(startedMs, machine.resumedMs);
+  /** When a coordinator heard a node last, or began to have the time to. */
+  #heardMs({ nonce, startedMs, machine }: Coordinating, id: NodeId): number {
+    return Math.max(this.#watches.get(nonce)?.heardMs.get(id) ?? 0, startedMs, machine.resumedMs);
+  }
+
+  /** When a node had a full lease last: it was heard, or the valve opened. */
+  #fullLeaseMs(coordinating: Coordinating, id: NodeId): number {
+    return Math.max(this.#heardMs(coordinating, id), this.#watches.get(coordinating.nonce)?.renewedMs.get(id) ?? 0);
   }
 
   #replaced(coordinating: Coordinating, task: Task, commit: Commit): void {
@@ -139,23 +140,16 @@ export class LeaseChecks extends Bystander {
     // what an update ended there is not waited for: the update goes on elsewhere, and back elsewhere when it fails
     const now = asOf(commit, before);
     if (now.desired !== "running" && !now.desiredReason.includes("is lost")) return;
-    const watch = this.#watches.get(coordinating.nonce);
-    const sinceMs = this.#listeningSinceMs(coordinating);
     // of what was ended before, the end was judged
     if (before.desired === "running") this.#isPatient(coordinating, task, before.nodeId);
     if (before.desired === "running") this.#hasItsData(coordinating, before, task);
     // a node that was removed since the last judgement was counted in it
     const judged = coordinating.coordinator.worldOf(state).presence.keys();
     const counted = [...judged].filter((id) => state.node.get(id)?.confirmedDeadAtMs === undefined);
-    const nowMs = this.#cluster.universe.nowMs;
+    const { nowMs } = this.#cluster.universe;
+    const perhapsRenewedMs = this.#watches.get(coordinating.nonce)?.perhapsRenewedMs;
     const silentMs = (id: NodeId): number =>
-      nowMs -
-      Math.max(
-        watch?.heardMs.get(id) ?? 0,
-        sinceMs,
-        watch?.renewedMs.get(id) ?? 0,
-        watch?.perhapsRenewedMs.get(id) ?? 0,
-      );
+      nowMs - Math.max(this.#fullLeaseMs(coordinating, id), perhapsRenewedMs?.get(id) ?? 0);
     const silent = counted.filter((id) => silentMs(id) > CLEARLY_SILENT_MS);
     this.#findings.check(
       "S20",
@@ -184,9 +178,7 @@ export class LeaseChecks extends Bystander {
     const service = state.service.get(task.serviceId);
     const version = state.serviceVersion.get(versionKey(task.serviceId, service?.version ?? 0));
     const afterMs = version?.spec.replaceAfterMs ?? 0;
-    const watch = this.#watches.get(coordinating.nonce);
-    const heardMs = Math.max(watch?.heardMs.get(id) ?? 0, this.#listeningSinceMs(coordinating));
-    const silentMs = this.#cluster.universe.nowMs - heardMs;
+    const silentMs = this.#cluster.universe.nowMs - this.#heardMs(coordinating, id);
     this.#findings.check(
       "S20",
       silentMs >= afterMs * 0.996 - 2,
@@ -196,13 +188,10 @@ export class LeaseChecks extends Bystander {
   }
 
   #declaredLost(coordinating: Coordinating, id: NodeId, atWallMs: number): void {
-    const watch = this.#watches.get(coordinating.nonce);
-    const heardMs = watch?.heardMs.get(id) ?? 0;
-    const grantedMs = Math.max(heardMs, this.#listeningSinceMs(coordinating), watch?.renewedMs.get(id) ?? 0);
     // a slow disk may hold up what was decided before
     const { nowMs } = this.#cluster.universe;
     const judgedMs = nowMs - Math.max(0, coordinating.clock.nowMs() - atWallMs);
-    const silentMs = judgedMs - grantedMs;
+    const silentMs = judgedMs - this.#fullLeaseMs(coordinating, id);
     if (silentMs < 0) return;
     const name = this.#hostOf.get(id)?.name ?? id;
     this.#findings.check(

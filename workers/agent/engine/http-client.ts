@@ -31,8 +31,9 @@ export class EngineHttp {
 
   /** Asks for the engine's newest API version and settles on the newest that both know. */
   async negotiate(): Promise<void> {
-    const response = await this.#fetch("/_ping", { what: "reach the container engine", timeoutMs: 5_000 });
-    await response.arrayBuffer();
+    const call = { what: "reach the container engine", timeoutMs: 5_000 };
+    const response = await this.#fetch("/_ping", call);
+    await answerTo(call, response.arrayBuffer());
     if (!response.ok) throw new EngineError("unreachable", `reach the container engine: it answers ${response.status}`);
     this.#version = negotiatedVersion(response.headers.get("api-version") ?? "1.41");
   }
@@ -53,40 +54,51 @@ export class EngineHttp {
   async open(path: string, call: EngineCall): Promise<Response> {
     const response = await this.#fetch(await this.path(path, call.query), call);
     if (response.status < 400) return response;
-    throw engineError(response.status, await messageOf(response), call.what);
+    const text = await answerTo(call, response.text());
+    throw engineError(response.status, messageOf(text.slice(0, 4096)), call.what);
   }
 
   /** The parsed JSON answer; undefined when it is empty. */
   async json(path: string, call: EngineCall): Promise<unknown> {
-    const text = await (await this.open(path, call)).text();
+    const response = await this.open(path, call);
+    const text = await answerTo(call, response.text());
     return text === "" ? undefined : (JSON.parse(text) as unknown);
   }
 
   async #fetch(path: string, call: EngineCall): Promise<Response> {
-    const timeoutMs = call.timeoutMs ?? CALL_TIMEOUT_MS;
-    const signal = signalOf(call.signal, timeoutMs);
-    try {
-      return await fetch(`http://engine${path}`, {
-        unix: this.socketPath,
-        method: call.method ?? "GET",
-        headers: { ...(call.body === undefined ? {} : { "content-type": "application/json" }), ...call.headers },
-        ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
-        ...(signal === undefined ? {} : { signal }),
-        // Bun's own limit of five minutes would end a long stop or an event stream
-        timeout: false,
-      } as RequestInit);
-    } catch (cause) {
-      if (cause instanceof Error && cause.name === "TimeoutError") {
-        throw new EngineError(
-          "timeout",
-          `${call.what}: the container engine did not answer within ${timeoutMs / 1_000} s`,
-          { cause },
-        );
-      }
-      throw new EngineError("unreachable", `${call.what}: the container engine does not answer (${reasonOf(cause)})`, {
-        cause,
-      });
+    const signal = signalOf(call.signal, timeoutOf(call));
+    const init = {
+      unix: this.socketPath,
+      method: call.method ?? "GET",
+      headers: { ...(call.body === undefined ? {} : { "content-type": "application/json" }), ...call.headers },
+      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      ...(signal === undefined ? {} : { signal }),
+      // Bun's own limit of five minutes would end a long stop or an event stream
+      timeout: false,
+    } as RequestInit;
+    return await answerTo(call, fetch(`http://engine${path}`, init));
+  }
+}
+
+function timeoutOf({ timeoutMs = CALL_TIMEOUT_MS }: EngineCall): number {
+  return timeoutMs;
+}
+
+/** What the engine answers, its head or its body; if that does not come, the error says to what. */
+async function answerTo<Answer>(call: EngineCall, answer: Promise<Answer>): Promise<Answer> {
+  try {
+    return await answer;
+  } catch (cause) {
+    if (cause instanceof Error && cause.name === "TimeoutError") {
+      throw new EngineError(
+        "timeout",
+        `${call.what}: the container engine did not answer within ${timeoutOf(call) / 1_000} s`,
+        { cause },
+      );
     }
+    throw new EngineError("unreachable", `${call.what}: the container engine does not answer (${reasonOf(cause)})`, {
+      cause,
+    });
   }
 }
 
@@ -108,8 +120,7 @@ export function negotiatedVersion(engine: string): string {
   return major > NEWEST_API[0] || minor > NEWEST_API[1] ? NEWEST_API.join(".") : `${major}.${minor}`;
 }
 
-async function messageOf(response: Response): Promise<string> {
-  const text = (await response.text()).slice(0, 4096);
+function messageOf(text: string): string {
   try {
     const message = (JSON.parse(text) as { message?: unknown }).message;
     return typeof message === "string" ? message : text;
