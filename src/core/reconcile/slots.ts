@@ -6,7 +6,7 @@ import type { Task } from "../model/records.ts";
 import type { TaskTemplate } from "../model/service-spec.ts";
 import { backoffMs } from "../restart/backoff.ts";
 import { lastGoodVersion } from "../rollout/last-good.ts";
-import { isBeside, isHalted, isPaused, phaseOf } from "../rollout/phase.ts";
+import { isBeside, isHalted, phaseOf } from "../rollout/phase.ts";
 import { policyOf, spanOf } from "../rollout/policy.ts";
 import { pinnedAway } from "../schedule/place.ts";
 import {
@@ -243,7 +243,7 @@ function writerBeside(
  */
 function olderBeside(planning: Planning, context: ServiceContext, slot: Slot, task: Task): Task | undefined {
   const { rollout, version } = context;
-  if (rollout === undefined || isPaused(rollout) || isBeside(rollout) || !planning.isCurrent(context, task))
+  if (rollout === undefined || isHalted(rollout) || isBeside(rollout) || !planning.isCurrent(context, task))
     return undefined;
   if (policyOf(version.spec, rollout).order === "start-first") return undefined;
   return slot.live.find(

@@ -5,7 +5,16 @@ import { asId } from "../../../src/core/model/ids.ts";
 import { updateStatusOf } from "../../../src/core/rollout/rollout.ts";
 import { template, WorldModel } from "../../fakes/world-model.ts";
 
+const one = { kind: "replicated", replicas: 1 } as const;
 const three = { kind: "replicated", replicas: 3 } as const;
+const placement = {
+  constraints: [{ attribute: "node.labels.disk", operator: "==", value: "ssd" }],
+  spreadOver: [],
+  maxPerNode: 0,
+  platforms: [],
+} as const;
+/** A version that no node takes until one comes with such a disk. */
+const onSsd = template({ image: "web:v2", placement });
 
 function running(mode: Parameters<WorldModel["deploy"]>[1] = three): WorldModel {
   const world = new WorldModel();
@@ -162,11 +171,6 @@ describe("failures that the policy bears", () => {
 describe("what a rollout does not break", () => {
   test("a version that fits nowhere stops nothing, and goes on once it fits", () => {
     const world = running();
-    const constraints = [{ attribute: "node.labels.disk", operator: "==", value: "ssd" }] as const;
-    const onSsd = template({
-      image: "web:v2",
-      placement: { constraints, spreadOver: [], maxPerNode: 0, platforms: [] },
-    });
     world.deploy("web", three, onSsd);
     world.run(10_000, () => expect(world.running("web").length).toBe(3));
     expect(world.live("web").find((task) => task.specVersion === 2)?.waiting).toBe("3 nodes lack label disk=ssd");
@@ -177,22 +181,39 @@ describe("what a rollout does not break", () => {
     expect(world.plan()).toEqual([]);
   });
 
-  test("that stops the old task first starts no new one beside it, though room comes where none was", () => {
-    const one = { kind: "replicated", replicas: 1 } as const;
-    const world = running();
-    world.deploy("queue", one, template());
-    world.run(12_000);
-    const constraints = [{ attribute: "node.labels.disk", operator: "==", value: "ssd" }] as const;
-    const onSsd = template({
-      image: "web:v2",
-      placement: { constraints, spreadOver: [], maxPerNode: 0, platforms: [] },
+  describe("that stops the old task first", () => {
+    /** A service whose new task no node takes. */
+    function waiting(): WorldModel {
+      const world = running();
+      world.deploy("queue", one, template());
+      world.run(12_000);
+      world.deploy("queue", one, onSsd, { order: "stop-first" });
+      world.run(10_000);
+      return world;
+    }
+
+    test("starts no new one beside it, though room comes where none was", () => {
+      const world = waiting();
+      world.node("n4", { disk: "ssd" });
+      world.run(20_000, () => expect(world.running("queue").length).toBeLessThanOrEqual(1));
+      expect(world.running("queue").map((task) => task.nodeId)).toEqual(["n4"]);
+      expect(world.plan()).toEqual([]);
     });
-    world.deploy("queue", one, onSsd, { order: "stop-first" });
-    world.run(10_000);
-    world.node("n4", { disk: "ssd" });
-    world.run(20_000, () => expect(world.running("queue").length).toBeLessThanOrEqual(1));
-    expect(world.running("queue").map((task) => task.nodeId)).toEqual(["n4"]);
-    expect(world.plan()).toEqual([]);
+
+    test("begins nothing while somebody has paused it, also when room comes", () => {
+      const world = waiting();
+      const old = world.running("queue").map((task) => task.id);
+      world.wish("queue", "pause");
+      world.rest();
+      world.node("n4", { disk: "ssd" });
+      world.run(20_000);
+      expect(world.running("queue").map((task) => task.id)).toEqual(old);
+      expect(world.plan()).toEqual([]);
+      world.wish("queue", "resume");
+      world.run(20_000, () => expect(world.running("queue").length).toBeLessThanOrEqual(1));
+      expect(world.running("queue").map((task) => task.nodeId)).toEqual(["n4"]);
+      expect(world.plan()).toEqual([]);
+    });
   });
 
   test("an update leaves the service spread as evenly as it found it", () => {
@@ -239,7 +260,6 @@ describe("what a rollout does not break", () => {
     const world = new WorldModel();
     world.node("n1");
     const ports = [{ target: 80, published: { from: 80, to: 80 }, protocol: "tcp", mode: "host" }] as const;
-    const one = { kind: "replicated", replicas: 1 } as const;
     world.deploy("web", one, template({ ports }));
     world.run(10_000);
     world.deploy("web", one, template({ ports, image: "web:v2" }), { order: "start-first" });
@@ -276,7 +296,6 @@ describe("nodes that were away", () => {
 
 describe("a change", () => {
   test("of a writer whose node takes nothing says why it waits, and says it anew when that changes", () => {
-    const one = { kind: "replicated", replicas: 1 } as const;
     const world = new WorldModel();
     const home = world.node("n1");
     world.node("n2");
@@ -304,7 +323,6 @@ describe("a change that is taken back while its first task still stops", () => {
     const world = new WorldModel();
     world.node("n1");
     world.volume("data");
-    const one = { kind: "replicated", replicas: 1 } as const;
     world.deploy("store", one, template({ image: "store:v1", volume: "data" }));
     world.run(12_000);
     world.deploy("store", one, template({ image: "store:v2", volume: "data" }));
@@ -325,12 +343,9 @@ describe("a change that overtakes one which found no node", () => {
     const world = new WorldModel();
     world.node("n1");
     world.volume("data");
-    const one = { kind: "replicated", replicas: 1 } as const;
     world.deploy("store", one, template({ image: "store:v1", volume: "data" }));
     world.rest();
     const [first] = world.live("store");
-    const constraints = [{ attribute: "node.labels.disk", operator: "==", value: "ssd" }] as const;
-    const placement = { constraints, spreadOver: [], maxPerNode: 0, platforms: [] };
     world.nowMs += 1_000;
     world.deploy("store", one, template({ image: "store:v2", volume: "data", placement }));
     world.rest();
