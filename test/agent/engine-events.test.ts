@@ -1,45 +1,33 @@
 // The stream of events, over a real socket: whoever follows it always learns that it is over. An agent that waited for events which
 // nobody sends any more would sit there with its engine running and start nothing.
 
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DockerEngine } from "../../workers/agent/engine/docker-engine.ts";
+import { type SocketEngine, startSocketEngine } from "./socket-engine.ts";
 
-let folder: string;
-let socketPath: string;
 let stop: AbortController;
 /** What ends the stream from the engine's side. */
 let hangUp: () => void;
-let server: ReturnType<typeof Bun.serve>;
+let server: SocketEngine;
 let engine: DockerEngine;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "davit-events-"));
-  socketPath = join(folder, "engine.sock");
   stop = new AbortController();
-  server = Bun.serve({
-    unix: socketPath,
-    fetch: (request) => {
-      if (new URL(request.url).pathname === "/_ping") return new Response("OK", { headers: { "api-version": "1.41" } });
-      return new Response(
+  server = await startSocketEngine(
+    () =>
+      new Response(
         new ReadableStream({
           start: (controller) => {
             hangUp = () => controller.close();
             controller.enqueue(new TextEncoder().encode(`${JSON.stringify({ Action: "die", Actor: { ID: "c1" } })}\n`));
           },
         }),
-      );
-    },
-  });
-  engine = new DockerEngine(socketPath);
+      ),
+  );
+  engine = new DockerEngine(server.socketPath);
 });
 
-afterEach(async () => {
-  await server.stop(true);
-  await rm(folder, { recursive: true });
-});
+afterEach(() => server.stop());
 
 /** Follows until the first event, does `next`, and resolves to what the following ended with. */
 async function followUntil(next: () => void): Promise<unknown> {
