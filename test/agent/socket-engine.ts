@@ -4,9 +4,15 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-export type SocketEngine = { readonly socketPath: string; readonly stop: () => Promise<void> };
+export type SocketEngine = {
+  readonly socketPath: string;
+  /** Cuts what it still answers, and answers no more. */
+  readonly kill: () => Promise<void>;
+  /** The same, and leaves nothing behind. */
+  readonly stop: () => Promise<void>;
+};
 
-/** Starts it; `stop` cuts what it still answers. */
+/** Starts it; whoever does so stops it. */
 export async function startSocketEngine(answer: () => Response): Promise<SocketEngine> {
   const folder = await mkdtemp(join(tmpdir(), "davit-engine-"));
   const socketPath = join(folder, "engine.sock");
@@ -17,9 +23,10 @@ export async function startSocketEngine(answer: () => Response): Promise<SocketE
         ? new Response("OK", { headers: { "api-version": "1.41" } })
         : answer(),
   });
+  const kill = (): Promise<void> => server.stop(true);
   const stop = async (): Promise<void> => {
-    await server.stop(true);
+    await kill();
     await rm(folder, { recursive: true });
   };
-  return { socketPath, stop };
+  return { socketPath, kill, stop };
 }

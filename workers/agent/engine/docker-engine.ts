@@ -21,7 +21,7 @@ import {
 import { renderCreateBody, renderUpdateBody } from "./create-body.ts";
 import { lackOf } from "./engine-limits.ts";
 import { startExec } from "./exec.ts";
-import { CALL_TIMEOUT_MS, EngineHttp, engineError } from "./http-client.ts";
+import { bodyOf, CALL_TIMEOUT_MS, EngineHttp, engineError } from "./http-client.ts";
 import { splitReference } from "./image-reference.ts";
 import { readJsonLines } from "./json-lines.ts";
 import { LogFrameDecoder } from "./log-frames.ts";
@@ -221,7 +221,8 @@ export class DockerEngine implements ContainerEngine {
         signal: silence.signal,
         what,
       } as const;
-      for await (const line of readJsonLines(await this.#http.open("/images/create", call))) {
+      const response = await this.#http.open("/images/create", call);
+      for await (const line of readJsonLines(bodyOf(response, call))) {
         clearTimeout(timer);
         timer = setTimeout(giveUp, PULL_SILENCE_MS);
         const { error, status } = line as { readonly error?: string; readonly status?: string };
@@ -271,14 +272,10 @@ export class DockerEngine implements ContainerEngine {
     onEvent: (event: EngineEvent) => void,
   ): Promise<never> {
     const query = { filters: JSON.stringify({ label: [label], type: ["container"], event: EVENTS }) };
-    const response = await this.#http.open("/events", {
-      query,
-      timeoutMs: 0,
-      signal,
-      what: "follow the engine's events",
-    });
+    const call = { query, timeoutMs: 0, signal, what: "follow the engine's events" };
+    const response = await this.#http.open("/events", call);
     onOpen();
-    for await (const line of readJsonLines(response)) {
+    for await (const line of readJsonLines(bodyOf(response, call))) {
       const { Action = "", Actor } = line as { readonly Action?: string; readonly Actor?: { readonly ID?: string } };
       if (Actor?.ID !== undefined) onEvent({ kind: "container", action: Action, containerId: Actor.ID });
     }
@@ -294,14 +291,10 @@ export class DockerEngine implements ContainerEngine {
     };
     if (options.tail !== undefined) query["tail"] = String(options.tail);
     if (options.sinceMs !== undefined) query["since"] = (options.sinceMs / 1_000).toFixed(3);
-    const response = await this.#http.open(`/containers/${id}/logs`, {
-      query,
-      timeoutMs: 0,
-      signal,
-      what: `read logs of ${id.slice(0, 12)}`,
-    });
+    const call = { query, timeoutMs: 0, signal, what: `read logs of ${id.slice(0, 12)}` };
+    const response = await this.#http.open(`/containers/${id}/logs`, call);
     const decoder = new LogFrameDecoder();
-    for await (const bytes of response.body ?? []) {
+    for await (const bytes of bodyOf(response, call)) {
       if (options.tty) yield { stream: "stdout", bytes };
       else yield* decoder.push(bytes);
     }

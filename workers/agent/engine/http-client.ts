@@ -50,7 +50,7 @@ export class EngineHttp {
     return `/v${await this.version()}${path}${search === "" ? "" : `?${search}`}`;
   }
 
-  /** The response, once it is known to be no error. The caller reads its body. */
+  /** The response, once it is known to be no error. The caller reads its body: `bodyOf`. */
   async open(path: string, call: EngineCall): Promise<Response> {
     const response = await this.#fetch(await this.path(path, call.query), call);
     if (response.status < 400) return response;
@@ -77,6 +77,16 @@ export class EngineHttp {
       timeout: false,
     } as RequestInit;
     return await answerTo(call, fetch(`http://engine${path}`, init));
+  }
+}
+
+/** A response's body as it comes. Where it breaks off the error says of what; one that the caller gave up ends with the caller's reason. */
+export async function* bodyOf(response: Response, call: EngineCall): AsyncGenerator<Uint8Array> {
+  try {
+    yield* response.body ?? [];
+  } catch (cause) {
+    if (call.signal?.aborted === true) throw cause;
+    throw new EngineError("unreachable", `${call.what}: the answer broke off (${reasonOf(cause)})`, { cause });
   }
 }
 

@@ -4,10 +4,10 @@
 const MAX_LINE_CHARS = 4 * 1024 * 1024;
 
 /** Each line's value, as it comes. Throws on a line that is not JSON. */
-export async function* readJsonLines(response: Response): AsyncGenerator<unknown> {
+export async function* readJsonLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<unknown> {
   const decoder = new TextDecoder();
   let rest = "";
-  for await (const bytes of response.body ?? []) {
+  for await (const bytes of body) {
     rest += decoder.decode(bytes, { stream: true });
     for (let end = rest.indexOf("\n"); end !== -1; end = rest.indexOf("\n")) {
       const line = rest.slice(0, end).trim();
