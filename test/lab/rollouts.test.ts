@@ -110,6 +110,36 @@ describe("an update in batches", () => {
   });
 });
 
+describe("an update that stops the old task first", () => {
+  test("and found no node starts nothing while it is paused, though room comes and the coordinator is killed, until it is resumed", async () => {
+    const deploy = { replicas: 1, update_config: { order: "stop-first" } };
+    const shop = new Changing("single", { deploy });
+    await shop.mustDeploy(shop.service("v1"));
+    const before = await shop.ids();
+    const onSsd = new Changing("single", {
+      deploy: { ...deploy, placement: { constraints: ["node.labels.disk==ssd"] } },
+    });
+    expect((await onSsd.deploy(onSsd.service("v2"), ["--detach"])).exitCode).toBe(0);
+    const untilNewOne = (says: string): Promise<number> =>
+      waitUntil(`the new task of ${shop.web} says "${says}"`, 20_000, async () =>
+        (await shop.tasks("web")).some(({ specVersion, reason }) => specVersion === 2 && reason.includes(says)),
+      );
+    await untilNewOne("3 nodes lack label disk=ssd");
+    await cluster.coordinator.must(["rollout", "pause", shop.web]);
+    await shop.untilState("paused");
+    await cluster.coordinator.must(["node", "label", "n2", "disk=ssd"]);
+    await untilNewOne("stops first");
+    await killAndReturn();
+    await untilNewOne("stops first");
+    expect(await shop.ids()).toEqual(before);
+    await cluster.coordinator.must(["rollout", "resume", shop.web]);
+    await shop.untilState("completed");
+    expect(await shop.pages()).toEqual(["v2"]);
+    expect((await shop.tasks("web")).map(({ node }) => node)).toEqual(["n2"]);
+    await shop.remove();
+  });
+});
+
 describe("canaries", () => {
   test("run beside every old task while the coordinator is killed, until they are promoted", async () => {
     const shop = new Changing("canary", { update: { strategy: "canary", canaries: "34%", weight: 10 } });
