@@ -7,6 +7,7 @@ import { DavitError } from "../../src/core/model/errors.ts";
 import type { EventView, LogMessage, ProgressView } from "../../src/core/model/views.ts";
 import { EXEC_FRAME, encodeExecFrame, ExecFrameDecoder } from "../../src/core/protocol/exec-frames.ts";
 import { serviceOf, stackOf } from "../fakes/stacks.ts";
+import { UNTIL_DONE } from "../fakes/world-model.ts";
 import { collect, serve, until } from "./serving.ts";
 
 const SHOP = stackOf("shop", [serviceOf("shop", "web")]);
@@ -257,8 +258,9 @@ describe("progress", () => {
   test("a service whose tasks end as they should converges", async () => {
     const { client, backend } = await serve();
     backend.model.node("n1");
-    const once = { condition: "on-failure", delayMs: 1_000, maxAttempts: 0, windowMs: 0 } as const;
-    await client.deploy(stackOf("shop", [serviceOf("shop", "web", { replicas: 1, template: { restart: once } })]));
+    await client.deploy(
+      stackOf("shop", [serviceOf("shop", "web", { replicas: 1, template: { restart: UNTIL_DONE } })]),
+    );
     backend.run(500);
     const { id } = await client.service("shop_web");
     for (const task of backend.model.live(id))

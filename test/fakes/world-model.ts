@@ -49,6 +49,9 @@ export const JOB: JobSpec = {
   keptRuns: 3,
 };
 
+/** Of tasks that end once they have done their work. */
+export const UNTIL_DONE = { condition: "on-failure", delayMs: 1_000, maxAttempts: 0, windowMs: 0 } as const;
+
 export function template(
   changes: Partial<TaskTemplate> & { readonly image?: string; readonly volume?: string } = {},
 ): TaskTemplate {

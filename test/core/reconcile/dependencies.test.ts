@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import type { Dependency, ServiceMode, TaskTemplate } from "../../../src/core/model/service-spec.ts";
 import { progressView } from "../../../src/api/views/progress.ts";
-import { template, WorldModel } from "../../fakes/world-model.ts";
+import { template, UNTIL_DONE, WorldModel } from "../../fakes/world-model.ts";
 import { nodeId, nodes, waits } from "../schedule/placing.ts";
 
 const two = { kind: "replicated", replicas: 2 } as const;
@@ -137,8 +137,7 @@ describe("at its first start a service", () => {
 
   test("waits for every task of a service that ends, which is not run again when its node is drained or lost", () => {
     const world = nodes(2);
-    const ends = { restart: { condition: "on-failure", delayMs: 1_000, maxAttempts: 0, windowMs: 0 } } as const;
-    deploy(world, "init", "i:1", [], two, ends);
+    deploy(world, "init", "i:1", [], two, { restart: UNTIL_DONE });
     deploy(world, "web", "web:1", [after("init", { condition: "service_completed_successfully" })], one);
     world.run(2_000);
     const [first, second] = world.live("init");

@@ -8,7 +8,7 @@ import { progressView } from "../../../src/api/views/progress.ts";
 import { applyChanges } from "../../../src/core/model/world.ts";
 import { isHealthy } from "../../../src/core/reconcile/health.ts";
 import { commandContext } from "../../fakes/memory-backend.ts";
-import { template, type WorldModel } from "../../fakes/world-model.ts";
+import { template, UNTIL_DONE, type WorldModel } from "../../fakes/world-model.ts";
 import { expectRest, nodeId, nodes, placesOf, placing, replicated } from "../schedule/placing.ts";
 
 function rebalanced(world: WorldModel): Pick<RebalanceView, "moves" | "stays"> {
@@ -228,8 +228,7 @@ describe("a rebalance", () => {
   test("leaves a task where it is when the other one does its work and ends", () => {
     const world = nodes(2);
     world.availability(nodeId("n2"), "pause");
-    const restart = { condition: "on-failure", delayMs: 1_000, maxAttempts: 0, windowMs: 0 } as const;
-    world.deploy("web", replicated(2), template({ restart }));
+    world.deploy("web", replicated(2), template({ restart: UNTIL_DONE }));
     world.run(10_000);
     world.availability(nodeId("n2"), "active");
     rebalanced(world);

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { asId, type NodeId } from "../../../src/core/model/ids.ts";
-import { template, WorldModel } from "../../fakes/world-model.ts";
+import { template, UNTIL_DONE, WorldModel } from "../../fakes/world-model.ts";
 
 const three = { kind: "replicated", replicas: 3 } as const;
 const [N1, N2, N3] = [asId<"node">("n1"), asId<"node">("n2"), asId<"node">("n3")];
@@ -245,11 +245,7 @@ describe("a node that comes back", () => {
     const one = { kind: "replicated", replicas: 1 } as const;
     const world = new WorldModel();
     for (const name of ["n1", "n2"]) world.node(name);
-    world.deploy(
-      "web",
-      one,
-      template({ restart: { condition: "on-failure", delayMs: 1_000, maxAttempts: 0, windowMs: 0 } }),
-    );
+    world.deploy("web", one, template({ restart: UNTIL_DONE }));
     world.run(12_000);
     const original = world.live("web")[0] ?? expect.fail("nothing runs");
     const away = original?.nodeId ?? expect.fail("it runs nowhere");
@@ -284,9 +280,7 @@ describe("a slot whose working task is on a draining node", () => {
   });
 
   test("is emptied once the replacement has done its work", () => {
-    const world = running(
-      template({ restart: { condition: "on-failure", delayMs: 1_000, maxAttempts: 0, windowMs: 0 } }),
-    );
+    const world = running(template({ restart: UNTIL_DONE }));
     world.availability(N1, "drain");
     world.rest();
     const next = world.live("web").find((task) => task.replaces !== undefined);

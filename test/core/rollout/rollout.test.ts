@@ -4,32 +4,7 @@ import { describe, expect, test } from "vitest";
 import { asId } from "../../../src/core/model/ids.ts";
 import { updateStatusOf } from "../../../src/core/rollout/rollout.ts";
 import { template, WorldModel } from "../../fakes/world-model.ts";
-
-const one = { kind: "replicated", replicas: 1 } as const;
-const three = { kind: "replicated", replicas: 3 } as const;
-const placement = {
-  constraints: [{ attribute: "node.labels.disk", operator: "==", value: "ssd" }],
-  spreadOver: [],
-  maxPerNode: 0,
-  platforms: [],
-} as const;
-/** A version that no node takes until one comes with such a disk. */
-const onSsd = template({ image: "web:v2", placement });
-
-function running(mode: Parameters<WorldModel["deploy"]>[1] = three): WorldModel {
-  const world = new WorldModel();
-  for (const name of ["n1", "n2", "n3"]) world.node(name);
-  world.deploy("web", mode, template());
-  world.run(12_000);
-  return world;
-}
-
-function versions(world: WorldModel): readonly number[] {
-  return world
-    .running("web")
-    .map((task) => task.specVersion)
-    .sort();
-}
+import { ON_SSD, running, three, versions } from "./changing.ts";
 
 function stateOf(world: WorldModel): string | undefined {
   return world.state.rollout.get("web")?.state;
@@ -171,7 +146,7 @@ describe("failures that the policy bears", () => {
 describe("what a rollout does not break", () => {
   test("a version that fits nowhere stops nothing, and goes on once it fits", () => {
     const world = running();
-    world.deploy("web", three, onSsd);
+    world.deploy("web", three, template({ image: "web:v2", placement: ON_SSD }));
     world.run(10_000, () => expect(world.running("web").length).toBe(3));
     expect(world.live("web").find((task) => task.specVersion === 2)?.waiting).toBe("3 nodes lack label disk=ssd");
     world.node("n4", { disk: "ssd" });
@@ -179,41 +154,6 @@ describe("what a rollout does not break", () => {
     expect(versions(world)).toEqual([2, 2, 2]);
     expect(world.running("web").every((task) => task.nodeId === "n4")).toBe(true);
     expect(world.plan()).toEqual([]);
-  });
-
-  describe("that stops the old task first", () => {
-    /** A service whose new task no node takes. */
-    function waiting(): WorldModel {
-      const world = running();
-      world.deploy("queue", one, template());
-      world.run(12_000);
-      world.deploy("queue", one, onSsd, { order: "stop-first" });
-      world.run(10_000);
-      return world;
-    }
-
-    test("starts no new one beside it, though room comes where none was", () => {
-      const world = waiting();
-      world.node("n4", { disk: "ssd" });
-      world.run(20_000, () => expect(world.running("queue").length).toBeLessThanOrEqual(1));
-      expect(world.running("queue").map((task) => task.nodeId)).toEqual(["n4"]);
-      expect(world.plan()).toEqual([]);
-    });
-
-    test("begins nothing while somebody has paused it, also when room comes", () => {
-      const world = waiting();
-      const old = world.running("queue").map((task) => task.id);
-      world.wish("queue", "pause");
-      world.rest();
-      world.node("n4", { disk: "ssd" });
-      world.run(20_000);
-      expect(world.running("queue").map((task) => task.id)).toEqual(old);
-      expect(world.plan()).toEqual([]);
-      world.wish("queue", "resume");
-      world.run(20_000, () => expect(world.running("queue").length).toBeLessThanOrEqual(1));
-      expect(world.running("queue").map((task) => task.nodeId)).toEqual(["n4"]);
-      expect(world.plan()).toEqual([]);
-    });
   });
 
   test("an update leaves the service spread as evenly as it found it", () => {
@@ -255,18 +195,6 @@ describe("what a rollout does not break", () => {
     expect(world.state.rollout.get("web")).toMatchObject({ state: "completed", fromVersion: 2, toVersion: 3 });
     expect(world.plan()).toEqual([]);
   });
-
-  test("fixed host ports are handed over: the old task stops first even when the new one should start first", () => {
-    const world = new WorldModel();
-    world.node("n1");
-    const ports = [{ target: 80, published: { from: 80, to: 80 }, protocol: "tcp", mode: "host" }] as const;
-    world.deploy("web", one, template({ ports }));
-    world.run(10_000);
-    world.deploy("web", one, template({ ports, image: "web:v2" }), { order: "start-first" });
-    world.run(10_000, () => expect(world.running("web").length).toBeLessThanOrEqual(1));
-    expect(versions(world)).toEqual([2]);
-    expect(world.plan()).toEqual([]);
-  });
 });
 
 describe("nodes that were away", () => {
@@ -290,73 +218,6 @@ describe("nodes that were away", () => {
     world.comeBack(asId("n2"));
     world.run(4_000);
     expect(versions(world)).toEqual([2, 2, 2]);
-    expect(world.plan()).toEqual([]);
-  });
-});
-
-describe("a change", () => {
-  test("of a writer whose node takes nothing says why it waits, and says it anew when that changes", () => {
-    const world = new WorldModel();
-    const home = world.node("n1");
-    world.node("n2");
-    world.volume("data");
-    world.deploy("store", one, template({ image: "store:v1", volume: "data" }));
-    world.run(10_000);
-    world.availability(home, "pause");
-    world.deploy("store", one, template({ image: "store:v2", volume: "data" }));
-    world.run(2_000);
-    const waiting = (): readonly (string | undefined)[] =>
-      world.live("store").flatMap(({ nodeId, waiting: reason }) => (nodeId === undefined ? [reason] : []));
-    expect(waiting()).toEqual(["its data is on n1, which is paused"]);
-    world.presence.set(home, "silent");
-    world.rest();
-    expect(waiting()).toEqual(["its data is on n1, which is silent"]);
-    world.presence.set(home, "ready");
-    world.availability(home, "active");
-    world.run(20_000);
-    expect(world.running("store").map(({ specVersion }) => specVersion)).toEqual([2]);
-  });
-});
-
-describe("a change that is taken back while its first task still stops", () => {
-  test("starts no second writer of a volume, though the one between was never placed", () => {
-    const world = new WorldModel();
-    world.node("n1");
-    world.volume("data");
-    world.deploy("store", one, template({ image: "store:v1", volume: "data" }));
-    world.run(12_000);
-    world.deploy("store", one, template({ image: "store:v2", volume: "data" }));
-    world.rest();
-    world.deploy("store", one, template({ image: "store:v1", volume: "data" }));
-    world.rest();
-    const [next] = world.live("store");
-    expect(next).toMatchObject({ specVersion: 3, waiting: "store.1 on n1 stops first" });
-    expect(next?.nodeId).toBeUndefined();
-    world.run(12_000);
-    expect(world.running("store").map((task) => task.specVersion)).toEqual([3]);
-    expect(world.plan()).toEqual([]);
-  });
-});
-
-describe("a change that overtakes one which found no node", () => {
-  test("waits for the writer that starts beside the one that was never placed", () => {
-    const world = new WorldModel();
-    world.node("n1");
-    world.volume("data");
-    world.deploy("store", one, template({ image: "store:v1", volume: "data" }));
-    world.rest();
-    const [first] = world.live("store");
-    world.nowMs += 1_000;
-    world.deploy("store", one, template({ image: "store:v2", volume: "data", placement }));
-    world.rest();
-    expect(world.live("store").map(({ nodeId }) => nodeId)).toEqual([first?.nodeId, undefined]);
-    world.deploy("store", one, template({ image: "store:v3", volume: "data" }));
-    world.rest();
-    const next = world.live("store").find(({ specVersion }) => specVersion === 3);
-    expect(next).toMatchObject({ replaces: first?.id, waiting: "store.1 on n1 stops first" });
-    expect(next?.nodeId).toBeUndefined();
-    world.run(12_000);
-    expect(world.running("store").map((task) => task.specVersion)).toEqual([3]);
     expect(world.plan()).toEqual([]);
   });
 });
