@@ -4,19 +4,20 @@
 import { request as httpRequest } from "node:http";
 import type { Duplex } from "node:stream";
 import { EngineError, type ExecRequest, type ExecSession } from "../../../src/ports/container-engine.ts";
-import type { EngineHttp } from "./http-client.ts";
+import { CALL_TIMEOUT_MS, type EngineHttp } from "./http-client.ts";
 import { LogFrameDecoder } from "./log-frames.ts";
 
 /** The engine writes the exit code just after it closes the connection: asked so often, this far apart. */
 const EXIT_CODE_TRIES = 50;
 const EXIT_CODE_PAUSE_MS = 20;
 
-/** Runs a command in a container. Rejects with EngineError when it cannot be started. */
+/** Runs a command in a container. Rejects with EngineError when it cannot be started, or the engine has not said so for `timeoutMs`. */
 export async function startExec(
   http: EngineHttp,
   containerId: string,
   request: ExecRequest,
   onOutput: (stream: "stdout" | "stderr", bytes: Uint8Array) => void,
+  timeoutMs = CALL_TIMEOUT_MS,
 ): Promise<ExecSession> {
   const what = `run ${request.argv[0] ?? "a command"} in ${containerId.slice(0, 12)}`;
   const body = {
@@ -40,6 +41,7 @@ export async function startExec(
     await http.path(`/exec/${execId}/start`),
     JSON.stringify({ Detach: false, Tty: request.tty }),
     what,
+    timeoutMs,
   );
   const resize = async (cols: number, rows: number): Promise<void> => {
     await http.json(`/exec/${execId}/resize`, {
@@ -54,7 +56,9 @@ export async function startExec(
     for (const chunk of decoder.push(bytes)) onOutput(chunk.stream, chunk.bytes);
   });
   const exited = closed(socket).then(() => exitCode(http, execId, what));
-  if (request.tty && request.cols !== undefined && request.rows !== undefined) await resize(request.cols, request.rows);
+  // one that has ended already has no terminal any more, and another is of some size
+  if (request.tty && request.cols !== undefined && request.rows !== undefined)
+    await resize(request.cols, request.rows).catch(() => {});
   return {
     write: (bytes) => void socket.write(bytes),
     end: () => void socket.end(),
@@ -64,8 +68,10 @@ export async function startExec(
   };
 }
 
-function upgrade(http: EngineHttp, path: string, body: string, what: string): Promise<Duplex> {
-  return new Promise((resolve, reject) => {
+/** The connection that carries input and output, once the engine hands it over: where a container's runtime is stuck it never does. */
+function upgrade(http: EngineHttp, path: string, body: string, what: string, timeoutMs: number): Promise<Duplex> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const upgraded = new Promise<Duplex>((resolve, reject) => {
     const headers = {
       connection: "Upgrade",
       upgrade: "tcp",
@@ -82,8 +88,13 @@ function upgrade(http: EngineHttp, path: string, body: string, what: string): Pr
       reject(new EngineError("failed", `${what}: the container engine answered ${response.statusCode ?? 0}`));
     });
     request.on("error", (cause) => reject(new EngineError("unreachable", `${what}: ${cause.message}`, { cause })));
+    timer = setTimeout(() => {
+      reject(new EngineError("timeout", `${what}: the container engine did not answer within ${timeoutMs / 1_000} s`));
+      request.destroy();
+    }, timeoutMs);
     request.end(body);
   });
+  return upgraded.finally(() => clearTimeout(timer));
 }
 
 function closed(socket: Duplex): Promise<void> {
