@@ -67,22 +67,22 @@ export function createAgentCalls(input: AgentCallsInput): AgentCalls {
         `/v1/tasks/${taskId}/logs?${new URLSearchParams(query).toString()}`,
         signal,
       );
-      await readLines(response, onLine, signal);
+      await readLines(node, response, onLine, signal);
     },
     exec: (node, taskId, query) =>
       upgrade(input, node, `/v1/tasks/${taskId}/exec?${new URLSearchParams(query).toString()}`),
     state: async (node) => {
       const response = await call(input, node, "agent:observe", "/v1/state", AbortSignal.timeout(ANSWER_TIMEOUT_MS));
-      return JSON.parse(await readText(response)) as unknown;
+      return JSON.parse(await readText(node, response)) as unknown;
     },
     ingressFigures: async (node) => {
       const signal = AbortSignal.timeout(FIGURES_TIMEOUT_MS);
       const response = await call(input, node, "agent:observe", "/v1/ingress/figures", signal, FIGURES_TIMEOUT_MS);
-      return JSON.parse(await readText(response)) as NodeIngressFigures;
+      return JSON.parse(await readText(node, response)) as NodeIngressFigures;
     },
     accessLog: async (node, query, onLine, signal) => {
       const path = `/v1/ingress/log?${new URLSearchParams(query).toString()}`;
-      await readLines(await call(input, node, "agent:logs", path, signal), onLine, signal);
+      await readLines(node, await call(input, node, "agent:logs", path, signal), onLine, signal);
     },
     measurePeer: async (node, peer, withStream) => {
       const path = `/v1/peers?peer=${peer}&stream=${withStream ? 1 : 0}`;
@@ -94,7 +94,7 @@ export function createAgentCalls(input: AgentCallsInput): AgentCalls {
         AbortSignal.timeout(MEASURE_TIMEOUT_MS),
         MEASURE_TIMEOUT_MS,
       );
-      return JSON.parse(await readText(response)) as PeerMeasurement;
+      return JSON.parse(await readText(node, response)) as PeerMeasurement;
     },
   };
 }
@@ -129,7 +129,7 @@ async function call(
     sent.end();
   });
   if (response.statusCode === 200) return response;
-  throw refusal(node, response.statusCode ?? 0, await readText(response));
+  throw refusal(node, response.statusCode ?? 0, await readText(node, response));
 }
 
 function headersOf(node: Node, token: string): Record<string, string> {
@@ -150,10 +150,22 @@ function refusal(node: Node, status: number, body: string): DavitError {
   );
 }
 
-async function readText(response: IncomingMessage): Promise<string> {
+/** An answer's body as it comes. Where it breaks off the error says whose it was. */
+async function* bodyOf(node: Node, response: IncomingMessage): AsyncGenerator<string> {
+  response.setEncoding("utf8");
+  try {
+    yield* response as AsyncIterable<string>;
+  } catch (cause) {
+    throw new DavitError("unavailable", `call the agent of ${node.name}: its answer broke off (${reasonOf(cause)})`, {
+      cause,
+    });
+  }
+}
+
+async function readText(node: Node, response: IncomingMessage): Promise<string> {
   let text = "";
-  for await (const chunk of response) {
-    text += String(chunk);
+  for await (const chunk of bodyOf(node, response)) {
+    text += chunk;
     if (text.length > MAX_LINE_BYTES * 8)
       throw new DavitError("too_large", "read the agent's answer: larger than 8 MiB");
   }
@@ -161,15 +173,15 @@ async function readText(response: IncomingMessage): Promise<string> {
 }
 
 async function readLines(
+  node: Node,
   response: IncomingMessage,
   onLine: (line: AgentLogLine) => void,
   signal: AbortSignal,
 ): Promise<void> {
   let rest = "";
   try {
-    response.setEncoding("utf8");
-    for await (const chunk of response) {
-      rest += String(chunk);
+    for await (const chunk of bodyOf(node, response)) {
+      rest += chunk;
       const lines = rest.split("\n");
       rest = lines.pop() ?? "";
       for (const line of lines) if (line !== "") onLine(JSON.parse(line) as AgentLogLine);
@@ -196,7 +208,7 @@ async function upgrade(input: AgentCallsInput, node: Node, path: string): Promis
     });
     sent.on("response", (response) => {
       clearTimeout(timer);
-      void readText(response).then((body) => reject(refusal(node, response.statusCode ?? 0, body)), reject);
+      void readText(node, response).then((body) => reject(refusal(node, response.statusCode ?? 0, body)), reject);
     });
     sent.on("error", (error) => {
       clearTimeout(timer);

@@ -26,10 +26,12 @@ export const runOnHost: HostCommand = (argv, options = {}) => {
     const child = spawn(program, rest, { env: { PATH: PATHS, LC_ALL: "C" } });
     let stdout = "";
     let stderr = "";
-    let isLate = false;
     const timer = setTimeout(() => {
-      isLate = true;
       child.kill("SIGKILL");
+      // a child of its own may live on and keep these open: who waits for their end waits for it
+      child.stdout.destroy();
+      child.stderr.destroy();
+      resolve({ exitCode: 124, stdout, stderr: `no end within ${timeoutMs / 1_000} s` });
     }, timeoutMs);
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
@@ -39,11 +41,7 @@ export const runOnHost: HostCommand = (argv, options = {}) => {
     });
     child.on("close", (code) => {
       clearTimeout(timer);
-      resolve(
-        isLate
-          ? { exitCode: 124, stdout, stderr: `no end within ${timeoutMs / 1_000} s` }
-          : { exitCode: code ?? 1, stdout, stderr },
-      );
+      resolve({ exitCode: code ?? 1, stdout, stderr });
     });
     child.stdin.on("error", () => undefined);
     child.stdin.end(options.stdin ?? "");
