@@ -56,7 +56,9 @@ export async function startExec(
     for (const chunk of decoder.push(bytes)) onOutput(chunk.stream, chunk.bytes);
   });
   const exited = closed(socket).then(() => exitCode(http, execId, what));
-  // one that has ended already has no terminal any more, and another is of some size
+  // whoever starts a command may ask for its end only later
+  exited.catch(() => {});
+  // a command that has ended already has no terminal any more; any other can do with a size that is not its user's
   if (request.tty && request.cols !== undefined && request.rows !== undefined)
     await resize(request.cols, request.rows).catch(() => {});
   return {
