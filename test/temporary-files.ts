@@ -1,0 +1,15 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** Gives a run of the tests a temporary directory of its own, so that nothing of it is left behind, whatever failed. */
+export default function setup(): () => void {
+  const previous = process.env["TMPDIR"];
+  const folder = mkdtempSync(join(tmpdir(), "davit-test-"));
+  process.env["TMPDIR"] = folder;
+  return () => {
+    if (previous === undefined) delete process.env["TMPDIR"];
+    else process.env["TMPDIR"] = previous;
+    rmSync(folder, { recursive: true, force: true });
+  };
+}
