@@ -1,9 +1,10 @@
+// Before the tests: a temporary directory of the run's own, so that nothing of it is left behind, whatever failed.
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Gives a run of the tests a temporary directory of its own, so that nothing of it is left behind, whatever failed. */
-export default function setup(): () => void {
+export function setup(): () => void {
   const previous = process.env["TMPDIR"];
   const folder = mkdtempSync(join(tmpdir(), "davit-test-"));
   process.env["TMPDIR"] = folder;

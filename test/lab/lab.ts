@@ -11,6 +11,16 @@ const SCRIPT = join(import.meta.dirname, "lab");
 /** Debian 13: an engine that speaks a newer API, another packet filter and proxy. */
 const NEWER_SUITE = "trixie";
 
+const HOLDER = `import socket, sys, time
+protocol, port = sys.argv[1:]
+held = socket.socket(socket.AF_INET, socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM)
+# with datagrams it would let two have the port
+if protocol == "tcp": held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+held.bind(("", int(port)))
+if protocol == "tcp": held.listen()
+print("held", flush=True)
+time.sleep(600)`;
+
 export type HostKind = "bare" | "ready";
 
 /** Where a lab lives. Two labs run side by side if all three differ. */
@@ -121,10 +131,19 @@ export class Lab {
     await this.run("wait", host);
   }
 
-  /** Runs a Python program that holds what it takes of a host's network until the function that this gives is called. */
-  async hold(host: string, program: string): Promise<() => void> {
+  /** Holds a port on all of a host's addresses, as a program there would; back when it has it. What this gives lets go of it. */
+  async holdPort(host: string, protocol: "tcp" | "udp", port: number): Promise<() => void> {
     const pid = (await this.run("pid", host)).trim();
-    const holder = spawn("nsenter", ["-t", pid, "-n", "python3", "-c", program], { stdio: "ignore" });
+    const holder = spawn("nsenter", ["-t", pid, "-n", "python3", "-c", HOLDER, protocol, String(port)], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let said = "";
+    holder.stderr.on("data", (part: Buffer) => (said += part.toString()));
+    await new Promise<void>((resolve, reject) => {
+      holder.stdout.once("data", () => resolve());
+      holder.once("error", reject);
+      holder.once("close", () => reject(new Error(`port ${port}/${protocol} of ${host} is not to be had: ${said}`)));
+    });
     return () => void holder.kill("SIGKILL");
   }
 

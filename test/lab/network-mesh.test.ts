@@ -264,9 +264,10 @@ describe("names", () => {
   });
 
   test("are resolved where something else has port 53 of all addresses", async () => {
-    const release = await lab.hold("n3", HOLD_PORT);
+    await lab.on("n3", "systemctl stop davit-agent");
+    const release = await lab.holdPort("n3", "udp", 53);
     try {
-      await lab.on("n3", "systemctl restart davit-agent");
+      await lab.on("n3", "systemctl start davit-agent");
       await waitUntil("names are led past it", 15_000, async () =>
         (await lab.ssh("n3", "nft list table ip davit_names")).stdout.includes("7353"),
       );
@@ -279,14 +280,6 @@ describe("names", () => {
     await waitUntil("the port is taken back", 15_000, async () => (await lab.on("n3", "ss -lnu")).includes(":53 "));
   });
 });
-
-const HOLD_PORT = `import socket, time
-udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-while True:
-  try:
-    udp.bind(("0.0.0.0", 53)); break
-  except OSError: time.sleep(0.005)
-time.sleep(600)`;
 
 describe("without a coordinator", () => {
   test("a host that reboots is in the mesh again, with names, before anybody asks it to be", async () => {

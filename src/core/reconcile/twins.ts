@@ -62,8 +62,10 @@ export function resolveTwins(
   }
   const equals = current.length > 1 ? current : left.filter((task) => !current.includes(task));
   const [pair] = pairs(equals);
-  if (pair !== undefined) chooseOne(planning, context, pair);
-  else if (equals.length > 1) keepOldestHealthy(planning, equals);
+  if (pair !== undefined) {
+    if (isWished(context, pair)) settleMove(planning, pair);
+    else settleReturn(planning, pair);
+  } else if (equals.length > 1) keepOldestHealthy(planning, equals);
 }
 
 /** The version that a task which must move goes on as, if tasks of it are not what the service should run. */
@@ -98,22 +100,29 @@ function giveWay(planning: Planning, { original, replacement }: Pair): void {
   planning.end(original, mustMove(planning, original) ?? "its replacement is healthy");
 }
 
-function chooseOne(planning: Planning, { service }: ServiceContext, { original, replacement }: Pair): void {
+function isWished({ service }: ServiceContext, { original, replacement }: Pair): boolean {
+  return replacement.nodeId !== undefined && wishedNode(service, original.id) === replacement.nodeId;
+}
+
+/** A move that somebody wished for: its replacement takes over as soon as it works. */
+function settleMove(planning: Planning, { original, replacement }: Pair): void {
   const { world } = planning;
-  const isDone = (task: Task): boolean => isFinished(world.state, task);
-  const isWished = replacement.nodeId !== undefined && wishedNode(service, original.id) === replacement.nodeId;
-  const where = planning.nodeName(isWished ? replacement.nodeId : original.nodeId);
-  if (isWished) {
-    if (isHealthy(world, replacement)) planning.end(original, `rebalanced to ${where}`);
-    else if (hasFailed(world.state.taskStatus.get(replacement.id)))
-      planning.end(replacement, `it does not work on ${where}`);
-    else if (isDone(replacement)) planning.end(replacement, "it has done its work, and the one before works on");
-    else if (isDone(original)) planning.end(replacement, "the one before has done its work");
-    return;
-  }
+  const where = planning.nodeName(replacement.nodeId);
+  if (isHealthy(world, replacement)) planning.end(original, `rebalanced to ${where}`);
+  else if (hasFailed(world.state.taskStatus.get(replacement.id)))
+    planning.end(replacement, `it does not work on ${where}`);
+  else if (isFinished(world.state, replacement))
+    planning.end(replacement, "it has done its work, and the one before works on");
+  else if (isFinished(world.state, original)) planning.end(replacement, "the one before has done its work");
+}
+
+/** A task whose node came back: it goes on, unless its replacement has been ready for long. */
+function settleReturn(planning: Planning, { original, replacement }: Pair): void {
+  const { world } = planning;
+  const where = planning.nodeName(original.nodeId);
   if (isReadyForLong(planning, replacement)) planning.end(original, "its replacement has been ready for a minute");
   else if (isHealthy(world, original)) planning.end(replacement, `the original is back on ${where}`);
-  else if (isDone(original)) planning.end(replacement, `the original on ${where} has done its work`);
+  else if (isFinished(world.state, original)) planning.end(replacement, `the original on ${where} has done its work`);
 }
 
 function keepOldestHealthy(planning: Planning, equals: readonly Task[]): void {

@@ -135,7 +135,7 @@ export class LeaseChecks extends Bystander {
   #replaced(coordinating: Coordinating, task: Task, commit: Commit): void {
     const { state } = coordinating.door;
     const before = task.replaces === undefined ? undefined : state.task.get(task.replaces);
-    if (before?.nodeId === undefined || !isLost(coordinating, before.nodeId)) return;
+    if (before?.nodeId === undefined || !isCalledLost(coordinating, before.nodeId)) return;
     if (!task.desiredReason.endsWith("is lost")) return;
     // what an update ended there is not waited for: the update goes on elsewhere, and back elsewhere when it fails
     const now = asOf(commit, before);
@@ -162,7 +162,7 @@ export class LeaseChecks extends Bystander {
   #hasItsData(coordinating: Coordinating, before: Task, task: Task): void {
     const pins = before.volumes.flatMap((id) => coordinating.door.state.volumePin.get(asId(id)) ?? []);
     const isThere = ({ nodeIds }: VolumePin): boolean =>
-      nodeIds.length === 0 || nodeIds.some((id) => !isLost(coordinating, id));
+      nodeIds.length === 0 || nodeIds.some((id) => !isCalledLost(coordinating, id));
     this.#findings.check("S12", pins.every(isThere), () => `a task is made without its data: ${task.desiredReason}`);
   }
 
@@ -209,7 +209,7 @@ function asOf({ changes }: Commit, task: Task): Task {
 }
 
 /** The loss may be written down in the very commit that is about it. */
-function isLost({ coordinator, door: { state } }: Coordinating, id: NodeId): boolean {
+function isCalledLost({ coordinator, door: { state } }: Coordinating, id: NodeId): boolean {
   const isUnseen = state.nodeStatus.get(id)?.unseenSinceMs !== undefined;
   return isUnseen || coordinator.worldOf(state).presence.get(id) === "lost";
 }

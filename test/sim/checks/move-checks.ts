@@ -2,13 +2,13 @@
 // a rebalance, or for a drain that another node can serve, before the other one works. S9: no more leave at once than the service's updates may
 // change. S12: named resources are never given twice. S13: nobody starts for the first time before what it depends on.
 
-import type { NodeId } from "../../../src/core/model/ids.ts";
 import type { Change, Service, Task } from "../../../src/core/model/records.ts";
 import type { ServiceSpec } from "../../../src/core/model/service-spec.ts";
 import { applyChange, copyState, type MutableState, versionKey } from "../../../src/core/model/world.ts";
 import type { Commit } from "../../../src/ports/store.ts";
 import type { Coordinating } from "../world/coordinator-machine.ts";
 import { Bystander } from "../world/universe.ts";
+import { isNodeGone } from "./node-loss.ts";
 import type { Findings } from "./violation.ts";
 
 export class MoveChecks extends Bystander {
@@ -55,16 +55,9 @@ export class MoveChecks extends Bystander {
       this.#isReplaced(state, before, task);
   }
 
-  #isLost(state: MutableState, id: NodeId): boolean {
-    const node = state.node.get(id);
-    if (node === undefined || node.confirmedDeadAtMs !== undefined) return true;
-    const presence = this.#coordinating?.coordinator.worldOf(state).presence.get(id);
-    return presence === "lost" || (presence !== "ready" && state.nodeStatus.get(id)?.unseenSinceMs !== undefined);
-  }
-
   #isHealthy(state: MutableState, task: Task): boolean {
     const status = state.taskStatus.get(task.id);
-    const isThere = task.nodeId !== undefined && !this.#isLost(state, task.nodeId);
+    const isThere = task.nodeId !== undefined && !isNodeGone(this.#coordinating, state, task.nodeId);
     return isThere && task.desired === "running" && status?.state === "running" && status.healthy === true;
   }
 
@@ -109,7 +102,7 @@ export class MoveChecks extends Bystander {
         // of two versions side by side each has its own
         one.specVersion === task.specVersion &&
         one.nodeId !== undefined &&
-        !this.#isLost(state, one.nodeId) &&
+        !isNodeGone(this.#coordinating, state, one.nodeId) &&
         !this.#isHealthy(state, one) &&
         // failures hold nobody up, and what was ill before it left was not counted
         (status === undefined ||
@@ -160,7 +153,7 @@ export class MoveChecks extends Bystander {
       (one) =>
         one.id !== task.id &&
         one.nodeId !== undefined &&
-        !this.#isLost(state, one.nodeId) &&
+        !isNodeGone(this.#coordinating, state, one.nodeId) &&
         !writesNoMore(state, one) &&
         writtenBy(state, one).some((name) => volumes.includes(name)),
     );

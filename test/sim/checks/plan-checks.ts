@@ -11,6 +11,7 @@ import { applyChange, copyState, type MutableState, type State, versionKey } fro
 import type { Commit } from "../../../src/ports/store.ts";
 import type { Coordinating, CoordinatorMachine } from "../world/coordinator-machine.ts";
 import { Bystander } from "../world/universe.ts";
+import { isNodeGone } from "./node-loss.ts";
 import { TrialChecks } from "./trial-checks.ts";
 import type { Findings } from "./violation.ts";
 
@@ -79,7 +80,8 @@ export class PlanChecks extends Bystander {
         this.#trials.rollout(state, change.record, {
           nowMs: this.#nowMs,
           isHealthy: (task) => this.#isHealthy(state, task),
-          isLost: ({ nodeId, onlyNode = nodeId }) => onlyNode !== undefined && this.#isLost(state, onlyNode),
+          isLost: ({ nodeId, onlyNode = nodeId }) =>
+            onlyNode !== undefined && isNodeGone(this.#coordinating, state, onlyNode),
         });
         return this.#rolloutChanges(state, change.record);
       case "taskStatus":
@@ -112,7 +114,7 @@ export class PlanChecks extends Bystander {
   #isOutOfRoutes(state: MutableState, before: Task, task: Task): void {
     const status = state.taskStatus.get(task.id);
     const hasEnded = status === undefined || status.exhausted || ENDED.has(status.state);
-    if (before.nodeId === undefined || hasEnded || this.#isLost(state, before.nodeId)) return;
+    if (before.nodeId === undefined || hasEnded || isNodeGone(this.#coordinating, state, before.nodeId)) return;
     const { withdrawal } = before;
     if (withdrawal === undefined)
       return this.#findings.report(
@@ -121,7 +123,9 @@ export class PlanChecks extends Bystander {
       );
     const progress = this.#coordinating?.coordinator.worldOf(state).progress;
     const isKnown = [...state.node.values()].every(
-      ({ id }) => this.#isLost(state, id) || (progress?.get(id)?.routesApplied ?? 0) >= withdrawal.routesGeneration,
+      ({ id }) =>
+        isNodeGone(this.#coordinating, state, id) ||
+        (progress?.get(id)?.routesApplied ?? 0) >= withdrawal.routesGeneration,
     );
     const waitedMs = this.#nowMs - (this.#withdrawnMs.get(task.id) ?? 0);
     this.#findings.check(
@@ -196,7 +200,7 @@ export class PlanChecks extends Bystander {
     if (mode.kind === "replicated") return mode.replicas;
     const tasks = [...state.task.values()].filter((task) => task.serviceId === id && task.desired !== "remove");
     const nodes = new Set(tasks.flatMap((task) => task.onlyNode ?? task.nodeId ?? []));
-    return [...nodes].filter((node) => !this.#isLost(state, node)).length;
+    return [...nodes].filter((node) => !isNodeGone(this.#coordinating, state, node)).length;
   }
 
   /** Tasks by slot, of the slots that count: a global service does not wait for a node that is down. */
@@ -209,16 +213,8 @@ export class PlanChecks extends Bystander {
     const groups = Map.groupBy(tasks, (task) => task.onlyNode ?? task.nodeId);
     return [...groups].flatMap(([id, those]) => {
       const slot = slotOf(those);
-      return id === undefined || slot.live.length === 0 || this.#isLost(state, id) ? [] : [slot];
+      return id === undefined || slot.live.length === 0 || isNodeGone(this.#coordinating, state, id) ? [] : [slot];
     });
-  }
-
-  #isLost(state: MutableState, id: NodeId): boolean {
-    const node = state.node.get(id);
-    if (node === undefined || node.confirmedDeadAtMs !== undefined) return true;
-    const presence = this.#coordinating?.coordinator.worldOf(state).presence.get(id);
-    if (presence === "ready") return false;
-    return presence === "lost" || state.nodeStatus.get(id)?.unseenSinceMs !== undefined;
   }
 
   #isHealthy(state: MutableState, task: Task): boolean {
@@ -227,7 +223,7 @@ export class PlanChecks extends Bystander {
       status?.state === "running" &&
       status.healthy === true &&
       task.nodeId !== undefined &&
-      !this.#isLost(state, task.nodeId)
+      !isNodeGone(this.#coordinating, state, task.nodeId)
     );
   }
 
@@ -263,7 +259,7 @@ export class PlanChecks extends Bystander {
       other.specVersion === service.version &&
       other.createdAtMs >= startedAtMs &&
       other.desiredReason.startsWith("updates from") &&
-      (other.nodeId === undefined || !this.#isLost(state, other.nodeId));
+      (other.nodeId === undefined || !isNodeGone(this.#coordinating, state, other.nodeId));
     // what failed, within what the policy bears, holds nobody up
     const isDecided = (other: Task): boolean =>
       this.#isHealthy(state, other) || isFinished(state, other) || hasFailed(state, other);
