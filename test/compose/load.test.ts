@@ -197,6 +197,32 @@ describe("problems", () => {
     expect(loaded.stack).toBeUndefined();
   });
 
+  test.each([
+    ["services: {w: {image: a, replicas: 3}}", "services.w.replicas", "did you mean deploy.replicas?"],
+    ["services: {w: {image: a, x-davit: {timezone: UTC}}}", "timezone", "did you mean schedule.timezone?"],
+    ["services: {w: {image: a, x-davit: {port: 80}}}", "port", "health.http.port, health.tcp.port or ingress.port?"],
+    [
+      "services: {w: {image: a, deploy: {ports: [80]}}}",
+      "services.w.deploy.ports",
+      ", services.w.ports is one; known: endpoint_mode, ",
+    ],
+    ["services: {w: {image: a, aliases: [b]}}", "aliases", "did you mean networks.NAME.aliases?"],
+    ["services: {w: {image: a}}\nreplicas: 3", "replicas", "did you mean services.NAME.deploy.replicas?"],
+    ["services: {w: {image: a, timeout: 3s}}", "timeout", "known: annotations, attach, "],
+    ["services: {w: {image: a}}\nwhat: 3", "what", "known: version, name, services, networks, volumes, "],
+  ])("say of a key in the wrong place where it has a meaning, if that is in few: %s", (text, key, hint) => {
+    const [problem] = problems(load(text));
+    expect(problem).toContain(`${key}: is not a key here`);
+    expect(problem).toContain(hint);
+  });
+
+  test("of a percentage where Compose has a number name davit's own key", () => {
+    const text = "services: {w: {image: a, deploy: {rollback_config: {parallelism: 25%}}}}";
+    expect(problems(load(text))).toEqual([
+      "compose.yaml:1:66 services.w.deploy.rollback_config.parallelism: wants a number, got '25%': write that as x-davit.rollback.parallelism",
+    ]);
+  });
+
   test("name what is refused and the way out", () => {
     const text = problems(
       load(

@@ -17,6 +17,15 @@ export function keysAt(parent: string): ReadonlyMap<string, KeyVerdict> {
   return CHILDREN.get(parent) ?? NONE;
 }
 
+/** Where a key that may not stand in a mapping has a meaning below it, as `schedule.timezone` in `services.*.x-davit`. */
+export function keysBelow(parent: string, key: string): readonly string[] {
+  const start = parent === "" ? "" : `${parent}.`;
+  return Object.entries(KEYS).flatMap(([path, { verdict }]) => {
+    const isMeant = path.startsWith(start) && path.endsWith(`.${key}`) && (verdict === "davit" || verdict === "engine");
+    return isMeant ? [path.slice(start.length).replaceAll("*", "NAME")] : [];
+  });
+}
+
 /** The verdict on a key, or on the nearest key above it that has one. */
 export function verdictOn(path: string): KeyVerdict | undefined {
   for (let at = path; at !== ""; at = at.slice(0, Math.max(0, at.lastIndexOf("."))))

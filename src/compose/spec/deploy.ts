@@ -189,6 +189,14 @@ function readShortRestart(reader: Reader, node: ComposeNode | undefined, path: s
   return DEFAULT_RESTART;
 }
 
+/** Compose has numbers only; a percentage has its place in davit's extension. */
+function readParallelism(reader: Reader, map: MapNode, where: string, key: string): number | undefined {
+  const node = get(map, "parallelism");
+  if (node?.kind !== "scalar" || !/^\d+%$/.test(node.text)) return reader.number(node, `${where}.parallelism`, COUNT);
+  const place = `x-davit.${key.replace("_config", "")}.parallelism`;
+  return reader.problem(node.at, `${where}.parallelism`, `wants a number, got '${node.text}': write that as ${place}`);
+}
+
 export function readUpdate(
   reader: Reader,
   deploy: MapNode | undefined,
@@ -201,7 +209,7 @@ export function readUpdate(
   const actions =
     key === "update_config" ? (["pause", "continue", "rollback"] as const) : (["pause", "continue"] as const);
   return {
-    parallelism: reader.number(get(map, "parallelism"), `${where}.parallelism`, COUNT) ?? DEFAULT_UPDATE.parallelism,
+    parallelism: readParallelism(reader, map, where, key) ?? DEFAULT_UPDATE.parallelism,
     delayMs: reader.duration(get(map, "delay"), `${where}.delay`) ?? DEFAULT_UPDATE.delayMs,
     order: reader.word(get(map, "order"), `${where}.order`, ["stop-first", "start-first"]) ?? DEFAULT_UPDATE.order,
     failureAction:

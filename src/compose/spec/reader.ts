@@ -2,13 +2,18 @@
 // what lets the reading go on, so that all problems of a file come at once.
 
 import { nearest } from "../../core/model/nearest.ts";
-import { keysAt } from "../keys/table.ts";
+import { keysAt, keysBelow } from "../keys/table.ts";
 import { type ComposeNode, type MapEntry, type MapNode, type Place, type Problem, written } from "../tree/node.ts";
 import { parseBytes, parseDuration } from "./values.ts";
 
 const EXTENSION = "x-davit";
 /** A file with more faults than that is no file with slips: the nearest name is then not looked for, which is what takes time. */
 const MAX_SLIPS = 1_000;
+/** All keys of a mapping are told if they are no more than that, else the first few. */
+const MAX_NAMES = 32;
+const SOME_NAMES = 12;
+/** A key with a meaning in more places says nothing of what was meant. */
+const MAX_PLACES = 3;
 
 export class Reader {
   readonly problems: Problem[] = [];
@@ -153,7 +158,7 @@ export class Reader {
       const where = path === "" ? key : `${path}.${key}`;
       const verdict = known.get(key);
       const note = verdict === undefined || verdict.note === "" ? "" : `: ${verdict.note}`;
-      if (verdict === undefined) this.unknown(keyAt, where, key, [...known.keys()]);
+      if (verdict === undefined) this.unknown(keyAt, where, key, [...known.keys()], pattern);
       else if (verdict.verdict === "not yet") this.problem(keyAt, where, `is not supported yet${note}`);
       else if (verdict.verdict === "refused") this.problem(keyAt, where, `is not supported${note}`);
       else if (verdict.verdict === "ignored") this.warning(keyAt, where, `has no effect${note}`);
@@ -178,18 +183,37 @@ export class Reader {
     }
   }
 
-  #nearest(name: string, known: readonly string[]): string | undefined {
-    return this.problems.length > MAX_SLIPS ? undefined : nearest(name, known);
+  #nearest(name: string, known: readonly string[], most?: number): string | undefined {
+    return this.problems.length > MAX_SLIPS ? undefined : nearest(name, known, most);
   }
 
-  unknown(at: Place, path: string, key: string, known: readonly string[]): void {
-    const near = this.#nearest(key, known);
-    this.problem(
-      at,
-      path,
-      `is not a key here${near === undefined ? `; known: ${known.slice(0, 12).join(", ")}${known.length > 12 ? ", …" : ""}` : `; did you mean ${near}?`}`,
-    );
+  /** `pattern`: the mapping's place in the tables, if it has one: a key may have been meant for a mapping below it, or around it. */
+  unknown(at: Place, path: string, key: string, known: readonly string[], pattern?: string): void {
+    const below = pattern === undefined ? [] : keysBelow(pattern, key);
+    const isTelling = below.length > 0 && below.length <= MAX_PLACES;
+    const meant = this.#nearest(key, known, 1) ?? (isTelling ? either(below) : undefined) ?? this.#nearest(key, known);
+    const around = meant === undefined && pattern !== undefined ? placeAround(path, key, pattern) : undefined;
+    const hint = meant === undefined ? `known: ${shortened(known)}` : `did you mean ${meant}?`;
+    this.problem(at, path, `is not a key here${around === undefined ? "" : `, ${around} is one`}; ${hint}`);
   }
+}
+
+/** The path of a key one level too deep: `services.web.ports` for `services.web.deploy.ports`. */
+function placeAround(path: string, key: string, pattern: string): string | undefined {
+  const cut = pattern.lastIndexOf(".");
+  const end = `${pattern.slice(Math.max(0, cut))}.${key}`;
+  const isOne = cut !== -1 && path.endsWith(end) && keysAt(pattern.slice(0, cut)).has(key);
+  return isOne ? `${path.slice(0, -end.length)}.${key}` : undefined;
+}
+
+/** "a, b or c". */
+function either(names: readonly string[]): string {
+  const last = names.at(-1) ?? "";
+  return names.length < 2 ? last : `${names.slice(0, -1).join(", ")} or ${last}`;
+}
+
+function shortened(names: readonly string[]): string {
+  return names.length > MAX_NAMES ? `${names.slice(0, SOME_NAMES).join(", ")}, …` : names.join(", ");
 }
 
 /** The entries of a mapping of names, but not the file's own that begin with x-. */

@@ -1,11 +1,14 @@
 // The name that somebody who mistyped one may have meant. Pure.
 
-/** The nearest of `known` to a mistyped name: at most two letters away; undefined if none is near. */
-export function nearest(name: string, known: Iterable<string>): string | undefined {
+/** The nearest of `known` to a mistyped name: at most `most` letters away; undefined if none is near. */
+export function nearest(name: string, known: Iterable<string>, most = 2): string | undefined {
   let best: { readonly name: string; readonly distance: number } | undefined;
   for (const candidate of known) {
     const distance = editDistance(name.slice(0, 40), candidate);
-    if (distance <= Math.min(2, Math.floor(candidate.length / 2)) && (best === undefined || distance < best.distance))
+    if (
+      distance <= Math.min(most, Math.floor(candidate.length / 2)) &&
+      (best === undefined || distance < best.distance)
+    )
       best = { name: candidate, distance };
   }
   return best?.name;
