@@ -7,7 +7,7 @@ import { type ComposeNode, type MapEntry, type MapNode, type Place, type Problem
 import { parseBytes, parseDuration } from "./values.ts";
 
 const EXTENSION = "x-davit";
-/** A file with more faults than that is no file with slips: the nearest name is then not looked for, which is what takes time. */
+/** A file with more faults than that is no file with slips: what was meant is then not looked for, which is what takes time. */
 const MAX_SLIPS = 1_000;
 /** All keys of a mapping are told if they are no more than that, else the first few. */
 const MAX_NAMES = 32;
@@ -189,7 +189,7 @@ export class Reader {
 
   /** `pattern`: the mapping's place in the tables, if it has one: a key may have been meant for a mapping below it, or around it. */
   unknown(at: Place, path: string, key: string, known: readonly string[], pattern?: string): void {
-    const below = pattern === undefined ? [] : keysBelow(pattern, key);
+    const below = pattern === undefined || this.problems.length > MAX_SLIPS ? [] : keysBelow(pattern, key);
     const isTelling = below.length > 0 && below.length <= MAX_PLACES;
     const meant = this.#nearest(key, known, 1) ?? (isTelling ? either(below) : undefined) ?? this.#nearest(key, known);
     const around = meant === undefined && pattern !== undefined ? placeAround(path, key, pattern) : undefined;
