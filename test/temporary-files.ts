@@ -5,12 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 export function setup(): () => void {
-  const previous = process.env["TMPDIR"];
   const folder = mkdtempSync(join(tmpdir(), "davit-test-"));
   process.env["TMPDIR"] = folder;
-  return () => {
-    if (previous === undefined) delete process.env["TMPDIR"];
-    else process.env["TMPDIR"] = previous;
-    rmSync(folder, { recursive: true, force: true });
-  };
+  return () => rmSync(folder, { recursive: true, force: true });
 }

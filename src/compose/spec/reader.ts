@@ -169,7 +169,8 @@ export class Reader {
   near(name: string, known: Iterable<string>): string {
     const lower = name.toLowerCase();
     const names = [...known];
-    const near = names.find((one) => one.toLowerCase() === lower) ?? this.#nearest(name, names);
+    const same = names.find((one) => one.toLowerCase() === lower);
+    const near = same ?? (this.#hasOnlySlips ? nearest(name, names) : undefined);
     return near === undefined ? "" : `; did you mean ${near}?`;
   }
 
@@ -183,19 +184,25 @@ export class Reader {
     }
   }
 
-  #nearest(name: string, known: readonly string[], most?: number): string | undefined {
-    return this.problems.length > MAX_SLIPS ? undefined : nearest(name, known, most);
+  get #hasOnlySlips(): boolean {
+    return this.problems.length <= MAX_SLIPS;
   }
 
   /** `pattern`: the mapping's place in the tables, if it has one: a key may have been meant for a mapping below it, or around it. */
   unknown(at: Place, path: string, key: string, known: readonly string[], pattern?: string): void {
-    const below = pattern === undefined || this.problems.length > MAX_SLIPS ? [] : keysBelow(pattern, key);
-    const isTelling = below.length > 0 && below.length <= MAX_PLACES;
-    const meant = this.#nearest(key, known, 1) ?? (isTelling ? either(below) : undefined) ?? this.#nearest(key, known);
+    const meant = this.#hasOnlySlips ? meantBy(key, known, pattern) : undefined;
     const around = meant === undefined && pattern !== undefined ? placeAround(path, key, pattern) : undefined;
     const hint = meant === undefined ? `known: ${shortened(known)}` : `did you mean ${meant}?`;
     this.problem(at, path, `is not a key here${around === undefined ? "" : `, ${around} is one`}; ${hint}`);
   }
+}
+
+/** A name that is exact below the mapping is a better guess than one that is two letters away in it. */
+function meantBy(key: string, known: readonly string[], pattern: string | undefined): string | undefined {
+  const slip = nearest(key, known, 1);
+  if (slip !== undefined) return slip;
+  const below = pattern === undefined ? [] : keysBelow(pattern, key);
+  return below.length > 0 && below.length <= MAX_PLACES ? either(below) : nearest(key, known);
 }
 
 /** The path of a key one level too deep: `services.web.ports` for `services.web.deploy.ports`. */

@@ -8,7 +8,7 @@ import { applyChange, copyState, type MutableState, versionKey } from "../../../
 import type { Commit } from "../../../src/ports/store.ts";
 import type { Coordinating } from "../world/coordinator-machine.ts";
 import { Bystander } from "../world/universe.ts";
-import { isNodeGone } from "./node-loss.ts";
+import { isNodeGone } from "./node-gone.ts";
 import type { Findings } from "./violation.ts";
 
 export class MoveChecks extends Bystander {

@@ -11,7 +11,7 @@ import { applyChange, copyState, type MutableState, type State, versionKey } fro
 import type { Commit } from "../../../src/ports/store.ts";
 import type { Coordinating, CoordinatorMachine } from "../world/coordinator-machine.ts";
 import { Bystander } from "../world/universe.ts";
-import { isNodeGone } from "./node-loss.ts";
+import { isNodeGone } from "./node-gone.ts";
 import { TrialChecks } from "./trial-checks.ts";
 import type { Findings } from "./violation.ts";
 
