@@ -9,7 +9,7 @@ import type { NodeView } from "../../core/model/views.ts";
 import { versionKey, type World } from "../../core/model/world.ts";
 import { WITHDRAWAL_DEADLINE_MS } from "../../core/reconcile/planning.ts";
 import { meshRoutesOf } from "../../core/routes/cluster-routes.ts";
-import { countOf } from "../../core/schedule/ledger.ts";
+import { countOf } from "../../core/schedule/resources.ts";
 import { iso, maybe } from "./time.ts";
 
 const NOTHING: ResourceAmounts = { cpus: 0, memoryBytes: 0, generic: {} };

@@ -7,7 +7,7 @@ import type { State } from "../model/world.ts";
 import { attributeOf } from "../schedule/attribute.ts";
 import { meets, runsPlatform } from "../schedule/constraint.ts";
 import { renderConstraint } from "../schedule/constraint-text.ts";
-import { genericOf } from "../schedule/ledger.ts";
+import { genericOf } from "../schedule/resources.ts";
 
 /** Sentences for a plan, a few for each service. Without any node nothing is known, and nothing is said. */
 export function placementWarnings(state: State, services: readonly ServiceSpec[]): readonly string[] {

@@ -5,7 +5,7 @@ import type { NodeId } from "../model/ids.ts";
 import { invariant } from "../model/invariant.ts";
 import type { Service, Task } from "../model/records.ts";
 import { versionKey, type World } from "../model/world.ts";
-import { wantedOf } from "../schedule/filters.ts";
+import { wantedOf } from "../schedule/asking.ts";
 import { Ledger } from "../schedule/ledger.ts";
 import { explain, type Explanation } from "../schedule/place.ts";
 import { taskName } from "./step.ts";

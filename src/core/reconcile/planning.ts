@@ -7,7 +7,7 @@ import { invariant } from "../model/invariant.ts";
 import type { Service, ServiceVersion, Task } from "../model/records.ts";
 import type { Rollout } from "../model/rollout.ts";
 import { type Presence, versionKey, type World } from "../model/world.ts";
-import { volumeNames, wantedOf } from "../schedule/filters.ts";
+import { volumeNames, wantedOf } from "../schedule/asking.ts";
 import { isEnded, isOver, Ledger } from "../schedule/ledger.ts";
 import { makeRoom, place, type Placement } from "../schedule/place.ts";
 import { heldBack } from "./dependencies.ts";

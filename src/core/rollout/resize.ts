@@ -8,6 +8,7 @@ import { mustMove } from "../reconcile/must-move.ts";
 import type { Planning, ServiceContext } from "../reconcile/planning.ts";
 import type { Slot } from "../reconcile/slots.ts";
 import { failedAttempts } from "../schedule/ledger.ts";
+import { lacking } from "../schedule/resources.ts";
 
 /** Whether engines can turn one into the other without a new container. A limit that was there can be changed, not taken away. */
 export function canResize(before: TaskTemplate, after: TaskTemplate): boolean {
@@ -38,7 +39,7 @@ export function resizeInPlace(planning: Planning, { service, version }: ServiceC
   if (!isHealthy(planning.world, task) || status?.unresizedTo === version.version) return false;
   if (planning.world.presence.get(task.nodeId) !== "ready" || mustMove(planning, task) !== undefined) return false;
   const { reservations } = after.resources;
-  if (planning.ledger.without(task, () => planning.ledger.lacking(use, reservations)) !== "") return false;
+  if (planning.ledger.without(task, () => lacking(use, reservations)) !== "") return false;
   planning.ledger.reserve(use, growth(before.resources.reservations, reservations));
   planning.steps.push({
     kind: "resize",

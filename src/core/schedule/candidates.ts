@@ -1,7 +1,9 @@
 // Nodes that take a task, best first, kept from one task of a service to the next: a placement changes one node, and the others stand as
 // they did. So a thousand tasks of one service cost little more than a thousand looks at the nodes that they were given. Pure.
 
-import { type Asking, refusal, type Wanted } from "./filters.ts";
+import type { Asking, Wanted } from "./asking.ts";
+import { refusal } from "./filters.ts";
+import { homelessOf } from "./homes.ts";
 import type { NodeUse } from "./ledger.ts";
 import { ranking, scoresOf } from "./ranking.ts";
 
@@ -66,8 +68,12 @@ export function bestFor(asking: Asking): NodeUse | undefined {
   return best;
 }
 
-/** Whether a booking on one node says nothing about the others, for this task: no levels to spread over, no company, no data, no node of its own. */
-export function standsAlone({ wanted, pins, company }: Asking): boolean {
+/**
+ * Whether a booking on one node says nothing about the others, for this task: no levels to spread over, no company, no
+ * data, no node of its own.
+ */
+export function standsAlone(asking: Asking): boolean {
+  const { wanted, pins, company } = asking;
   const { spreadOver, with: partner } = wanted.template.placement;
   return (
     wanted.avoid.size === 0 &&
@@ -76,6 +82,7 @@ export function standsAlone({ wanted, pins, company }: Asking): boolean {
     spreadOver.length === 0 &&
     pins.length === 0 &&
     company.near.length === 0 &&
-    company.apart.length === 0
+    company.apart.length === 0 &&
+    homelessOf(asking).length === 0
   );
 }

@@ -1,62 +1,15 @@
 // Which nodes can take a task: an ordered list of filters, each of which says in words what a node lacks. The first that refuses a
 // node gives the reason, so the order is from what an operator would change first to what is only full. Pure.
 
-import type { NodeId, ServiceId } from "../model/ids.ts";
-import type { Service, ServiceVersion } from "../model/records.ts";
-import type { ServiceMode, TaskTemplate } from "../model/service-spec.ts";
-import type { World } from "../model/world.ts";
 import { hasFreeAddress } from "./address.ts";
-import { type Company, missingCompany, unwantedCompany } from "./company.ts";
+import type { Asking } from "./asking.ts";
+import { missingCompany, unwantedCompany } from "./company.ts";
 import { describeUnmet, meets, runsPlatform } from "./constraint.ts";
-import { type Ledger, type Make, makeOf, type NodeUse, type Pin } from "./ledger.ts";
+import type { NodeUse } from "./ledger.ts";
+import { lacking } from "./resources.ts";
 
 /** A node lost twice within it gets nothing new until it has passed. */
 export const FLAPPING_WINDOW_MS = 600_000;
-
-export type Wanted = {
-  readonly serviceId: ServiceId;
-  readonly version: number;
-  /** Tasks of the same make: those that stay when a rollout is over, and so the ones to spread. */
-  readonly make: Make;
-  readonly template: TaskTemplate;
-  readonly mode: ServiceMode;
-  /** Nodes where it just failed: taken only if nothing else is left. */
-  readonly avoid: ReadonlySet<NodeId>;
-  /** Absent when it is not for a certain slot: nobody is followed then. */
-  readonly slot?: number;
-  /** A global service's task is for this node alone. */
-  readonly onlyNode?: NodeId;
-};
-
-/** What a task asks of nodes. A slot counts for replicated services only. */
-export function wantedOf(
-  { id: serviceId, mode }: Service,
-  { version, spec: { template }, templateHash }: ServiceVersion,
-  task: { readonly force: number; readonly slot: number | undefined; readonly onlyNode?: NodeId | undefined },
-  avoid: ReadonlySet<NodeId>,
-): Wanted {
-  const make = makeOf(serviceId, templateHash, task.force);
-  return {
-    serviceId,
-    version,
-    make,
-    template,
-    mode,
-    avoid,
-    ...(task.slot === undefined || task.slot === 0 ? {} : { slot: task.slot }),
-    ...(task.onlyNode === undefined ? {} : { onlyNode: task.onlyNode }),
-  };
-}
-
-/** One question: may this task go to that node? What it needs is looked up once. */
-export type Asking = {
-  readonly world: World;
-  readonly ledger: Ledger;
-  readonly nowMs: number;
-  readonly wanted: Wanted;
-  readonly pins: readonly Pin[];
-  readonly company: Company;
-};
 
 /** What a node lacks: `one` and `several` are the singular and plural of the same sentence. */
 export type Lack = { readonly one: string; readonly several: string };
@@ -97,12 +50,6 @@ function firstLack(filters: readonly Filter[], asking: Asking, use: NodeUse): La
     if (why !== undefined) return why;
   }
   return undefined;
-}
-
-/** Full names of the volumes that a template mounts, each once. */
-export function volumeNames(template: TaskTemplate): readonly string[] {
-  const names = template.container.mounts.flatMap((mount) => (mount.kind === "volume" ? [mount.volume] : []));
-  return names.length < 2 ? names : [...new Set(names)];
 }
 
 function lack(one: string, several: string): Lack {
@@ -189,9 +136,9 @@ function hasRoomForService({ wanted }: Asking, { byService }: NodeUse): Lack | u
   return lack(`has its maximum of ${maxPerNode} of the service`, `have their maximum of ${maxPerNode} of the service`);
 }
 
-function hasResources({ ledger, wanted }: Asking, use: NodeUse): Lack | undefined {
-  const lacking = ledger.lacking(use, wanted.template.resources.reservations);
-  return lacking === "" ? undefined : lack(`lacks ${lacking}`, `lack ${lacking}`);
+function hasResources({ wanted }: Asking, use: NodeUse): Lack | undefined {
+  const missing = lacking(use, wanted.template.resources.reservations);
+  return missing === "" ? undefined : lack(`lacks ${missing}`, `lack ${missing}`);
 }
 
 function hasPorts({ ledger, wanted }: Asking, use: NodeUse): Lack | undefined {

@@ -2,7 +2,7 @@
 // plan, and written to by each placement of the plan, so that no plan over-commits. Owned by one plan; nothing of it outlives the plan.
 
 import type { NodeId, ServiceId, TaskId } from "../model/ids.ts";
-import type { HeldIds, HostPort, Node, NodeStatus, Task, TaskStatus, Volume } from "../model/records.ts";
+import type { HostPort, Node, NodeStatus, Task, TaskStatus, Volume } from "../model/records.ts";
 import { collides } from "../model/published-port.ts";
 import { isPinnedVolume, type PortSpec, type ResourceAmounts } from "../model/service-spec.ts";
 import { type State, versionKey } from "../model/world.ts";
@@ -82,6 +82,7 @@ export class Ledger {
   readonly #pins = new Map<string, Pin>();
   readonly #settled = new Map<ServiceId, number>();
   #byName: ReadonlyMap<string, ServiceId> | undefined;
+  #refusers: ReadonlyMap<string, readonly ServiceId[]> | undefined;
   #bySlot: ReadonlyMap<string, readonly Task[]> | undefined;
   readonly #failing = new Map<string, ReadonlySet<NodeId>>();
   #byVersion: ReadonlyMap<string, readonly Task[]> | undefined;
@@ -117,6 +118,12 @@ export class Ledger {
   serviceNamed(name: string): ServiceId | undefined {
     this.#byName ??= new Map([...this.#state.service.values()].map((service) => [service.name, service.id]));
     return this.#byName.get(name);
+  }
+
+  /** Services whose version of today must not be with the one of that name, whether or not they have tasks yet. */
+  refusersOf(name: string): readonly ServiceId[] {
+    this.#refusers ??= refusersByName(this.#state);
+    return this.#refusers.get(name) ?? [];
   }
 
   /** Whether a service has a task somewhere that is not ending, placed by this plan or before. */
@@ -273,39 +280,6 @@ export class Ledger {
     if (pin !== undefined) this.#pins.set(name, { ...pin, nodeIds: [...pin.nodeIds, nodeId] });
   }
 
-  /** What of `wanted` a node lacks, in words; empty if it fits. */
-  lacking(use: NodeUse, wanted: ResourceAmounts): string {
-    const { node, status } = use;
-    const has = status?.resources ?? { cpus: 0, memoryBytes: 0 };
-    const lacks: string[] = [];
-    // sums of fractions of a CPU are not exact
-    const freeCpus = has.cpus - node.reserved.cpus - use.cpus + 1e-9;
-    if (wanted.cpus > 0 && wanted.cpus > freeCpus) lacks.push(`${wanted.cpus} CPUs free`);
-    const freeBytes = has.memoryBytes - node.reserved.memoryBytes - use.memoryBytes;
-    if (wanted.memoryBytes > 0 && wanted.memoryBytes > freeBytes) {
-      lacks.push(`${Math.ceil(wanted.memoryBytes / 1_048_576)} MiB of memory free`);
-    }
-    for (const kind of Object.keys(wanted.generic).sort()) {
-      const amount = wanted.generic[kind] ?? 0;
-      const free = genericOf(node, status, kind) - (node.reserved.generic[kind] ?? 0) - (use.generic.get(kind) ?? 0);
-      if (amount > free) lacks.push(`${amount} ${kind}`);
-    }
-    return lacks.join(" and ");
-  }
-
-  /** Ids for what is asked of a node's named resources, the first free ones; kinds that it only counts are left out. Undefined: too few are free. */
-  idsFor({ node, ids }: NodeUse, wanted: ResourceAmounts): HeldIds | undefined {
-    const found: Record<string, readonly string[]> = {};
-    for (const [kind, amount] of Object.entries(wanted.generic)) {
-      const all = node.generic?.[kind];
-      if (all === undefined || typeof all === "number" || amount === 0) continue;
-      const free = all.filter((id) => ids.get(kind)?.has(id) !== true).slice(0, amount);
-      if (free.length < amount) return undefined;
-      found[kind] = free;
-    }
-    return found;
-  }
-
   /** A host port for each spec that asks for the task's own node, or the first one that finds none. Other ports are the cluster's. */
   portsFor(
     use: NodeUse,
@@ -349,6 +323,16 @@ export class Ledger {
   }
 }
 
+function refusersByName({ service, serviceVersion }: State): ReadonlyMap<string, readonly ServiceId[]> {
+  const found = new Map<string, ServiceId[]>();
+  for (const { id, version } of service.values()) {
+    for (const refused of serviceVersion.get(versionKey(id, version))?.spec.template.placement.antiAffinity ?? []) {
+      if (refused.required) found.set(refused.service, [...(found.get(refused.service) ?? []), id]);
+    }
+  }
+  return found;
+}
+
 function hold(use: NodeUse, address: string, isHeld: boolean, sinceMs: number): void {
   const before = use.addresses.get(address) ?? { holders: 0, sinceMs: 0 };
   if (isHeld && before.holders === 0) use.addressesHeld += 1;
@@ -381,20 +365,4 @@ function emptyUse(node: Node, status: NodeStatus | undefined): NodeUse {
     addressesHeld: 0,
     addressesLeft: 0,
   };
-}
-
-/** How much of a generic resource a node has: what its user says, else what its agent found. */
-export function genericOf(node: Node, status: NodeStatus | undefined, kind: string): number {
-  return countOf(node.generic?.[kind] ?? status?.resources.generic[kind] ?? 0);
-}
-
-/** How many that are: a number, or so many ids. */
-export function countOf(what: number | readonly string[]): number {
-  return typeof what === "number" ? what : what.length;
-}
-
-/** What is reserved on a node, as a fraction of what it has: the larger of CPU and memory. */
-export function reservedFraction({ status, cpus, memoryBytes }: NodeUse): number {
-  if (status === undefined) return 1;
-  return Math.max(cpus / (status.resources.cpus || 1), memoryBytes / (status.resources.memoryBytes || 1));
 }

@@ -5,12 +5,14 @@ import type { HeldIds, HostPort, Node } from "../model/records.ts";
 import type { ServiceMode, TaskTemplate } from "../model/service-spec.ts";
 import type { World } from "../model/world.ts";
 import { nextAddress } from "./address.ts";
+import { type Asking, askingFor, volumeNames, type Wanted } from "./asking.ts";
 import { bestFor, standsAlone } from "./candidates.ts";
-import { companyOf, partnerOf } from "./company.ts";
-import { type Asking, type Lack, refusal, steadyAgainAtMs, volumeNames, type Wanted } from "./filters.ts";
+import { partnerOf } from "./company.ts";
+import { type Lack, refusal, steadyAgainAtMs } from "./filters.ts";
 import type { Ledger, NodeUse } from "./ledger.ts";
 import { findRoom, type Room } from "./preempt.ts";
 import { ranking, scoresOf } from "./ranking.ts";
+import { idsFor } from "./resources.ts";
 
 export type Placed = {
   readonly nodeId: NodeId;
@@ -54,7 +56,7 @@ function look(asking: Asking): Placement {
 function placedOn(use: NodeUse, { ledger, wanted }: Asking): Placed | undefined {
   const address = nextAddress(use);
   const hostPorts = ledger.portsFor(use, wanted.template.ports, wanted.serviceId);
-  const ids = ledger.idsFor(use, wanted.template.resources.reservations);
+  const ids = idsFor(use, wanted.template.resources.reservations);
   if (address === undefined || ids === undefined || "taken" in hostPorts) return undefined;
   return { nodeId: use.node.id, address, hostPorts, ...(Object.keys(ids).length === 0 ? {} : { generic: ids }) };
 }
@@ -102,14 +104,6 @@ export function betterPlace(
     return goes < stays ? { placed: found.placed, why } : undefined;
   }
   return undefined;
-}
-
-/** What is asked of every node, looked up once. */
-function askingFor(world: World, ledger: Ledger, nowMs: number, wanted: Wanted): Asking {
-  const { template, serviceId } = wanted;
-  const name = world.state.service.get(serviceId)?.name ?? "";
-  const company = companyOf(ledger, name, template.placement);
-  return { world, ledger, nowMs, wanted, pins: ledger.pinsOf(volumeNames(template)), company };
 }
 
 /** The one node that a task is for, and why in words, or a sentence when that is none; undefined when any will do. */

@@ -6,7 +6,8 @@ import type { NodeId, TaskId } from "../model/ids.ts";
 import type { Task } from "../model/records.ts";
 import type { TaskTemplate } from "../model/service-spec.ts";
 import { versionKey, type World } from "../model/world.ts";
-import { type Asking, couldTake, refusal } from "./filters.ts";
+import type { Asking } from "./asking.ts";
+import { couldTake, refusal } from "./filters.ts";
 import { isOver, type Ledger, type NodeUse } from "./ledger.ts";
 import { ranking, scoresOf } from "./ranking.ts";
 

@@ -5,8 +5,10 @@ import type { PlacementStrategy } from "../model/service-spec.ts";
 import type { World } from "../model/world.ts";
 import { attributeOf } from "./attribute.ts";
 import { unmetWishes } from "./company.ts";
-import type { Asking } from "./filters.ts";
-import { type NodeUse, reservedFraction } from "./ledger.ts";
+import type { Asking } from "./asking.ts";
+import { homelessOf, leftOut } from "./homes.ts";
+import type { NodeUse } from "./ledger.ts";
+import { reservedFraction } from "./resources.ts";
 
 /** `name`: what it counts, in words. */
 export type Score = { readonly name: string; readonly of: (use: NodeUse) => number };
@@ -28,8 +30,12 @@ export function scoresOf(asking: Asking): readonly Score[] {
     of: ({ node }) => (wanted.avoid.has(node.id) || failing.has(node.id) ? 1 : 0),
   };
   const hasWishes = [...company.near, ...company.apart].some(({ required }) => !required);
+  const homeless = homelessOf(asking);
   return [
     failed,
+    ...(homeless.length > 0
+      ? [{ name: "services without another node", of: (use: NodeUse): number => leftOut(homeless, use) }]
+      : []),
     ...(hasWishes ? [{ name: "wishes not met", of: (use: NodeUse): number => unmetWishes(company, use) }] : []),
     ...spreadScores(asking),
     ...STRATEGIES[placement.strategy ?? "spread"](asking),

@@ -6,7 +6,7 @@ import type { Service, ServiceVersion, Task } from "../model/records.ts";
 import { isJobMode } from "../model/service-spec.ts";
 import { copyState, type MutableState, versionKey, type World } from "../model/world.ts";
 import { isHealthy } from "../reconcile/health.ts";
-import { wantedOf } from "./filters.ts";
+import { wantedOf } from "./asking.ts";
 import { Ledger } from "./ledger.ts";
 import { betterPlace } from "./place.ts";
 

@@ -3,7 +3,7 @@
 import { expect } from "vitest";
 import type { NodeId } from "../../../src/core/model/ids.ts";
 import type { Service, Task } from "../../../src/core/model/records.ts";
-import { isPinnedVolume } from "../../../src/core/model/service-spec.ts";
+import { isPinnedVolume, type ServiceSpec } from "../../../src/core/model/service-spec.ts";
 import type { UpdatePolicy } from "../../../src/core/model/update-policy.ts";
 import { versionKey } from "../../../src/core/model/world.ts";
 import { hasFailed, isHealthy, isLost, isOnLostNode } from "../../../src/core/reconcile/health.ts";
@@ -93,6 +93,24 @@ export class Invariants {
     const { template } = version.spec;
     const isMet = template.placement.constraints.every((one) => meets(one, node, state.nodeStatus.get(nodeId)));
     assertThat(isMet, () => `against a constraint: ${this.#tell(step)}`);
+    const company = this.#companyOn(nodeId, task);
+    const refuses = (one: ServiceSpec, name: string): boolean =>
+      (one.template.placement.antiAffinity ?? []).some(({ service, required }) => required && service === name);
+    const isApart = company.every((one) => !refuses(version.spec, one.name) && !refuses(one, version.spec.name));
+    assertThat(isApart, () => `beside what it must not be with: ${this.#tell(step)}`);
+    const isNear = (template.placement.affinity ?? []).every((wish) =>
+      company.some(({ name }) => name === wish.service),
+    );
+    assertThat(isNear, () => `without the company that it needs: ${this.#tell(step)}`);
+  }
+
+  /** What the tasks on a node run that are not ending, and whose service was not removed, but for one of them. */
+  #companyOn(nodeId: NodeId, except: Task): readonly ServiceSpec[] {
+    const { state } = this.#model;
+    return [...state.task.values()]
+      .filter((task) => task.id !== except.id && task.nodeId === nodeId && task.desired === "running")
+      .filter((task) => task.withdrawal === undefined && state.service.has(task.serviceId))
+      .flatMap((task) => state.serviceVersion.get(versionKey(task.serviceId, task.specVersion))?.spec ?? []);
   }
 
   #slotsOf(service: Service): readonly (readonly Task[])[] {

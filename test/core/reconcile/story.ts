@@ -60,7 +60,7 @@ const update = fc.record({
 export const anyEvent: fc.Arbitrary<StoryEvent> = fc.oneof(
   {
     weight: 5,
-    arbitrary: fc.record({ kind: fc.constant("deploy" as const), service, image, shape: fc.nat(8), update }),
+    arbitrary: fc.record({ kind: fc.constant("deploy" as const), service, image, shape: fc.nat(10), update }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("scale" as const), service, replicas: fc.nat(5) }) },
   {
@@ -126,20 +126,22 @@ function shapeOf(shape: number, name: string, imageNumber: number): TaskTemplate
   const port = (from: number, to: number): TaskTemplate["ports"] => [
     { target: 80, published: { from, to }, protocol: "tcp", mode: "host" },
   ];
+  const anywhere: TaskTemplate["placement"] = { constraints: [], spreadOver: [], maxPerNode: 0, platforms: [] };
   const onSsd: TaskTemplate["placement"] = {
+    ...anywhere,
     constraints: [{ attribute: "node.labels.disk", operator: "==", value: "ssd" }],
-    spreadOver: [],
-    maxPerNode: 0,
-    platforms: [],
   };
+  const other = { service: name === "web" ? "api" : "web", required: true };
   return template({
     image: `image:${imageNumber}`,
     ...(name === "store" ? { volume: "data" } : {}),
     ...(shape === 2 ? { ports: port(8080, 8080) } : {}),
     ...(shape === 3 ? { ports: port(8080, 8082) } : {}),
     ...(shape === 4 ? { placement: onSsd } : {}),
+    ...(shape === 9 ? { placement: { ...anywhere, antiAffinity: [other] } } : {}),
+    ...(shape === 10 ? { placement: { ...anywhere, affinity: [other] } } : {}),
     // the same but for its size: changed in place
-    ...(shape >= 7
+    ...(shape === 7 || shape === 8
       ? {
           resources: {
             limits: { cpus: shape - 6, memoryBytes: 0, pids: 0 },

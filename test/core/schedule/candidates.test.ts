@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { asId } from "../../../src/core/model/ids.ts";
 import { versionKey } from "../../../src/core/model/world.ts";
-import { wantedOf } from "../../../src/core/schedule/filters.ts";
+import { wantedOf } from "../../../src/core/schedule/asking.ts";
 import { Ledger } from "../../../src/core/schedule/ledger.ts";
 import { explain, place } from "../../../src/core/schedule/place.ts";
 import type { Task } from "../../../src/core/model/records.ts";

@@ -1,6 +1,7 @@
 // Services that want each other, or not, and slots that follow those of another service.
 
 import { describe, expect, test } from "vitest";
+import { planRebalance } from "../../../src/core/schedule/rebalance.ts";
 import { template } from "../../fakes/world-model.ts";
 import { expectRest, nodeId, nodes, placeOf, placesOf, placing, replicated, waits } from "./placing.ts";
 
@@ -93,6 +94,89 @@ describe("anti-affinity", () => {
     world.run(3_000);
     expect(placesOf(world, "web")).toEqual(["n1", "n2", "n2"]);
     expectRest(world);
+  });
+});
+
+describe("a home for each of two that must be apart", () => {
+  const onSecond = placing({ constraints: [on("n2")] });
+
+  test.each(["backup", "db"])("%s says so: the one that may go anywhere leaves the other one's only node", (sayer) => {
+    const world = nodes(3);
+    const [mine, other] = sayer === "backup" ? [apart("db", true), {}] : [{}, apart("backup", true)];
+    world.deploy("backup", replicated(4), placing(mine));
+    world.deploy("db", replicated(2), placing({ ...other, constraints: [on("n2")] }));
+    world.run(4_000);
+    expect(placesOf(world, "backup")).toEqual(["n1", "n1", "n3", "n3"]);
+    expect(placesOf(world, "db")).toEqual(["n2", "n2"]);
+    expectRest(world);
+  });
+
+  test("also while the other one still waits for something else", () => {
+    const world = nodes(2);
+    const first = { service: "schema", condition: "service_healthy", required: true, restart: false } as const;
+    world.broken.add("schema:v1");
+    world.deploy("schema", replicated(1), template({ image: "schema:v1" }));
+    world.deploy("backup", replicated(2), placing(apart("db", true)));
+    world.deploy("db", replicated(1), onSecond, {}, {}, [first]);
+    world.run(4_000);
+    expect(placesOf(world, "backup")).toEqual(["n1", "n1"]);
+    expect(waits(world, "db")).toEqual(["schema comes first: none of its tasks is healthy yet"]);
+    world.broken.clear();
+    world.run(20_000);
+    expect(placesOf(world, "db")).toEqual(["n2"]);
+    expectRest(world);
+  });
+
+  test.each([
+    ["a limit for each node", placing({ maxPerNode: 1 })],
+    ["one task on each by its own word", placing(apart("db", true))],
+  ])("one that may be on any node keeps as many as it needs: %s", (_how, db) => {
+    const world = nodes(5);
+    world.deploy("backup", replicated(5), placing(apart("db", true)));
+    world.deploy("db", replicated(3), db);
+    world.run(4_000);
+    expect(new Set(placesOf(world, "backup")).size).toBe(2);
+    expect(new Set(placesOf(world, "db")).size).toBe(3);
+    expectRest(world);
+  });
+
+  test("a global service has the nodes that it may be on, where there are others", () => {
+    const world = nodes(3, (at) => (at === 3 ? {} : { disk: "ssd" }));
+    world.deploy("batch", replicated(2), placing(apart("store", true)));
+    world.deploy(
+      "store",
+      { kind: "global" },
+      placing({ constraints: [{ attribute: "node.labels.disk", operator: "==", value: "ssd" }] }),
+    );
+    world.run(4_000);
+    expect(placesOf(world, "batch")).toEqual(["n3", "n3"]);
+    expect(placesOf(world, "store")).toEqual(["n1", "n2"]);
+    expectRest(world);
+  });
+
+  test("it is a wish: what has nowhere else to go goes there, and says so to the other", () => {
+    const world = nodes(2);
+    world.deploy("backup", replicated(1), placing({ ...apart("db", true), constraints: [on("n2")] }));
+    world.deploy("db", replicated(1), onSecond);
+    world.run(3_000);
+    expect(placesOf(world, "backup")).toEqual(["n2"]);
+    expect(waits(world, "db")).toEqual([
+      "1 node has a task of backup, to keep apart from; 1 node lacks node.hostname=n2",
+    ]);
+    expectRest(world);
+  });
+
+  test("a rebalance clears the only node of what came later", () => {
+    const world = nodes(2);
+    world.deploy("backup", replicated(2), placing(apart("db", true)));
+    world.run(10_000);
+    world.deploy("db", replicated(1), onSecond);
+    world.run(3_000);
+    expect(waits(world, "db")).toHaveLength(1);
+    const { moves } = planRebalance(world.world(), world.nowMs);
+    expect(moves.map(({ nodeId: to, why }) => [to, why])).toEqual([
+      ["n1", "services without another node: 1 beside it on n2, 0 on n1"],
+    ]);
   });
 });
 

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { asId, type NodeId } from "../../../src/core/model/ids.ts";
 import type { PortSpec, TaskTemplate } from "../../../src/core/model/service-spec.ts";
-import type { Wanted } from "../../../src/core/schedule/filters.ts";
+import type { Wanted } from "../../../src/core/schedule/asking.ts";
 import { Ledger, makeOf } from "../../../src/core/schedule/ledger.ts";
 import { explain, place, type Placement } from "../../../src/core/schedule/place.ts";
 import { template, WorldModel } from "../../fakes/world-model.ts";

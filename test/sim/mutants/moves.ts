@@ -5,7 +5,7 @@ import type { Mutant } from "./mutant.ts";
 export const MOVES: readonly Mutant[] = [
   {
     name: "one device is given to two tasks",
-    file: "src/core/schedule/ledger.ts",
+    file: "src/core/schedule/resources.ts",
     find: "const free = all.filter((id) => ids.get(kind)?.has(id) !== true).slice(0, amount);",
     replace: "const free = all.slice(0, ids.size > 1_000 ? 0 : amount);",
   },
@@ -23,7 +23,7 @@ export const MOVES: readonly Mutant[] = [
   },
   {
     name: "named resources are given twice",
-    file: "src/core/schedule/ledger.ts",
+    file: "src/core/schedule/resources.ts",
     find: "if (amount > free) lacks.push(`${amount} ${kind}`);",
     replace: "if (amount > free + 99) lacks.push(`${amount} ${kind}`);",
   },
