@@ -76,3 +76,15 @@ test("a service is not done while a task that left the routes still runs", () =>
   world.run(20_000);
   expect(progressView(world.world(), "web", false)).toMatchObject({ done: true, ok: true });
 });
+
+test("a removal counts what stops, and is over but for what is on nodes that cannot be reached", () => {
+  const world = running();
+  const messages = (): string => progressView(world.world(), "web", false).message;
+  world.state.service.delete("web");
+  world.rest();
+  expect(messages()).toBe("2 tasks are stopping");
+  world.lose(asId("n2"));
+  expect(messages()).toBe("1 task is stopping");
+  world.lose(asId("n1"));
+  expect(messages()).toBe("removed; 2 tasks on nodes that cannot be reached are removed when these are back");
+});

@@ -66,18 +66,18 @@ function removal(world: World, tasks: readonly Task[]): Verdict {
   const left = tasks.filter((task) => isHeld(world, task));
   const unreachable = left.filter((task) => isOnLostNode(world, task));
   if (left.length === unreachable.length) {
-    const rest =
-      unreachable.length === 0
-        ? ""
-        : `; ${unreachable.length} on nodes that cannot be reached are removed when these are back`;
+    const rest = unreachable.length === 0 ? "" : `; ${removedLater(unreachable.length)}`;
     return { state: "removed", done: true, ok: true, message: `removed${rest}` };
   }
-  return {
-    state: "removing",
-    done: false,
-    ok: true,
-    message: `${left.length - unreachable.length} tasks are stopping`,
-  };
+  const stopping = left.length - unreachable.length;
+  const message = stopping === 1 ? "1 task is stopping" : `${stopping} tasks are stopping`;
+  return { state: "removing", done: false, ok: true, message };
+}
+
+function removedLater(count: number): string {
+  return count === 1
+    ? "1 task on a node that cannot be reached is removed when the node is back"
+    : `${count} tasks on nodes that cannot be reached are removed when these are back`;
 }
 
 /** It is to stop: out of the routes first, then by its agent. */
