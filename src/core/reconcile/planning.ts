@@ -72,7 +72,7 @@ export class Planning {
   #ledger: Ledger | undefined;
   #wakeAtMs: number | undefined;
   /** Tasks that this run ends: what another asked of them counts no more. */
-  readonly #ending = new Set<TaskId>();
+  readonly #ending = new Map<TaskId, Task>();
   readonly #held = new Map<ServiceId, string | undefined>();
   /** Something was asked that is neither a service's own nor a node's: what others have, or what is only measured. */
   #hasLookedAround = false;
@@ -90,7 +90,10 @@ export class Planning {
   /** What is taken on each node. Most plans place nothing and never ask. */
   get ledger(): Ledger {
     this.lookAround();
-    this.#ledger ??= new Ledger(this.world.state, this.world.routesGeneration > 0);
+    if (this.#ledger === undefined) {
+      this.#ledger = new Ledger(this.world.state, this.world.routesGeneration > 0);
+      for (const task of this.#ending.values()) this.#ledger.end(task);
+    }
     return this.#ledger;
   }
 
@@ -274,7 +277,8 @@ export class Planning {
   end(task: Task, why: string): void {
     const { world, nowMs } = this;
     if (task.withdrawal !== undefined || this.#ending.has(task.id)) return;
-    this.#ending.add(task.id);
+    this.#ending.set(task.id, task);
+    this.#ledger?.end(task);
     if (task.nodeId === undefined) {
       this.steps.push({ kind: "forget", taskId: task.id, now: true });
     } else if (isOnLostNode(world, task) || isEnded(world.state.taskStatus.get(task.id))) {
@@ -320,7 +324,7 @@ export class Planning {
     const placement = place(this.world, this.ledger, this.nowMs, wanted);
     if ("placed" in placement) return placement;
     if (placement.retryAtMs !== undefined) this.isDue(placement.retryAtMs);
-    const room = makeRoom(this.world, this.ledger, this.nowMs, wanted, this.#ending);
+    const room = makeRoom(this.world, this.ledger, this.nowMs, wanted);
     if (room === undefined) return placement;
     const { priority } = version.spec.template.placement;
     for (const victim of room.victims) this.end(victim, `gives way to ${this.name(task)} of priority ${priority}`);

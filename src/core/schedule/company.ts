@@ -69,10 +69,7 @@ export function partnerOf(world: World, ledger: Ledger, partner: string, slot: n
     .tasksOf(id, slot)
     .filter(
       (task) =>
-        task.desired === "running" &&
-        task.withdrawal === undefined &&
-        task.nodeId !== undefined &&
-        !isOnLostNode(world, task),
+        task.desired === "running" && !ledger.isEnding(task) && task.nodeId !== undefined && !isOnLostNode(world, task),
     )
     .sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
   const [first] = present;

@@ -84,6 +84,8 @@ export class Ledger {
   #byName: ReadonlyMap<string, ServiceId> | undefined;
   #refusers: ReadonlyMap<string, readonly ServiceId[]> | undefined;
   #bySlot: ReadonlyMap<string, readonly Task[]> | undefined;
+  /** Tasks that this plan ends. */
+  readonly #ending = new Set<TaskId>();
   readonly #failing = new Map<string, ReadonlySet<NodeId>>();
   #byVersion: ReadonlyMap<string, readonly Task[]> | undefined;
   #byNode: ReadonlyMap<NodeId | undefined, readonly Task[]> | undefined;
@@ -195,6 +197,19 @@ export class Ledger {
     for (const port of task.hostPorts) use.ports.push({ port, taskId: task.id, serviceId: task.serviceId });
   }
 
+  /** A task that this plan ends holds what it has until it has ended, and is no company from now on. */
+  end(task: Task): void {
+    const use = task.nodeId === undefined ? undefined : this.#uses.get(task.nodeId);
+    const isCompany = task.desired === "running" && !this.isEnding(task) && use !== undefined;
+    if (isCompany) this.#countCompany(use, task, -1);
+    this.#ending.add(task.id);
+  }
+
+  /** Whether a task is ending, by this plan or before. */
+  isEnding({ id, withdrawal }: Task): boolean {
+    return withdrawal !== undefined || this.#ending.has(id);
+  }
+
   /** What `ask` answers if this task were not on its node: whether its place would do for its successor. */
   without<Answer>(task: Task, ask: () => Answer): Answer {
     const use = task.nodeId === undefined ? undefined : this.#uses.get(task.nodeId);
@@ -243,7 +258,12 @@ export class Ledger {
     use.byService.set(task.serviceId, (use.byService.get(task.serviceId) ?? 0) + sign);
     const make = makeOf(task.serviceId, version?.templateHash ?? "", task.force);
     use.byMake.set(make, (use.byMake.get(make) ?? 0) + sign);
-    if (task.withdrawal !== undefined) return;
+    if (!this.isEnding(task)) this.#countCompany(use, task, sign);
+  }
+
+  #countCompany(use: NodeUse, task: Task, sign: 1 | -1): void {
+    const version = this.#state.serviceVersion.get(versionKey(task.serviceId, task.specVersion));
+    this.touched.add(use);
     use.settled.set(task.serviceId, (use.settled.get(task.serviceId) ?? 0) + sign);
     this.#settled.set(task.serviceId, (this.#settled.get(task.serviceId) ?? 0) + sign);
     for (const { service, required } of version?.spec.template.placement.antiAffinity ?? []) {

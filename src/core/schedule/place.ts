@@ -1,6 +1,6 @@
 // Chooses a node for a task: the filters say which nodes can take it, the ranking says which is best, with deterministic ties. Pure.
 
-import type { NodeId, TaskId } from "../model/ids.ts";
+import type { NodeId } from "../model/ids.ts";
 import type { HeldIds, HostPort, Node } from "../model/records.ts";
 import type { ServiceMode, TaskTemplate } from "../model/service-spec.ts";
 import type { World } from "../model/world.ts";
@@ -62,20 +62,14 @@ function placedOn(use: NodeUse, { ledger, wanted }: Asking): Placed | undefined 
 }
 
 /** Where room can be made for a task that no node takes, by ending tasks of lower priority; undefined if nowhere, or if it may not. */
-export function makeRoom(
-  world: World,
-  ledger: Ledger,
-  nowMs: number,
-  wanted: Wanted,
-  ending: ReadonlySet<TaskId>,
-): Room | undefined {
+export function makeRoom(world: World, ledger: Ledger, nowMs: number, wanted: Wanted): Room | undefined {
   const { priority = 0, preempt = false } = wanted.template.placement;
   // one that just failed would end others for nothing
   if (!preempt || priority === 0 || wanted.avoid.size > 0) return undefined;
   const asking = askingFor(world, ledger, nowMs, wanted);
   const only = onlyNode(asking);
   if (typeof only === "string") return undefined;
-  const room = findRoom(asking, only === undefined ? ledger.nodes : only.uses, ending);
+  const room = findRoom(asking, only === undefined ? ledger.nodes : only.uses);
   const use = room === undefined ? undefined : ledger.nodeUse(room.nodeId);
   if (use !== undefined) ledger.reserve(use, wanted.template.resources.reservations);
   return room;

@@ -2,7 +2,7 @@
 // is made; what its constraints say stays. Each victim has a lower priority than the task that it gives way to, so that no chain of
 // such decisions comes back to where it began. Pure.
 
-import type { NodeId, TaskId } from "../model/ids.ts";
+import type { NodeId } from "../model/ids.ts";
 import type { Task } from "../model/records.ts";
 import type { TaskTemplate } from "../model/service-spec.ts";
 import { versionKey, type World } from "../model/world.ts";
@@ -30,14 +30,14 @@ function templateOf(world: World, task: Task): TaskTemplate | undefined {
 
 /**
  * The node that has room for the task once tasks on it have ended, with the least important and then the fewest victims. Undefined
- * when none would do. `ending`: tasks that this plan ends already.
+ * when none would do.
  */
-export function findRoom(asking: Asking, uses: Iterable<NodeUse>, ending: ReadonlySet<TaskId>): Room | undefined {
+export function findRoom(asking: Asking, uses: Iterable<NodeUse>): Room | undefined {
   const isBetterNode = ranking(scoresOf(asking));
   let best: Offer | undefined;
   for (const use of uses) {
     if (!couldTake(asking, use)) continue;
-    const offer = offerOf(asking, use, ending);
+    const offer = offerOf(asking, use);
     if (offer !== undefined && (best === undefined || isBetter(offer, best, isBetterNode))) best = offer;
   }
   return best;
@@ -48,10 +48,10 @@ function isBetter(a: Offer, b: Offer, isBetterNode: (a: NodeUse, b: NodeUse) => 
   return difference === 0 ? isBetterNode(a.use, b.use) : difference < 0;
 }
 
-function offerOf(asking: Asking, use: NodeUse, ending: ReadonlySet<TaskId>): Offer | undefined {
+function offerOf(asking: Asking, use: NodeUse): Offer | undefined {
   const { world, ledger } = asking;
   const present = ledger.tasksOn(use.node.id);
-  const going = present.filter((task) => isGoing(world, task, ending));
+  const going = present.filter((task) => isGoing(asking, task));
   const fitsWithout = (tasks: readonly Task[]): boolean => fits(asking, ledger, use, tasks);
   if (going.length > 0 && fitsWithout(going)) return { nodeId: use.node.id, use, victims: [], highest: -1 };
   const lower = present.filter((task) => !going.includes(task) && givesWay(asking, task));
@@ -65,9 +65,9 @@ function fits(asking: Asking, ledger: Ledger, use: NodeUse, without: readonly Ta
   return ledger.withoutAll(without, () => refusal(asking, use) === undefined);
 }
 
-function isGoing(world: World, task: Task, ending: ReadonlySet<TaskId>): boolean {
+function isGoing({ world, ledger }: Asking, task: Task): boolean {
   if (isOver(world.state, task)) return false;
-  return task.desired !== "running" || task.withdrawal !== undefined || ending.has(task.id);
+  return task.desired !== "running" || ledger.isEnding(task);
 }
 
 /** Never one that writes to a volume, nor one of a job's run: what they have done so far would be lost or half. */

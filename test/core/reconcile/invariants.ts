@@ -102,6 +102,9 @@ export class Invariants {
       company.some(({ name }) => name === wish.service),
     );
     assertThat(isNear, () => `without the company that it needs: ${this.#tell(step)}`);
+    const mine = company.filter(({ name }) => name === version.spec.name).length;
+    const { maxPerNode } = template.placement;
+    assertThat(maxPerNode === 0 || mine < maxPerNode, () => `more than may be on a node: ${this.#tell(step)}`);
   }
 
   /** What the tasks on a node run that are not ending, and whose service was not removed, but for one of them. */

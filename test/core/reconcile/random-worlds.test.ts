@@ -61,15 +61,16 @@ const USUAL = {
 } as const;
 /** On trial is what ran two changes ago, and of that a task is gone that the change between had not reached: it is not made again without end. */
 const BACK_ON_TRIAL: readonly StoryEvent[] = [
-  { kind: "deploy", service: "api", image: 4, shape: 0, update: USUAL },
-  { kind: "deploy", service: "api", image: 0, shape: 0, update: { ...USUAL, parallelism: 1 } },
+  { kind: "deploy", service: "api", image: 4, replicas: 1, shape: "plain", update: USUAL },
+  { kind: "deploy", service: "api", image: 0, replicas: 1, shape: "plain", update: { ...USUAL, parallelism: 1 } },
   { kind: "force", service: "api" },
   { kind: "exhaust", pick: 7 },
   {
     kind: "deploy",
     service: "api",
     image: 4,
-    shape: 0,
+    replicas: 1,
+    shape: "plain",
     update: { ...USUAL, strategy: { kind: "canary", canaries: { percent: 50 }, weight: 100, holdMs: 10_000 } },
   },
   { kind: "wait", steps: 1, ms: 200 },
@@ -77,13 +78,14 @@ const BACK_ON_TRIAL: readonly StoryEvent[] = [
 
 /** A node loses the label that the version on trial asks for, before anything of it is there: the switch does not wait for that node. */
 const UNLABELLED_ON_TRIAL: readonly StoryEvent[] = [
-  { kind: "deploy", service: "api", image: 0, shape: 0, update: USUAL },
+  { kind: "deploy", service: "api", image: 0, replicas: 1, shape: "plain", update: USUAL },
   { kind: "restart" },
   {
     kind: "deploy",
     service: "api",
     image: 0,
-    shape: 4,
+    replicas: 1,
+    shape: "onSsd",
     update: { ...USUAL, strategy: { kind: "blue-green", holdMs: 0, keepMs: 20_000 } },
   },
   { kind: "label", node: "n4" },
@@ -94,13 +96,14 @@ const UNLABELLED_ON_TRIAL: readonly StoryEvent[] = [
 /** All that is on trial is on one node, and that is lost: the trial waits for it, and is not over for want of anything to try. */
 const LOST_ON_TRIAL: readonly StoryEvent[] = [
   { kind: "restart" },
-  { kind: "deploy", service: "api", image: 0, shape: 4, update: USUAL },
+  { kind: "deploy", service: "api", image: 0, replicas: 1, shape: "onSsd", update: USUAL },
   { kind: "return", node: "n4" },
   {
     kind: "deploy",
     service: "api",
     image: 0,
-    shape: 0,
+    replicas: 1,
+    shape: "plain",
     update: { ...USUAL, strategy: { kind: "canary", canaries: { tasks: 1 }, weight: 10 } },
   },
   { kind: "lose", node: "n4" },

@@ -4,7 +4,7 @@
 import fc from "fast-check";
 import { expect } from "vitest";
 import { asId, type NodeId } from "../../../src/core/model/ids.ts";
-import type { ServiceMode, TaskTemplate } from "../../../src/core/model/service-spec.ts";
+import type { PlacementSpec, ServiceMode, TaskTemplate } from "../../../src/core/model/service-spec.ts";
 import type { UpdatePolicy, UpdateStrategy } from "../../../src/core/model/update-policy.ts";
 import { rebalance } from "../../../src/core/commands/rebalance.ts";
 import { applyChanges } from "../../../src/core/model/world.ts";
@@ -16,11 +16,33 @@ import { TrialInvariants } from "./trial-invariants.ts";
 const NODES = ["n1", "n2", "n3", "n4"] as const;
 const SERVICES = ["web", "api", "store"] as const;
 
+/** What a version asks for besides its image. */
+const SHAPES = {
+  plain: () => ({}),
+  hostPort: () => ({ ports: hostPorts(8080, 8080) }),
+  hostPorts: () => ({ ports: hostPorts(8080, 8082) }),
+  onSsd: () => placed({ constraints: [{ attribute: "node.labels.disk", operator: "==", value: "ssd" }] }),
+  heavy: () => sized(0, 1.5),
+  // the same as each other and as plain but for their size: changed in place
+  small: () => sized(1, 0.5),
+  large: () => sized(2, 1),
+  apart: (service) => placed({ antiAffinity: [{ service: otherThan(service), required: true }] }),
+  beside: (service) => placed({ affinity: [{ service: otherThan(service), required: true }] }),
+  // two that follow each other are refused before they come here
+  follows: (service) => (service === "web" ? placed({ with: "store" }) : {}),
+  oneToANode: () => placed({ maxPerNode: 1 }),
+  packed: () => placed({ strategy: "binpack" }),
+  overDisks: () => placed({ spreadOver: ["node.labels.disk"] }),
+  first: () => ({ ...sized(0, 1.5), ...placed({ priority: 10, preempt: true }) }),
+} as const satisfies Record<string, (service: string) => Partial<TaskTemplate>>;
+type Shape = keyof typeof SHAPES;
+
 type Deploy = {
   readonly kind: "deploy";
   readonly service: string;
   readonly image: number;
-  readonly shape: number;
+  readonly replicas: number;
+  readonly shape: Shape;
   readonly update: Partial<Omit<UpdatePolicy, "strategy">> & { readonly strategy: UpdateStrategy | undefined };
 };
 export type StoryEvent =
@@ -40,6 +62,8 @@ export type StoryEvent =
 const service = fc.constantFrom(...SERVICES);
 const node = fc.constantFrom(...NODES);
 const image = fc.nat(5);
+const replicas = fc.integer({ min: 1, max: 4 });
+const shape = fc.constantFrom<Shape[]>("plain", "plain", ...(Object.keys(SHAPES) as Shape[]));
 const update = fc.record({
   parallelism: fc.constantFrom(0, 1, 1, 2),
   order: fc.constantFrom("start-first" as const, "stop-first" as const),
@@ -60,7 +84,7 @@ const update = fc.record({
 export const anyEvent: fc.Arbitrary<StoryEvent> = fc.oneof(
   {
     weight: 5,
-    arbitrary: fc.record({ kind: fc.constant("deploy" as const), service, image, shape: fc.nat(10), update }),
+    arbitrary: fc.record({ kind: fc.constant("deploy" as const), service, image, replicas, shape, update }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("scale" as const), service, replicas: fc.nat(5) }) },
   {
@@ -118,51 +142,39 @@ export const anyEvent: fc.Arbitrary<StoryEvent> = fc.oneof(
   },
 );
 
-function modeOf(shape: number, name: string): ServiceMode {
-  return name === "api" ? { kind: "global" } : { kind: "replicated", replicas: (shape % 4) + 1 };
+function modeOf({ service: name, replicas }: Deploy): ServiceMode {
+  return name === "api" ? { kind: "global" } : { kind: "replicated", replicas };
 }
 
-function shapeOf(shape: number, name: string, imageNumber: number): TaskTemplate {
-  const port = (from: number, to: number): TaskTemplate["ports"] => [
-    { target: 80, published: { from, to }, protocol: "tcp", mode: "host" },
-  ];
-  const anywhere: TaskTemplate["placement"] = { constraints: [], spreadOver: [], maxPerNode: 0, platforms: [] };
-  const onSsd: TaskTemplate["placement"] = {
-    ...anywhere,
-    constraints: [{ attribute: "node.labels.disk", operator: "==", value: "ssd" }],
+function templateOf({ service: name, shape, image: number }: Deploy): TaskTemplate {
+  const volume = name === "store" ? { volume: "data" } : {};
+  return template({ image: `image:${number}`, ...volume, ...SHAPES[shape](name) });
+}
+
+function placed(changes: Partial<PlacementSpec>): Pick<TaskTemplate, "placement"> {
+  return { placement: { constraints: [], spreadOver: [], maxPerNode: 0, platforms: [], ...changes } };
+}
+
+function sized(limit: number, reserved: number): Pick<TaskTemplate, "resources"> {
+  return {
+    resources: {
+      limits: { cpus: limit, memoryBytes: 0, pids: 0 },
+      reservations: { cpus: reserved, memoryBytes: 0, generic: {} },
+    },
   };
-  const other = { service: name === "web" ? "api" : "web", required: true };
-  return template({
-    image: `image:${imageNumber}`,
-    ...(name === "store" ? { volume: "data" } : {}),
-    ...(shape === 2 ? { ports: port(8080, 8080) } : {}),
-    ...(shape === 3 ? { ports: port(8080, 8082) } : {}),
-    ...(shape === 4 ? { placement: onSsd } : {}),
-    ...(shape === 9 ? { placement: { ...anywhere, antiAffinity: [other] } } : {}),
-    ...(shape === 10 ? { placement: { ...anywhere, affinity: [other] } } : {}),
-    // the same but for its size: changed in place
-    ...(shape === 7 || shape === 8
-      ? {
-          resources: {
-            limits: { cpus: shape - 6, memoryBytes: 0, pids: 0 },
-            reservations: { cpus: (shape - 6) / 2, memoryBytes: 0, generic: {} },
-          },
-        }
-      : {}),
-    ...(shape === 5
-      ? {
-          resources: {
-            limits: { cpus: 0, memoryBytes: 0, pids: 0 },
-            reservations: { cpus: 1.5, memoryBytes: 0, generic: {} },
-          },
-        }
-      : {}),
-  });
+}
+
+function hostPorts(from: number, to: number): TaskTemplate["ports"] {
+  return [{ target: 80, published: { from, to }, protocol: "tcp", mode: "host" }];
+}
+
+function otherThan(name: string): string {
+  return name === "web" ? "api" : "web";
 }
 
 /** What could not run beside itself takes no strategy: that is refused before it comes here. */
 function policyOf({ service: name, shape, update: { strategy, ...rest } }: Deploy): Partial<UpdatePolicy> {
-  const isOneOnly = name === "store" || (name === "api" && shape === 2);
+  const isOneOnly = name === "store" || (name === "api" && shape === "hostPort");
   return { ...rest, ...(strategy === undefined || isOneOnly ? {} : { strategy }) };
 }
 
@@ -184,12 +196,7 @@ export class Story {
         // the model names services by their names: what is left of a removed one must not be taken for the new one's
         if (!model.state.service.has(event.service) && model.tasks(event.service).length > 0) return;
         this.invariants.forgive(event.service);
-        model.deploy(
-          event.service,
-          modeOf(event.shape, event.service),
-          shapeOf(event.shape, event.service, event.image),
-          policyOf(event),
-        );
+        model.deploy(event.service, modeOf(event), templateOf(event), policyOf(event));
         break;
       case "wish":
         if (!model.state.service.has(event.service)) return;

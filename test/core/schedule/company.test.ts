@@ -38,13 +38,13 @@ describe("affinity", () => {
     expectRest(world);
   });
 
-  test("a task that is ending is no company", () => {
+  test.each(["by an earlier plan", "by the same plan"])("a task that is ended %s is no company", (when) => {
     const world = nodes(2);
     world.routesGeneration = 1;
     world.deploy("cache", replicated(1), template());
     world.run(2_000);
     world.scale("cache", 0);
-    world.plan();
+    if (when === "by an earlier plan") world.plan();
     world.deploy("web", replicated(1), placing(near("cache", true)));
     world.rest();
     expect(waits(world, "web")).toEqual(["2 nodes have no task of cache"]);
