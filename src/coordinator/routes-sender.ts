@@ -4,6 +4,7 @@
 
 import type { Routes, RoutesDelta } from "../core/model/routes.ts";
 import type { WorkPosition } from "../core/model/work.ts";
+import { encodeSection } from "../core/protocol/codec.ts";
 import { type Applied, ROUTES_PART_BYTES, type RoutesFrame, type Welcome } from "../core/protocol/frames.ts";
 
 /** Only the oldest matters, and that is among the first. */
@@ -184,7 +185,7 @@ function inParts(put: Routes["sections"]): readonly Routes["sections"][] {
   const parts: Record<string, Routes["sections"][string]>[] = [{}];
   let bytes = 0;
   for (const [key, section] of Object.entries(put)) {
-    const size = key.length + JSON.stringify(section).length;
+    const size = key.length + encodeSection(section).length;
     if (bytes > 0 && bytes + size > ROUTES_PART_BYTES) {
       parts.push({});
       bytes = 0;

@@ -34,7 +34,7 @@ function view(parts: Parts, node: Node): NodeView {
 
 function views({ backend }: Parts, nodes: readonly Node[]): NodeView[] {
   const world = backend.world();
-  const tasks = tasksByNode(world);
+  const tasks = tasksByNode(world, nodes);
   return nodes.map((node) => nodeView(world, node, backend.nodeContact(node.id), tasks.get(node.id) ?? []));
 }
 

@@ -38,10 +38,11 @@ export function peerCheckView(from: Node, to: Node, measured: PeerMeasurement): 
   };
 }
 
-/** Tasks that shall run, by node: one walk for a list of nodes. */
-export function tasksByNode(world: World): ReadonlyMap<string | undefined, readonly Task[]> {
-  const wanted = [...world.state.task.values()].filter(({ desired }) => desired === "running");
-  return Map.groupBy(wanted, ({ nodeId }) => nodeId);
+/** Tasks that shall run on these nodes: one walk for all of them. */
+export function tasksByNode(world: World, nodes: readonly Node[]): ReadonlyMap<string | undefined, readonly Task[]> {
+  const groups = new Map<string | undefined, Task[]>(nodes.map(({ id }) => [id, []]));
+  for (const task of world.state.task.values()) if (task.desired === "running") groups.get(task.nodeId)?.push(task);
+  return groups;
 }
 
 /** One node. `tasks`: those that shall run there. */

@@ -1,20 +1,54 @@
 // Frames to bytes and back: JSON texts ended by a newline, with a limit on the length of a line. Pure but for its own buffer.
 
 import { DavitError } from "../model/errors.ts";
-import { type Frame, MAX_FRAME_BYTES } from "./frames.ts";
+import type { Routes } from "../model/routes.ts";
+import { type Frame, MAX_FRAME_BYTES, type RoutesFrame } from "./frames.ts";
+
+type RoutesSection = Routes["sections"][string];
 
 const encoder = new TextEncoder();
 
 /** Routes as they were encoded: the same frames go to every node. */
 const encodedRoutes = new WeakMap<Frame, Uint8Array>();
+/** Nodes that hold different routes lack many of the same sections. */
+const encodedSections = new WeakMap<RoutesSection, Uint8Array>();
 
 /** One frame as it goes over the wire. */
 export function encodeFrame(frame: Frame): Uint8Array {
   const known = encodedRoutes.get(frame);
   if (known !== undefined) return known;
-  const bytes = encoder.encode(`${JSON.stringify(frame)}\n`);
+  const bytes = frame.type === "routes" ? encodeRoutes(frame) : encoder.encode(`${JSON.stringify(frame)}\n`);
   if (frame.type === "routes") encodedRoutes.set(frame, bytes);
   return bytes;
+}
+
+/** A section of routes as it goes over the wire, made once. */
+export function encodeSection(section: RoutesSection): Uint8Array {
+  const known = encodedSections.get(section);
+  if (known !== undefined) return known;
+  const bytes = encoder.encode(JSON.stringify(section));
+  encodedSections.set(section, bytes);
+  return bytes;
+}
+
+/** The same JSON as any other frame's, with its sections put in as they were encoded before. */
+function encodeRoutes({ delta: { put, ...delta }, ...frame }: RoutesFrame): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (const [key, section] of Object.entries(put)) {
+    parts.push(encoder.encode(`${parts.length === 0 ? "" : ","}${JSON.stringify(key)}:`), encodeSection(section));
+  }
+  const [before, after] = [JSON.stringify(frame).slice(0, -1), JSON.stringify(delta).slice(1)];
+  return joined([encoder.encode(`${before},"delta":{"put":{`), ...parts, encoder.encode(`},${after}}\n`)]);
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((bytes, part) => bytes + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /** Collects bytes and gives whole frames. Throws `too_large` or `invalid_input`; the stream must then be closed. */
@@ -49,12 +83,7 @@ export class FrameDecoder {
   }
 
   #take(): Frame {
-    const line = new Uint8Array(this.#pendingBytes);
-    let at = 0;
-    for (const part of this.#pending) {
-      line.set(part, at);
-      at += part.length;
-    }
+    const line = joined(this.#pending);
     this.#pending = [];
     this.#pendingBytes = 0;
     try {

@@ -1,6 +1,7 @@
 // When an address may be another's: once every node that was not removed, silent ones included, has acknowledged routes without it. A node
 // that comes back with old routes would else send a service's connections to whoever has its address by then. Pure.
 
+import type { Task } from "../model/records.ts";
 import { isOver } from "../schedule/ledger.ts";
 import { acknowledgedByAll } from "./acknowledged.ts";
 import type { Planning } from "./planning.ts";
@@ -12,9 +13,9 @@ export function planAddresses(planning: Planning): void {
   if (routesGeneration === 0) return;
   // what is over only in this plan is in the routes of the committed state
   const generation = routesGeneration + 1;
-  const released = [...state.task.values()].filter(
-    (task) => task.address !== undefined && task.released !== true && isOver(state, task),
-  );
+  const released: Task[] = [];
+  for (const task of state.task.values())
+    if (task.address !== undefined && task.released !== true && isOver(state, task)) released.push(task);
   const freed = [...state.freedAddress.values()];
   const noted = freed.filter((address) => address.generation === undefined).map(({ id }) => id);
   if (released.length + noted.length > 0)

@@ -70,13 +70,17 @@ export function plan(
   return { steps: planning.steps, wakeAtMs: planning.wakeAtMs, settled };
 }
 
+/** Tasks of the services that are looked at, oldest first. */
 function groupTasks(world: World, isAtRest: (id: string) => boolean): ReadonlyMap<string, Task[]> {
   const groups = new Map<string, Task[]>();
+  const resting = new Set<string>();
   for (const task of world.state.task.values()) {
-    if (isAtRest(task.serviceId)) continue;
-    const group = groups.get(task.serviceId);
-    if (group === undefined) groups.set(task.serviceId, [task]);
-    else group.push(task);
+    const { serviceId } = task;
+    const group = groups.get(serviceId);
+    if (group !== undefined) group.push(task);
+    else if (resting.has(serviceId)) continue;
+    else if (isAtRest(serviceId)) resting.add(serviceId);
+    else groups.set(serviceId, [task]);
   }
   for (const group of groups.values()) group.sort((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
   return groups;

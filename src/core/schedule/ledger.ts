@@ -2,7 +2,7 @@
 // plan, and written to by each placement of the plan, so that no plan over-commits. Owned by one plan; nothing of it outlives the plan.
 
 import type { NodeId, ServiceId, TaskId } from "../model/ids.ts";
-import type { HostPort, Node, NodeStatus, Task, TaskStatus, Volume } from "../model/records.ts";
+import type { HostPort, Node, NodeStatus, ServiceVersion, Task, TaskStatus, Volume } from "../model/records.ts";
 import { collides } from "../model/published-port.ts";
 import { isPinnedVolume, type PortSpec, type ResourceAmounts } from "../model/service-spec.ts";
 import { type State, versionKey } from "../model/world.ts";
@@ -201,7 +201,10 @@ export class Ledger {
   end(task: Task): void {
     const use = task.nodeId === undefined ? undefined : this.#uses.get(task.nodeId);
     const isCompany = task.desired === "running" && !this.isEnding(task) && use !== undefined;
-    if (isCompany) this.#countCompany(use, task, -1);
+    if (isCompany) {
+      this.touched.add(use);
+      this.#countCompany(use, task, this.#versionOf(task), -1);
+    }
     this.#ending.add(task.id);
   }
 
@@ -236,8 +239,8 @@ export class Ledger {
   }
 
   #count(use: NodeUse, task: Task, sign: 1 | -1): void {
-    const version = this.#state.serviceVersion.get(versionKey(task.serviceId, task.specVersion));
-    const reserved = this.#reservedBy(task);
+    const version = this.#versionOf(task);
+    const reserved = this.#reservedBy(task, version);
     if (reserved !== undefined) {
       use.cpus += sign * reserved.cpus;
       use.memoryBytes += sign * reserved.memoryBytes;
@@ -258,12 +261,10 @@ export class Ledger {
     use.byService.set(task.serviceId, (use.byService.get(task.serviceId) ?? 0) + sign);
     const make = makeOf(task.serviceId, version?.templateHash ?? "", task.force);
     use.byMake.set(make, (use.byMake.get(make) ?? 0) + sign);
-    if (!this.isEnding(task)) this.#countCompany(use, task, sign);
+    if (!this.isEnding(task)) this.#countCompany(use, task, version, sign);
   }
 
-  #countCompany(use: NodeUse, task: Task, sign: 1 | -1): void {
-    const version = this.#state.serviceVersion.get(versionKey(task.serviceId, task.specVersion));
-    this.touched.add(use);
+  #countCompany(use: NodeUse, task: Task, version: ServiceVersion | undefined, sign: 1 | -1): void {
     use.settled.set(task.serviceId, (use.settled.get(task.serviceId) ?? 0) + sign);
     this.#settled.set(task.serviceId, (this.#settled.get(task.serviceId) ?? 0) + sign);
     for (const { service, required } of version?.spec.template.placement.antiAffinity ?? []) {
@@ -273,14 +274,16 @@ export class Ledger {
     }
   }
 
+  #versionOf({ serviceId, specVersion }: Task, number = specVersion): ServiceVersion | undefined {
+    return this.#state.serviceVersion.get(versionKey(serviceId, number));
+  }
+
   /** What a task keeps from others: while its container is being changed, the larger of both. */
-  #reservedBy({ id, serviceId, specVersion, resize }: Task): ResourceAmounts | undefined {
-    const of = (version: number): ResourceAmounts | undefined =>
-      this.#state.serviceVersion.get(versionKey(serviceId, version))?.spec.template.resources.reservations;
-    const now = of(specVersion);
-    const before = resize === undefined ? undefined : of(resize.fromVersion);
-    if (now === undefined || before === undefined || this.#state.taskStatus.get(id)?.limitsOf === specVersion)
-      return now;
+  #reservedBy(task: Task, version: ServiceVersion | undefined): ResourceAmounts | undefined {
+    const now = version?.spec.template.resources.reservations;
+    if (now === undefined || task.resize === undefined) return now;
+    const before = this.#versionOf(task, task.resize.fromVersion)?.spec.template.resources.reservations;
+    if (before === undefined || this.#state.taskStatus.get(task.id)?.limitsOf === task.specVersion) return now;
     return {
       cpus: Math.max(now.cpus, before.cpus),
       memoryBytes: Math.max(now.memoryBytes, before.memoryBytes),

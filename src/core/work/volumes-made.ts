@@ -6,6 +6,8 @@ import type { State } from "../model/world.ts";
 
 /** Pins to write because a task was seen running with the volume on a node that the pin does not name yet. */
 export function volumesMade(state: State): readonly Change[] {
+  // asked before every plan: without volumes of its own a cluster pays nothing for it
+  if (state.volumePin.size === 0) return [];
   const madeOn = new Map<string, Set<NodeId>>();
   for (const task of state.task.values()) {
     if (task.nodeId === undefined || task.volumes.length === 0) continue;
