@@ -62,8 +62,8 @@ export type StoryEvent =
 const service = fc.constantFrom(...SERVICES);
 const node = fc.constantFrom(...NODES);
 const image = fc.nat(5);
-const replicas = fc.integer({ min: 1, max: 4 });
-const shape = fc.constantFrom<Shape[]>("plain", "plain", ...(Object.keys(SHAPES) as Shape[]));
+const anyReplicas = fc.integer({ min: 1, max: 4 });
+const anyShape = fc.constantFrom<Shape[]>("plain", "plain", ...(Object.keys(SHAPES) as Shape[]));
 const update = fc.record({
   parallelism: fc.constantFrom(0, 1, 1, 2),
   order: fc.constantFrom("start-first" as const, "stop-first" as const),
@@ -84,7 +84,14 @@ const update = fc.record({
 export const anyEvent: fc.Arbitrary<StoryEvent> = fc.oneof(
   {
     weight: 5,
-    arbitrary: fc.record({ kind: fc.constant("deploy" as const), service, image, replicas, shape, update }),
+    arbitrary: fc.record({
+      kind: fc.constant("deploy" as const),
+      service,
+      image,
+      replicas: anyReplicas,
+      shape: anyShape,
+      update,
+    }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("scale" as const), service, replicas: fc.nat(5) }) },
   {
