@@ -95,3 +95,21 @@ test("a restart makes every task anew, one after the other, and none of another 
   expect(await idsOf("other")).toEqual(other);
   await stack.remove();
 });
+
+test("an engine's own labels say where tasks go, also those that it is given while it runs", async () => {
+  const stack = new LabStack(cluster, "engines");
+  const labelled = (labels: readonly string[]): Promise<string> =>
+    lab.on("n3", `printf %s '${JSON.stringify({ labels })}' > /etc/docker/daemon.json && systemctl reload docker`);
+  await labelled(["speed=fast"]);
+  const constraints = ["engine.labels.speed == fast"];
+  const service = { image: stack.image("v1"), deploy: { replicas: 2, placement: { constraints } } };
+  expect((await stack.deploy({ web: service }, ["--detach"])).exitCode).toBe(0);
+  await stack.untilRunning("web", 2, 90_000, ["n3"]);
+  expect(await counts(stack, "web")).toEqual([0, 0, 2]);
+  await labelled([]);
+  await waitUntil("the engine without the label has none of them", 90_000, async () => {
+    const [task] = await stack.tasks("web");
+    return (await counts(stack, "web")).every((count) => count === 0) && task?.reason.includes("speed=fast") === true;
+  });
+  await stack.remove();
+});

@@ -140,6 +140,61 @@ describe("an update that stops the old task first", () => {
   });
 });
 
+describe("failures", () => {
+  /** Tasks of the first slots end at once, in every attempt. */
+  const failing = (shop: Changing, tag: string, slots: number): Readonly<Record<string, ServiceText>> => ({
+    web: {
+      ...shop.service(tag)["web"],
+      command: ["/bin/sh", "-c", 'test "$$SLOT" -gt "$$SLOTS" || exit 3; exec /bin/serve'],
+      environment: { SLOT: "{{.Task.Slot}}", SLOTS: String(slots) },
+    },
+  });
+
+  test("as few as max_failure_ratio bears hold up nobody, and one more ends the change, whatever becomes of the coordinator", async () => {
+    const update_config = { order: "start-first", parallelism: 2, monitor: "2s", max_failure_ratio: 0.3 };
+    const shop = new Changing("few", { deploy: { replicas: 4, update_config } });
+    await shop.mustDeploy(shop.service("v1"));
+    expect((await shop.deploy(failing(shop, "v2", 1), ["--detach"])).exitCode).toBe(0);
+    await shop.untilState("updating");
+    await killAndReturn();
+    await shop.untilState("completed", 60_000);
+    expect((await shop.rollout()).message).toBe("1 of 4 tasks is not healthy");
+    const working = async (): Promise<readonly string[]> => {
+      const tasks = (await shop.tasks("web")).filter((task) => task.healthy === true);
+      return tasks.map(({ slot, specVersion }) => `${slot} v${specVersion}`).toSorted();
+    };
+    await waitUntil("the old task of the slot that fails works on, and no other", 30_000, async () => {
+      return (await working()).join(", ") === "1 v1, 2 v2, 3 v2, 4 v2";
+    });
+    expect((await shop.deploy(failing(shop, "v3", 2), ["--detach"])).exitCode).toBe(0);
+    await shop.untilState("paused", 60_000);
+    const left = await working();
+    expect(left).toEqual(expect.arrayContaining(["1 v1", "2 v2"]));
+    expect(new Set(left.map((task) => task.split(" ")[0]))).toEqual(new Set(["1", "2", "3", "4"]));
+    await shop.remove();
+  });
+
+  test("a change whose tasks never get healthy goes back when its progress deadline is over, and says for what it waited", async () => {
+    const shop = new Changing("late", {
+      deploy: { update_config: { order: "start-first", failure_action: "rollback" } },
+      update: { progress_deadline: "10s" },
+    });
+    await shop.mustDeploy(shop.service("v1"));
+    const before = await shop.ids();
+    const { web } = shop.service("v2", "600");
+    const health = { ...HTTP.health, start_period: "10m" };
+    const slow = { web: { ...web, "x-davit": { health, update: { progress_deadline: "10s" } } } };
+    expect((await shop.deploy(slow, ["--detach"])).exitCode).toBe(0);
+    await shop.untilState("updating");
+    await killAndReturn();
+    await shop.untilState("rolled_back", 60_000);
+    await shop.untilRunning("web", REPLICAS, 15_000);
+    expect(await shop.ids()).toEqual(before);
+    expect((await shop.history())[0]?.outcome?.message).toMatch(/no progress for 10 s: it waited for late_web\.1/);
+    await shop.remove();
+  });
+});
+
 describe("canaries", () => {
   test("run beside every old task while the coordinator is killed, until they are promoted", async () => {
     const shop = new Changing("canary", { update: { strategy: "canary", canaries: "34%", weight: 10 } });

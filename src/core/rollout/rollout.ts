@@ -127,8 +127,7 @@ function converge(
   view: View,
 ): void {
   const { failed, done } = view;
-  const failures =
-    failed.length === 0 ? "" : `${failed.length} of ${failed.length + done.length} tasks are not healthy`;
+  const failures = failed.length === 0 ? "" : notHealthy(failed.length, failed.length + done.length);
   if (rollout.state === "rolling_back") {
     const message = `rolled back to version ${rollout.toVersion}: ${service.changeReason}`;
     complete(planning, service, rollout, "rolled_back", failures === "" ? message : `${message}; ${failures}`);
@@ -145,6 +144,10 @@ function converge(
   const message = `every task is healthy; watching for ${policy.monitorMs / 1_000} s`;
   planning.isDue(planning.nowMs + policy.monitorMs);
   planning.noteRollout({ ...rollout, state: "watching", convergedAtMs: planning.nowMs, message }, message);
+}
+
+function notHealthy(count: number, of: number): string {
+  return `${count} of ${of} tasks ${count === 1 ? "is" : "are"} not healthy`;
 }
 
 function finishWatching(planning: Planning, service: Service, rollout: Rollout, policy: UpdatePolicy): void {

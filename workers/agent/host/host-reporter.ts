@@ -51,6 +51,7 @@ export class HostReporter {
   }
 
   async #tellFacts(): Promise<void> {
+    await this.#facts.refresh();
     const node: Welcome["node"] = await this.#core.nodeFacts();
     const text = JSON.stringify(node);
     if (text !== this.#told) this.#core.tell({ type: "node", node });

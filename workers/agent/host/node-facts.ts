@@ -1,5 +1,5 @@
-// What the coordinator is told of this node: boot, engine, platform, resources, ports in use. The engine's part is asked once per
-// start and engine version; the rest is read each time.
+// What the coordinator is told of this node: boot, engine, platform, resources, ports in use. The engine's part is asked
+// when the agent starts and from time to time, so that no session waits for an engine that hangs; the rest is read each time.
 
 import type { Welcome } from "../../../src/core/protocol/frames.ts";
 import type { ContainerEngine, EngineInfo } from "../../../src/ports/container-engine.ts";
@@ -29,12 +29,12 @@ export class NodeFactsReader {
     return this.#info?.rootDir;
   }
 
-  /** Ask the engine about itself again at the next `read`: it may have been upgraded. */
-  forgetEngine(): void {
-    this.#info = undefined;
+  /** Asks the engine about itself anew: it may have been upgraded, or given other labels. While it does not answer, what it said last stands. */
+  async refresh(): Promise<void> {
+    this.#info = (await this.#ask()) ?? this.#info;
   }
 
-  /** While the engine does not answer, its part is empty: such a node can be given nothing. */
+  /** Until the engine has answered once, its part is empty: such a node can be given nothing. */
   async read(): Promise<Welcome["node"]> {
     this.#info ??= await this.#ask();
     const info = this.#info;
