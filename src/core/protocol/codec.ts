@@ -9,25 +9,30 @@ type RoutesSection = Routes["sections"][string];
 const encoder = new TextEncoder();
 
 /** Routes as they were encoded: the same frames go to every node. */
-const encodedRoutes = new WeakMap<Frame, Uint8Array>();
+const encodedRoutes = new WeakMap<RoutesFrame, Uint8Array>();
 /** Nodes that hold different routes lack many of the same sections. */
 const encodedSections = new WeakMap<RoutesSection, Uint8Array>();
 
 /** One frame as it goes over the wire. */
 export function encodeFrame(frame: Frame): Uint8Array {
-  const known = encodedRoutes.get(frame);
-  if (known !== undefined) return known;
-  const bytes = frame.type === "routes" ? encodeRoutes(frame) : encoder.encode(`${JSON.stringify(frame)}\n`);
-  if (frame.type === "routes") encodedRoutes.set(frame, bytes);
-  return bytes;
+  if (frame.type === "routes") return once(encodedRoutes, frame, encodeRoutes);
+  return encoder.encode(`${JSON.stringify(frame)}\n`);
 }
 
 /** A section of routes as it goes over the wire, made once. */
 export function encodeSection(section: RoutesSection): Uint8Array {
-  const known = encodedSections.get(section);
+  return once(encodedSections, section, (one) => encoder.encode(JSON.stringify(one)));
+}
+
+function once<Thing extends object>(
+  made: WeakMap<Thing, Uint8Array>,
+  thing: Thing,
+  encode: (thing: Thing) => Uint8Array,
+): Uint8Array {
+  const known = made.get(thing);
   if (known !== undefined) return known;
-  const bytes = encoder.encode(JSON.stringify(section));
-  encodedSections.set(section, bytes);
+  const bytes = encode(thing);
+  made.set(thing, bytes);
   return bytes;
 }
 

@@ -28,7 +28,7 @@ export function companyOf(ledger: Ledger, name: string, { affinity = [], antiAff
 }
 
 /** Whether a node has tasks of a service. Those that are ending do not count. */
-export function isThere({ id }: Neighbour, use: NodeUse): boolean {
+export function isThere({ id }: Pick<Neighbour, "id">, use: NodeUse): boolean {
   return id !== undefined && (use.settled.get(id) ?? 0) > 0;
 }
 

@@ -1,10 +1,10 @@
 // Homes of services that must be kept apart from the one being placed: a task that may go to many nodes leaves the last ones to a service
 // that has no others, whichever of the two is placed first. Pure.
 
-import type { ServiceId } from "../model/ids.ts";
 import type { Service, ServiceVersion } from "../model/records.ts";
 import { versionKey } from "../model/world.ts";
 import { type Asking, askingFor, wantedOf } from "./asking.ts";
+import { isThere } from "./company.ts";
 import { couldTake } from "./filters.ts";
 import type { Ledger, NodeUse } from "./ledger.ts";
 
@@ -28,7 +28,7 @@ export function homelessOf({ world, ledger, nowMs, wanted, company }: Asking): r
       nowMs,
       wantedOf(service, version, { force: 0, slot: undefined }, new Set()),
     );
-    const homes = [...ledger.nodes].filter((use) => !hasTask(use, id) && couldTake(asking, use));
+    const homes = [...ledger.nodes].filter((use) => !isThere(service, use) && couldTake(asking, use));
     return [{ needed, homes: new Set(homes) }];
   });
 }
@@ -39,16 +39,13 @@ export function leftOut(homeless: readonly Homeless[], use: NodeUse): number {
 }
 
 /** On how many more nodes a service has to be: on each, if it is global; else on one, or on more where it says how many of its tasks a node may have. */
-function nodesNeeded(ledger: Ledger, { id, mode }: Service, { spec }: ServiceVersion): number {
+function nodesNeeded(ledger: Ledger, service: Service, { spec }: ServiceVersion): number {
+  const { mode } = service;
   if (mode.kind === "global" || mode.kind === "global-job") return Number.POSITIVE_INFINITY;
   const tasks = mode.kind === "replicated" ? mode.replicas : mode.concurrency;
   const { maxPerNode, antiAffinity = [] } = spec.template.placement;
-  const isAlone = antiAffinity.some(({ service, required }) => required && service === spec.name);
+  const isAlone = antiAffinity.some((one) => one.required && one.service === spec.name);
   const perNode = isAlone ? 1 : maxPerNode || tasks;
-  const has = [...ledger.nodes].filter((use) => hasTask(use, id)).length;
+  const has = [...ledger.nodes].filter((use) => isThere(service, use)).length;
   return tasks === 0 ? 0 : Math.ceil(tasks / perNode) - has;
-}
-
-function hasTask({ settled }: NodeUse, id: ServiceId): boolean {
-  return (settled.get(id) ?? 0) > 0;
 }
